@@ -1,0 +1,221 @@
+//! Which artifact: the origin it belongs to, the scope it was asked under, and its hash.
+//!
+//! Nothing here decodes or folds: two requests share an entry only where the origin could not tell
+//! them apart either.
+
+use std::fmt;
+
+use aws_lc_rs::digest::{Context, SHA256};
+
+use super::ArtifactHash;
+use crate::caller::CallerDigest;
+
+/// The origin whose artifacts a data directory holds: the normalised upstream base URL, or `none`.
+///
+/// Part of every key, so that changing the upstream never turns old entries into hits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OriginId(String);
+
+impl OriginId {
+    /// Names an origin by its normalised base URL, or `none`.
+    pub fn new(normalised: impl Into<String>) -> Self {
+        Self(normalised.into())
+    }
+}
+
+/// Who an artifact is visible to: the request's query in canonical order, and the caller where no
+/// team is named.
+///
+/// The raw query is split at `&` and stably sorted by raw name, so an unknown or repeated parameter
+/// can never fold two tenants into one. The digest of the caller joins unless a `teamId` or `slug`
+/// is there and not empty: who else the origin would let in is not ours to guess.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Scope {
+    query: String,
+    caller: Option<CallerDigest>,
+    team: Option<String>,
+}
+
+impl Scope {
+    /// Reads the scope of a request from its raw query (without the `?`) and its caller.
+    pub fn new(raw_query: &str, caller: CallerDigest) -> Self {
+        let mut parts: Vec<&str> = raw_query
+            .split('&')
+            .filter(|part| !part.is_empty())
+            .collect();
+        parts.sort_by_key(|part| name_of(part));
+        let team = parts
+            .iter()
+            .filter(|part| matches!(name_of(part), "teamId" | "slug"))
+            .filter_map(|part| part.split_once('='))
+            .find(|(_, value)| !value.is_empty())
+            .map(|(_, value)| value.to_owned());
+        let caller = team.is_none().then_some(caller);
+        Self {
+            query: parts.join("&"),
+            caller,
+            team,
+        }
+    }
+
+    /// Whether this scope belongs to one caller alone, because the request names no team.
+    pub fn is_personal(&self) -> bool {
+        self.caller.is_some()
+    }
+
+    /// The first team named, raw, for people to recognise; never part of a decision.
+    pub fn team(&self) -> Option<&str> {
+        self.team.as_deref()
+    }
+
+    /// The digest under which verdicts for this scope are remembered.
+    pub fn digest(&self) -> ScopeDigest {
+        let mut context = Context::new(&SHA256);
+        self.feed(&mut context);
+        ScopeDigest(fixed(&context.finish()))
+    }
+
+    fn feed(&self, context: &mut Context) {
+        update_framed(context, self.query.as_bytes());
+        match self.caller {
+            Some(caller) => update_framed(context, caller.as_bytes()),
+            None => update_framed(context, b""),
+        }
+    }
+}
+
+impl fmt::Debug for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Scope")
+            .field("team", &self.team)
+            .field("personal", &self.is_personal())
+            .finish_non_exhaustive()
+    }
+}
+
+/// A scope as a fixed-size digest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ScopeDigest([u8; 32]);
+
+/// Names one artifact of one origin under one scope.
+#[derive(Clone, Debug)]
+pub struct ArtifactKey {
+    /// The client's name for it.
+    pub hash: ArtifactHash,
+    /// Who it is visible to.
+    pub scope: Scope,
+    /// What tables and files know it by.
+    pub digest: KeyDigest,
+}
+
+impl ArtifactKey {
+    /// Names `hash` under `scope` at `origin`.
+    pub fn new(origin: &OriginId, scope: Scope, hash: ArtifactHash) -> Self {
+        let mut context = Context::new(&SHA256);
+        update_framed(&mut context, origin.0.as_bytes());
+        scope.feed(&mut context);
+        update_framed(&mut context, hash.as_str().as_bytes());
+        let digest = KeyDigest(fixed(&context.finish()));
+        Self {
+            hash,
+            scope,
+            digest,
+        }
+    }
+}
+
+/// A key as a fixed-size cryptographic digest: the only name of an artifact that reaches a file.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct KeyDigest([u8; 32]);
+
+impl KeyDigest {
+    /// Takes a digest back from an entry's footer.
+    pub fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// The digest's bytes.
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for KeyDigest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&data_encoding::HEXLOWER.encode(&self.0))
+    }
+}
+
+fn name_of(part: &str) -> &str {
+    part.split_once('=').map_or(part, |(name, _)| name)
+}
+
+/// Feeds one field behind its length, so that no two field lists share an encoding.
+fn update_framed(context: &mut Context, field: &[u8]) {
+    context.update(&(field.len() as u64).to_le_bytes());
+    context.update(field);
+}
+
+fn fixed(digest: &aws_lc_rs::digest::Digest) -> [u8; 32] {
+    let mut bytes = [0; 32];
+    bytes.copy_from_slice(digest.as_ref());
+    bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn digest(query: &str, caller: u8, hash: &str) -> KeyDigest {
+        let origin = OriginId::new("https://vercel.com/api");
+        let scope = Scope::new(query, CallerDigest::from_bytes([caller; 32]));
+        ArtifactKey::new(&origin, scope, ArtifactHash::parse(hash).unwrap()).digest
+    }
+
+    #[test]
+    fn the_order_of_different_parameters_does_not_matter() {
+        assert_eq!(
+            digest("teamId=team_1&slug=acme", 1, "a"),
+            digest("slug=acme&teamId=team_1", 2, "a")
+        );
+    }
+
+    #[test]
+    fn the_order_of_repeated_parameters_does() {
+        assert_ne!(
+            digest("slug=a&slug=b", 1, "h"),
+            digest("slug=b&slug=a", 1, "h")
+        );
+    }
+
+    #[test]
+    fn nothing_is_decoded_and_nothing_is_ignored() {
+        assert_ne!(digest("slug=a+b", 1, "h"), digest("slug=a%20b", 1, "h"));
+        assert_ne!(digest("slug=a", 1, "h"), digest("slug=a&x=1", 1, "h"));
+        assert_ne!(digest("slug=a", 1, "h"), digest("teamId=a", 1, "h"));
+    }
+
+    #[test]
+    fn without_a_team_every_caller_is_alone() {
+        for query in [
+            "",
+            "slug=",
+            "teamId=&slug=",
+            "team=acme",
+            "Slug=acme",
+            "slug",
+        ] {
+            assert_ne!(digest(query, 1, "h"), digest(query, 2, "h"), "{query:?}");
+        }
+        assert_eq!(digest("slug=acme", 1, "h"), digest("slug=acme", 2, "h"));
+    }
+
+    #[test]
+    fn another_origin_is_another_key() {
+        let scope = Scope::new("slug=a", CallerDigest::from_bytes([1; 32]));
+        let hash = ArtifactHash::parse("h").unwrap();
+        let one = ArtifactKey::new(&OriginId::new("none"), scope.clone(), hash.clone());
+        let other = ArtifactKey::new(&OriginId::new("https://vercel.com/api"), scope, hash);
+        assert_ne!(one.digest, other.digest);
+    }
+}

@@ -1,0 +1,13 @@
+//! The vocabulary everybody shares: names, labels, outcomes. No I/O.
+
+mod answer;
+mod hash;
+mod key;
+mod label;
+mod outcome;
+
+pub use answer::Answer;
+pub use hash::{ArtifactHash, InvalidHash, MAX_HASH};
+pub use key::{ArtifactKey, KeyDigest, OriginId, Scope, ScopeDigest};
+pub use label::{Fields, Label, Landed, MAX_FIELD_BYTES, MAX_FIELDS, Meta, TooManyFields};
+pub use outcome::{Bypass, Failure, Outcome, RouteName, Tier};

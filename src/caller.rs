@@ -1,0 +1,215 @@
+//! Who asks: a credential, sealed.
+//!
+//! A [`Caller`] can be passed on to the upstream and remembered by digest; it cannot be printed. The
+//! digest is keyed, so that a table or a file of digests tells nobody which tokens it knows.
+
+use std::fmt;
+
+use aws_lc_rs::hmac;
+use http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
+
+/// Makes callers from requests, under the key of one data directory.
+pub struct Sealer {
+    key: hmac::Key,
+    credentials: Vec<HeaderName>,
+}
+
+/// A request carried `Authorization` twice; which one counts would be anybody's guess.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the request carries more than one Authorization header")]
+pub struct RepeatedAuthorization;
+
+/// Who asks: the credential headers of one request and their keyed digest.
+///
+/// No credential at all is a caller like any other.
+#[derive(Clone)]
+pub struct Caller {
+    digest: CallerDigest,
+    credentials: Vec<(HeaderName, HeaderValue)>,
+}
+
+/// The keyed digest of a credential: what maps, verdicts and personal scopes know a caller by.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct CallerDigest([u8; 32]);
+
+// === impl Sealer ===
+
+impl Sealer {
+    /// Seals with `key`; besides `Authorization`, the headers in `credentials` identify a caller.
+    pub fn new(key: &[u8; 32], credentials: Vec<HeaderName>) -> Self {
+        let mut names = vec![AUTHORIZATION];
+        names.extend(credentials.into_iter().filter(|name| name != AUTHORIZATION));
+        Self {
+            key: hmac::Key::new(hmac::HMAC_SHA256, key),
+            credentials: names,
+        }
+    }
+
+    /// Takes the credential out of a request's headers.
+    pub fn seal(&self, headers: &HeaderMap) -> Result<Caller, RepeatedAuthorization> {
+        if headers.get_all(AUTHORIZATION).iter().nth(1).is_some() {
+            return Err(RepeatedAuthorization);
+        }
+        let mut context = hmac::Context::with_key(&self.key);
+        let mut credentials = Vec::new();
+        for name in &self.credentials {
+            for value in headers.get_all(name) {
+                context.update(&(name.as_str().len() as u64).to_le_bytes());
+                context.update(name.as_str().as_bytes());
+                context.update(&(value.len() as u64).to_le_bytes());
+                context.update(value.as_bytes());
+                let mut sensitive = value.clone();
+                sensitive.set_sensitive(true);
+                credentials.push((name.clone(), sensitive));
+            }
+        }
+        let mut digest = [0; 32];
+        digest.copy_from_slice(context.sign().as_ref());
+        Ok(Caller {
+            digest: CallerDigest(digest),
+            credentials,
+        })
+    }
+}
+
+impl fmt::Debug for Sealer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sealer")
+            .field("credentials", &self.credentials)
+            .finish_non_exhaustive()
+    }
+}
+
+// === impl Caller ===
+
+impl Caller {
+    /// What tables know this caller by.
+    pub fn digest(&self) -> CallerDigest {
+        self.digest
+    }
+
+    /// Puts the credential on a request to the upstream: the one place where it leaves its seal.
+    pub fn apply(&self, headers: &mut HeaderMap) {
+        for (name, value) in &self.credentials {
+            headers.append(name.clone(), value.clone());
+        }
+    }
+
+    /// The token behind `Authorization: Bearer`, for comparison with a list kept here.
+    pub fn bearer(&self) -> Option<&[u8]> {
+        let (_, value) = self
+            .credentials
+            .iter()
+            .find(|(name, _)| name == AUTHORIZATION)?;
+        let (scheme, token) = value.as_bytes().split_at_checked(7)?;
+        scheme
+            .eq_ignore_ascii_case(b"bearer ")
+            .then(|| token.trim_ascii())
+    }
+
+    /// Whether the request came with no credential.
+    pub fn is_anonymous(&self) -> bool {
+        self.credentials.is_empty()
+    }
+}
+
+impl fmt::Debug for Caller {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.is_anonymous() {
+            "Caller(anonymous)"
+        } else {
+            "Caller(***)"
+        })
+    }
+}
+
+// === impl CallerDigest ===
+
+impl CallerDigest {
+    /// Takes a digest back from where it was remembered.
+    pub fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// The digest's bytes.
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for CallerDigest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("CallerDigest(…)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sealer() -> Sealer {
+        Sealer::new(&[7; 32], vec![HeaderName::from_static("x-api-key")])
+    }
+
+    fn caller(pairs: &[(&'static str, &'static str)]) -> Result<Caller, RepeatedAuthorization> {
+        let mut headers = HeaderMap::new();
+        for &(name, value) in pairs {
+            headers.append(name, HeaderValue::from_static(value));
+        }
+        sealer().seal(&headers)
+    }
+
+    #[test]
+    fn different_credentials_are_different_callers() {
+        let digest = |pairs| caller(pairs).unwrap().digest();
+        let all = [
+            digest(&[]),
+            digest(&[("authorization", "Bearer a")]),
+            digest(&[("authorization", "Bearer b")]),
+            digest(&[("authorization", "Bearer a"), ("x-api-key", "1")]),
+            digest(&[("x-api-key", "Bearer a")]),
+        ];
+        for (index, one) in all.iter().enumerate() {
+            assert!(all.iter().skip(index + 1).all(|other| other != one));
+        }
+        assert_eq!(
+            digest(&[("authorization", "Bearer a"), ("user-agent", "x")]),
+            digest(&[("authorization", "Bearer a")])
+        );
+    }
+
+    #[test]
+    fn two_authorization_headers_are_refused() {
+        let twice = caller(&[("authorization", "Bearer a"), ("authorization", "Bearer a")]);
+        assert_eq!(twice.unwrap_err(), RepeatedAuthorization);
+    }
+
+    #[test]
+    fn debug_never_prints_tokens() {
+        let caller =
+            caller(&[("authorization", "Bearer canary"), ("x-api-key", "canary")]).unwrap();
+        let mut headers = HeaderMap::new();
+        caller.apply(&mut headers);
+        let printed = format!(
+            "{caller:?} {:?} {:?} {headers:?}",
+            caller.digest(),
+            sealer()
+        );
+        assert!(!printed.contains("canary"), "{printed}");
+    }
+
+    #[test]
+    fn the_bearer_token_is_found_whatever_the_case_of_its_scheme() {
+        assert_eq!(
+            caller(&[("authorization", "bearer tok 1")])
+                .unwrap()
+                .bearer(),
+            Some(&b"tok 1"[..])
+        );
+        assert_eq!(
+            caller(&[("authorization", "Basic dG9r")]).unwrap().bearer(),
+            None
+        );
+        assert_eq!(caller(&[]).unwrap().bearer(), None);
+    }
+}

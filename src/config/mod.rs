@@ -1,0 +1,332 @@
+//! What the operator wrote, and what we made of it.
+//!
+//! [`Config`] is data: every value checked, nothing opened or connected. After start-up nobody reads
+//! the environment.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use http::Uri;
+use http::header::HeaderName;
+
+/// Everything Larder can be told, checked.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Entries, keys, remembered verdicts.
+    pub data_dir: PathBuf,
+    /// The data listeners.
+    pub server: Server,
+    /// The admin listener.
+    pub admin: Admin,
+    /// The origin.
+    pub upstream: Upstream,
+    /// Who may read a hit.
+    pub access: Access,
+    /// Where artifacts rest.
+    pub tier: Tier,
+    /// What uploads may do.
+    pub upload: Upload,
+    /// What is written while running.
+    pub log: Log,
+}
+
+/// The data listeners and their limits.
+#[derive(Clone, Debug)]
+pub struct Server {
+    /// At least one address.
+    pub listen: Vec<Listen>,
+    /// Names this server answers to where it asks for no credential.
+    pub hosts: Vec<String>,
+    /// A request's head must be whole in this time.
+    pub header_timeout: Duration,
+    /// How long a kept-alive connection may be silent.
+    pub idle_timeout: Duration,
+    /// Connections at once, over all data listeners.
+    pub max_connections: usize,
+    /// Time to finish what runs after SIGTERM.
+    pub shutdown_grace: Duration,
+}
+
+/// An address to listen at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Listen {
+    /// A host name or address, and a port; 0 lets the system choose.
+    Tcp {
+        /// Name or address, without brackets.
+        host: String,
+        /// Port.
+        port: u16,
+    },
+    /// A unix socket's path.
+    Unix(PathBuf),
+}
+
+/// The admin listener.
+#[derive(Clone, Debug)]
+pub struct Admin {
+    /// Its address.
+    pub listen: Listen,
+    /// What changes want; made at start when absent.
+    pub token: Option<Secret>,
+}
+
+/// The origin and how to reach it.
+#[derive(Clone, Debug)]
+pub struct Upstream {
+    /// The origin, or none.
+    pub target: Target,
+    /// Own certificate authorities, PEM, instead of the system's.
+    pub ca_file: Option<PathBuf>,
+    /// The HTTP proxies to reach it through.
+    pub proxy: Proxy,
+    /// Name, TCP and TLS together.
+    pub connect_timeout: Duration,
+    /// From the request's end to the answer's head.
+    pub first_byte_timeout: Duration,
+    /// Between two pieces of a body.
+    pub idle_timeout: Duration,
+    /// Bytes a second below which a body is ended.
+    pub min_rate: u64,
+    /// Requests upstream at once.
+    pub max_concurrent: usize,
+    /// Further request headers that go upstream on artifact routes.
+    pub forward_headers: Vec<HeaderName>,
+    /// What a client sees when a read cannot be answered.
+    pub on_read_failure: OnReadFailure,
+}
+
+/// Where misses go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// A Vercel-compatible base URL: scheme and authority, and a path without trailing slash.
+    Http(Uri),
+    /// Nowhere: Larder itself is the cache.
+    None,
+}
+
+/// The proxies between Larder and its upstream, as the usual variables name them.
+#[derive(Clone, Debug, Default)]
+pub struct Proxy {
+    /// For `http://` upstreams.
+    pub http: Option<String>,
+    /// For `https://` upstreams.
+    pub https: Option<String>,
+    /// Hosts reached directly, as in `NO_PROXY`.
+    pub no: Option<String>,
+}
+
+/// What a client sees when the upstream cannot answer a read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnReadFailure {
+    /// A 404, which the client takes as a plain miss.
+    Miss,
+    /// 502 or 504.
+    Error,
+}
+
+/// Who may read a hit.
+#[derive(Clone, Debug)]
+pub struct Access {
+    /// Who judges.
+    pub mode: AccessMode,
+    /// Headers that identify a caller besides `Authorization`.
+    pub credential_headers: Vec<HeaderName>,
+    /// How long an acceptance is remembered.
+    pub verdict_ttl: Duration,
+    /// How long after it was given an acceptance serves hits while the upstream cannot be asked.
+    pub offline_grace: Duration,
+}
+
+/// Who judges whether a caller may read a hit.
+#[derive(Clone, Debug)]
+pub enum AccessMode {
+    /// The upstream, for this token and this team.
+    Upstream,
+    /// A list kept here; empty where one token is to be made at first start.
+    Tokens(Vec<Token>),
+    /// Nobody: everyone who reaches the listener may.
+    Open,
+}
+
+/// One token of the operator's list.
+#[derive(Clone, Debug)]
+pub struct Token {
+    /// What people call it.
+    pub name: String,
+    /// SHA-256 of the token.
+    pub sha256: [u8; 32],
+    /// Teams (values of `teamId` or `slug`) it may use; `*` for any and none.
+    pub teams: Vec<String>,
+    /// What it may do.
+    pub rights: Rights,
+    /// When it ends, in seconds since 1970.
+    pub expires: Option<u64>,
+}
+
+/// What a token may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rights {
+    /// Download.
+    Read,
+    /// Download and upload.
+    ReadWrite,
+}
+
+/// The tiers.
+#[derive(Clone, Debug)]
+pub struct Tier {
+    /// In this process.
+    pub memory: MemoryTier,
+    /// In the data directory.
+    pub disk: DiskTier,
+}
+
+/// The memory tier; capacity 0 turns it off.
+#[derive(Clone, Debug)]
+pub struct MemoryTier {
+    /// Bytes it may hold.
+    pub capacity: u64,
+    /// Largest artifact it admits, in bytes.
+    pub max_artifact: u64,
+}
+
+/// The disk tier; capacity 0 turns it off.
+#[derive(Clone, Debug)]
+pub struct DiskTier {
+    /// Bytes it may hold.
+    pub capacity: u64,
+    /// Largest artifact it admits, in bytes.
+    pub max_artifact: u64,
+    /// When checksums are looked at.
+    pub verify: Verify,
+    /// Age at which an artifact expires, in every tier.
+    pub max_age: Duration,
+    /// Bytes of the file system left free for others.
+    pub min_free: u64,
+}
+
+/// When an entry's checksums are looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verify {
+    /// On the first read by this process.
+    FirstRead,
+    /// On every read.
+    Always,
+}
+
+/// What uploads may do.
+#[derive(Clone, Debug)]
+pub struct Upload {
+    /// Largest body, in bytes.
+    pub max_size: u64,
+    /// The client's wait.
+    pub timeout: Duration,
+    /// What happens to an upload that cannot reach the upstream.
+    pub on_failure: OnUploadFailure,
+}
+
+/// What happens to an upload that cannot reach the upstream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnUploadFailure {
+    /// It is refused and leaves nothing.
+    Refuse,
+    /// 202, kept here only, for callers with a proven write right.
+    Keep,
+}
+
+/// What is written while running.
+#[derive(Clone, Debug)]
+pub struct Log {
+    /// For people or for machines.
+    pub format: LogFormat,
+    /// Least severe level written.
+    pub level: LogLevel,
+}
+
+/// The shape of log and access lines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// The least severe level written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the words are their own explanation")]
+pub enum LogLevel {
+    Error,
+    Warn,
+    Info,
+    Debug,
+    Trace,
+}
+
+/// Text that must not be printed.
+#[derive(Clone)]
+pub struct Secret(String);
+
+// === impl Secret ===
+
+impl Secret {
+    /// Seals a text.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The text itself, for the one place that needs it.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}
+
+// === impl Listen ===
+
+impl Listen {
+    /// Whether only this machine can reach the address: a unix socket, `localhost`, a loopback address.
+    pub fn is_local(&self) -> bool {
+        match self {
+            Self::Unix(_) => true,
+            Self::Tcp { host, .. } => {
+                host == "localhost"
+                    || host
+                        .parse::<IpAddr>()
+                        .is_ok_and(|address| address.is_loopback())
+            }
+        }
+    }
+}
+
+impl fmt::Display for Listen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp { host, port } if host.contains(':') => write!(f, "[{host}]:{port}"),
+            Self::Tcp { host, port } => write!(f, "{host}:{port}"),
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
+}
+
+// === impl LogLevel ===
+
+impl LogLevel {
+    /// The level's name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warn => "warn",
+            Self::Info => "info",
+            Self::Debug => "debug",
+            Self::Trace => "trace",
+        }
+    }
+}

@@ -1,0 +1,15 @@
+//! Larder keeps a team's build artifacts close at hand: a caching reverse proxy in front of a
+//! Vercel-compatible remote cache.
+//!
+//! ```text
+//! server → router → proxy → { access · tiers · transfer · upstream }
+//! ```
+//!
+//! A request is named, looked up, and then either authorised and served, or transferred. Each
+//! station hands the next a richer type; everything moves down once and up once.
+
+pub mod artifact;
+pub mod caller;
+pub mod config;
+pub mod metrics;
+pub mod tasks;

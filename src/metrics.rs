@@ -1,0 +1,374 @@
+//! What is counted: every handle resolved once, every label set closed.
+
+use prometheus::core::Collector;
+use prometheus::{
+    Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
+    Registry,
+};
+
+use crate::artifact::{Outcome, RouteName, Tier};
+
+/// Sub-millisecond hits to sixty-second uploads, in seconds.
+const BUCKETS: [f64; 17] = [
+    0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5,
+    10.0, 30.0, 60.0,
+];
+
+/// Every metric of the process.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    requests: Vec<RequestMetrics>,
+    response_bytes: Vec<IntCounter>,
+    upstream_requests: IntCounterVec,
+    upstream_seconds: HistogramVec,
+    tiers: [TierMetrics; 2],
+    evictions: IntCounterVec,
+    verdicts: IntCounterVec,
+    /// Fills running.
+    pub fills_in_flight: IntGauge,
+    /// Bytes of hits, which did not cross the line to the upstream.
+    pub saved_bytes: IntCounter,
+    /// Milliseconds of task time that hits stood for.
+    pub saved_seconds: prometheus::Counter,
+    /// Connections open on the data listeners.
+    pub connections: IntGauge,
+    /// Access lines that the writer could not take.
+    pub access_lines_lost: IntCounter,
+    /// Usage events that could not be forwarded.
+    pub events_lost: IntCounter,
+}
+
+/// The metrics of one route and outcome.
+#[derive(Debug)]
+pub struct RequestMetrics {
+    /// Requests answered.
+    pub total: IntCounter,
+    /// Seconds to the answer's end.
+    pub seconds: Histogram,
+    /// Seconds to the answer's head.
+    pub first_byte: Histogram,
+}
+
+/// The metrics of one tier.
+#[derive(Debug)]
+pub struct TierMetrics {
+    /// Bytes held.
+    pub bytes: IntGauge,
+    /// Bytes it may hold.
+    pub capacity: IntGauge,
+    /// Artifacts held.
+    pub entries: IntGauge,
+    /// Seconds since the oldest landed.
+    pub oldest: IntGauge,
+    /// Damaged entries found.
+    pub corrupt: IntCounter,
+}
+
+/// Why an entry left a tier.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Eviction {
+    /// For room.
+    Size,
+    /// For age.
+    Age,
+    /// Replaced by a newer upload, or forgotten because of one.
+    Replaced,
+    /// Damaged.
+    Corrupt,
+}
+
+// === impl Metrics ===
+
+impl Metrics {
+    /// Registers everything.
+    ///
+    /// # Errors
+    ///
+    /// Only where two metrics share a name, which a test excludes.
+    pub fn new() -> Result<Self, prometheus::Error> {
+        let registry = Registry::new();
+        let request_labels = ["route", "outcome"];
+        let total = counters(
+            &registry,
+            "larder_requests_total",
+            "Requests answered.",
+            &request_labels,
+        )?;
+        let seconds = histograms(
+            &registry,
+            "larder_request_seconds",
+            "Time to the answer's end.",
+            &request_labels,
+        )?;
+        let first = histograms(
+            &registry,
+            "larder_first_byte_seconds",
+            "Time to the answer's head.",
+            &request_labels,
+        )?;
+        let bytes = counters(
+            &registry,
+            "larder_response_bytes_total",
+            "Body bytes sent to clients.",
+            &["outcome"],
+        )?;
+        let build = gauges(
+            &registry,
+            "larder_build_info",
+            "The running version.",
+            &["version"],
+        )?;
+        build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
+        let requests = RouteName::ALL
+            .iter()
+            .flat_map(|route| {
+                Outcome::LABELS
+                    .iter()
+                    .map(move |outcome| [route.as_str(), outcome])
+            })
+            .map(|labels| RequestMetrics {
+                total: total.with_label_values(&labels),
+                seconds: seconds.with_label_values(&labels),
+                first_byte: first.with_label_values(&labels),
+            })
+            .collect();
+        Ok(Self {
+            requests,
+            response_bytes: Outcome::LABELS
+                .iter()
+                .map(|outcome| bytes.with_label_values(&[outcome]))
+                .collect(),
+            upstream_requests: counters(
+                &registry,
+                "larder_upstream_requests_total",
+                "Requests sent upstream.",
+                &["operation", "result"],
+            )?,
+            upstream_seconds: histograms(
+                &registry,
+                "larder_upstream_seconds",
+                "Time to the upstream's head.",
+                &["operation"],
+            )?,
+            tiers: tier_metrics(&registry)?,
+            evictions: counters(
+                &registry,
+                "larder_evictions_total",
+                "Entries removed.",
+                &["tier", "reason"],
+            )?,
+            verdicts: counters(
+                &registry,
+                "larder_verdicts_total",
+                "Judgements of callers.",
+                &["result", "source"],
+            )?,
+            fills_in_flight: one(
+                &registry,
+                IntGauge::new("larder_fills_in_flight", "Fills running.")?,
+            )?,
+            saved_bytes: one(
+                &registry,
+                IntCounter::new("larder_saved_bytes_total", "Bytes of GET hits.")?,
+            )?,
+            saved_seconds: one(
+                &registry,
+                prometheus::Counter::new(
+                    "larder_saved_seconds_total",
+                    "Task time that GET hits stood for.",
+                )?,
+            )?,
+            connections: one(
+                &registry,
+                IntGauge::new("larder_connections", "Connections open.")?,
+            )?,
+            access_lines_lost: one(
+                &registry,
+                IntCounter::new(
+                    "larder_access_lines_lost_total",
+                    "Access lines the writer could not take.",
+                )?,
+            )?,
+            events_lost: one(
+                &registry,
+                IntCounter::new(
+                    "larder_events_lost_total",
+                    "Usage events that were not forwarded.",
+                )?,
+            )?,
+            registry,
+        })
+    }
+
+    /// Where everything is registered.
+    pub fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
+    /// The handles of one route and outcome.
+    pub fn request(&self, route: RouteName, outcome: Outcome) -> Option<&RequestMetrics> {
+        self.requests
+            .get(route as usize * Outcome::LABELS.len() + outcome.index())
+    }
+
+    /// The byte counter of one outcome.
+    pub fn response_bytes(&self, outcome: Outcome) -> Option<&IntCounter> {
+        self.response_bytes.get(outcome.index())
+    }
+
+    /// Counts one request upstream and the seconds to its head.
+    pub fn upstream(&self, operation: &'static str, result: &'static str, seconds: f64) {
+        self.upstream_requests
+            .with_label_values(&[operation, result])
+            .inc();
+        self.upstream_seconds
+            .with_label_values(&[operation])
+            .observe(seconds);
+    }
+
+    /// The handles of one tier.
+    pub fn tier(&self, tier: Tier) -> &TierMetrics {
+        let [memory, disk] = &self.tiers;
+        match tier {
+            Tier::Memory => memory,
+            Tier::Disk => disk,
+        }
+    }
+
+    /// Counts an entry that left a tier.
+    pub fn evicted(&self, tier: Tier, reason: Eviction) {
+        self.evictions
+            .with_label_values(&[tier.as_str(), reason.as_str()])
+            .inc();
+    }
+
+    /// Counts a judgement of a caller: `accepted`, `refused` or `unknown`, from `memory`, `probe`,
+    /// `list` or `open`.
+    pub fn verdict(&self, result: &'static str, source: &'static str) {
+        self.verdicts.with_label_values(&[result, source]).inc();
+    }
+}
+
+// === impl Eviction ===
+
+impl Eviction {
+    /// The `reason` label.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Size => "size",
+            Self::Age => "age",
+            Self::Replaced => "replaced",
+            Self::Corrupt => "corrupt",
+        }
+    }
+}
+
+fn tier_metrics(registry: &Registry) -> Result<[TierMetrics; 2], prometheus::Error> {
+    let bytes = gauges(registry, "larder_tier_bytes", "Bytes held.", &["tier"])?;
+    let capacity = gauges(
+        registry,
+        "larder_tier_capacity_bytes",
+        "Bytes a tier may hold.",
+        &["tier"],
+    )?;
+    let entries = gauges(
+        registry,
+        "larder_tier_entries",
+        "Artifacts held.",
+        &["tier"],
+    )?;
+    let oldest = gauges(
+        registry,
+        "larder_tier_oldest_seconds",
+        "Age of the oldest artifact held.",
+        &["tier"],
+    )?;
+    let corrupt = counters(
+        registry,
+        "larder_corrupt_total",
+        "Damaged entries found.",
+        &["tier"],
+    )?;
+    Ok(Tier::ALL.map(|tier| {
+        let label = [tier.as_str()];
+        TierMetrics {
+            bytes: bytes.with_label_values(&label),
+            capacity: capacity.with_label_values(&label),
+            entries: entries.with_label_values(&label),
+            oldest: oldest.with_label_values(&label),
+            corrupt: corrupt.with_label_values(&label),
+        }
+    }))
+}
+
+fn one<C: Collector + Clone + 'static>(
+    registry: &Registry,
+    metric: C,
+) -> Result<C, prometheus::Error> {
+    registry.register(Box::new(metric.clone()))?;
+    Ok(metric)
+}
+
+fn counters(
+    registry: &Registry,
+    name: &str,
+    help: &str,
+    labels: &[&str],
+) -> Result<IntCounterVec, prometheus::Error> {
+    one(registry, IntCounterVec::new(Opts::new(name, help), labels)?)
+}
+
+fn gauges(
+    registry: &Registry,
+    name: &str,
+    help: &str,
+    labels: &[&str],
+) -> Result<IntGaugeVec, prometheus::Error> {
+    one(registry, IntGaugeVec::new(Opts::new(name, help), labels)?)
+}
+
+fn histograms(
+    registry: &Registry,
+    name: &str,
+    help: &str,
+    labels: &[&str],
+) -> Result<HistogramVec, prometheus::Error> {
+    one(
+        registry,
+        HistogramVec::new(
+            HistogramOpts::new(name, help).buckets(BUCKETS.to_vec()),
+            labels,
+        )?,
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_route_and_outcome_has_its_own_handles() {
+        let metrics = Metrics::new().unwrap();
+        metrics
+            .request(RouteName::Pass, Outcome::Denied)
+            .unwrap()
+            .total
+            .inc();
+        let families = metrics.registry().gather();
+        let requests = families
+            .iter()
+            .find(|family| family.name() == "larder_requests_total")
+            .unwrap();
+        let counted: Vec<_> = requests
+            .get_metric()
+            .iter()
+            .filter(|metric| metric.get_counter().get_value() > 0.0)
+            .collect();
+        let [metric] = counted.as_slice() else {
+            panic!("{counted:?}")
+        };
+        let labels: Vec<_> = metric.get_label().iter().map(|pair| pair.value()).collect();
+        assert_eq!(labels, ["denied", "pass"]);
+    }
+}
