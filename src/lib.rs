@@ -12,4 +12,5 @@ pub mod artifact;
 pub mod caller;
 pub mod config;
 pub mod metrics;
+pub mod server;
 pub mod tasks;

@@ -1,0 +1,102 @@
+//! One connection: HTTP/1.1 until the client leaves, takes too long, or the process stops.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::panic::AssertUnwindSafe;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+
+use futures_util::FutureExt;
+use http::{Request, Response};
+use http_body::Body;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::timeout;
+use tracing::{debug, error};
+
+use super::answer::Answer;
+use super::clock::Clock;
+use super::guard::{Guarded, Watch};
+use super::{Limits, Peer, Serve};
+use crate::tasks::Tasks;
+
+/// Header fields of a request: four times what the clients in the field send.
+const MAX_HEADERS: usize = 64;
+
+/// Bytes of a request's head, its first line included; above, the answer is a 431.
+const MAX_HEAD: usize = 16 * 1024;
+
+/// Bytes read ahead, and copied before a flush, for one connection.
+const MAX_BUFFER: usize = 64 * 1024;
+
+/// Serves `io` to its end.
+pub(super) async fn run<S, I>(io: I, service: Arc<S>, peer: Peer, limits: Limits, tasks: &Tasks)
+where
+    S: Serve,
+    I: AsyncRead + AsyncWrite + Unpin,
+{
+    let watch = Watch::new();
+    let mut clock = Clock::new(limits, watch.clone());
+    let io = TokioIo::new(Guarded::new(io, watch.clone()));
+    let service =
+        service_fn(move |request| answer(Arc::clone(&service), request, peer, watch.clone()));
+    let mut connection = pin!(protocol().serve_connection(io, service));
+    tokio::select! {
+        biased;
+        () = attend(connection.as_mut(), &mut clock) => return,
+        () = tasks.stopping() => connection.as_mut().graceful_shutdown(),
+    }
+    if timeout(limits.shutdown_grace, attend(connection, &mut clock))
+        .await
+        .is_err()
+    {
+        debug!("a connection outlasted the shutdown grace");
+    }
+}
+
+fn protocol() -> http1::Builder {
+    let mut builder = http1::Builder::new();
+    builder
+        // A client that has shut down its sending side still gets its answer.
+        .half_close(true)
+        // The clock keeps both times: hyper's own would set a timer for every request, and mean
+        // the silence between requests and the length of a head with one figure.
+        .header_read_timeout(None)
+        .max_headers(MAX_HEADERS)
+        .max_header_size(MAX_HEAD)
+        .max_buf_size(MAX_BUFFER);
+    builder
+}
+
+async fn attend<C>(connection: Pin<&mut C>, clock: &mut Clock)
+where
+    C: Future<Output = Result<(), hyper::Error>>,
+{
+    tokio::select! {
+        biased;
+        ended = connection => if let Err(error) = ended {
+            debug!(%error, "a connection broke");
+        },
+        bound = clock.expired() => debug!(bound = bound.as_str(), "a client took too long"),
+    }
+}
+
+async fn answer<S: Serve>(
+    service: Arc<S>,
+    request: Request<Incoming>,
+    peer: Peer,
+    watch: Watch,
+) -> Result<Response<Answer<S::Body>>, Infallible> {
+    let turn = watch.begin(!request.body().is_end_stream());
+    let served = AssertUnwindSafe(service.serve(request, peer))
+        .catch_unwind()
+        .await;
+    let response = served.unwrap_or_else(|_| {
+        error!("answering a request panicked");
+        service.fault()
+    });
+    Ok(response.map(|body| Answer::new(body, turn)))
+}

@@ -1,0 +1,163 @@
+//! The listeners: bound once, accepted from in one loop, closed before what runs is drained.
+
+use std::future::poll_fn;
+use std::io;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::sleep;
+use tracing::{debug, warn};
+
+use super::door::{BindError, Door};
+use super::socket::Socket;
+use super::{Limits, Peer, Serve, connection};
+use crate::config::Listen;
+use crate::metrics::Metrics;
+use crate::tasks::Tasks;
+
+/// Pause after the system could not give us a connection: descriptors and memory come back only
+/// when others give them up.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Sockets that listen.
+#[derive(Debug)]
+pub struct Listeners {
+    doors: Vec<Door>,
+    /// Where the next round of asking begins, so that a busy listener cannot starve another.
+    next: usize,
+}
+
+/// A connection in the gauge of open ones.
+struct Counted(Option<Arc<Metrics>>);
+
+// === impl Listeners ===
+
+impl Listeners {
+    /// Listens at every address of `listen`, or at none.
+    ///
+    /// A name is listened at under each of its addresses that this machine has. The file of a unix
+    /// socket is private to this user; one left behind is replaced, one that answers is not.
+    pub async fn bind(listen: &[Listen]) -> Result<Self, BindError> {
+        let mut doors = Vec::new();
+        for address in listen {
+            doors.extend(Door::open(address).await?);
+        }
+        Ok(Self { doors, next: 0 })
+    }
+
+    /// Where it really listens: names resolved, port 0 replaced.
+    pub fn addresses(&self) -> Vec<Listen> {
+        self.doors.iter().map(Door::address).collect()
+    }
+
+    /// Serves until `tasks` stop; returns when every connection has ended, at most the grace later.
+    ///
+    /// Open connections are counted in `metrics`, if given.
+    pub async fn run<S: Serve>(
+        mut self,
+        service: Arc<S>,
+        limits: Limits,
+        tasks: Tasks,
+        metrics: Option<Arc<Metrics>>,
+    ) {
+        let most =
+            u32::try_from(limits.max_connections.min(Semaphore::MAX_PERMITS)).unwrap_or(u32::MAX);
+        let room = Arc::new(Semaphore::new(most as usize));
+        while let Some((socket, peer, permit)) = self.admit(&room, &tasks).await {
+            let service = Arc::clone(&service);
+            let counted = Counted::new(metrics.clone());
+            let connection_tasks = tasks.clone();
+            tasks.spawn(async move {
+                connection::run(socket, service, peer, limits, &connection_tasks).await;
+                drop((counted, permit));
+            });
+        }
+        drop(self);
+        // Every connection holds one: all of them together mean that none is left.
+        if room.acquire_many(most).await.is_err() {
+            debug!("the semaphore was closed");
+        }
+    }
+
+    /// The next connection; none once the process stops.
+    async fn admit(
+        &mut self,
+        room: &Arc<Semaphore>,
+        tasks: &Tasks,
+    ) -> Option<(Socket, Peer, OwnedSemaphorePermit)> {
+        let admitted = async {
+            // Room first: a connection that is not accepted waits in the system's queue, at the
+            // system's cost.
+            let permit = Arc::clone(room).acquire_owned().await.ok()?;
+            let (socket, peer) = self.accept().await;
+            Some((socket, peer, permit))
+        };
+        tokio::select! {
+            biased;
+            () = tasks.stopping() => None,
+            admitted = admitted => admitted,
+        }
+    }
+
+    /// Accepts from whichever listener has a connection, whatever it takes.
+    async fn accept(&mut self) -> (Socket, Peer) {
+        let mut warned = false;
+        loop {
+            match poll_fn(|cx| self.poll_accept(cx)).await {
+                Ok(accepted) => return accepted,
+                Err(error) if is_gone(&error) => {}
+                Err(error) => {
+                    if !warned {
+                        warn!(%error, "connections cannot be accepted at the moment");
+                        warned = true;
+                    }
+                    sleep(ACCEPT_PAUSE).await;
+                }
+            }
+        }
+    }
+
+    fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<(Socket, Peer)>> {
+        let start = self.next;
+        self.next = (start + 1) % self.doors.len().max(1);
+        let (before, after) = self.doors.split_at(start.min(self.doors.len()));
+        after
+            .iter()
+            .chain(before)
+            .map(|door| door.poll_accept(cx))
+            .find(Poll::is_ready)
+            .unwrap_or(Poll::Pending)
+    }
+}
+
+// === impl Counted ===
+
+impl Counted {
+    fn new(metrics: Option<Arc<Metrics>>) -> Self {
+        if let Some(metrics) = &metrics {
+            metrics.connections.inc();
+        }
+        Self(metrics)
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        if let Some(metrics) = &self.0 {
+            metrics.connections.dec();
+        }
+    }
+}
+
+/// Whether a connection was lost while it waited: nothing is wrong with the listener.
+fn is_gone(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::ConnectionRefused
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::Interrupted
+    )
+}

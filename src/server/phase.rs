@@ -1,0 +1,248 @@
+//! Where a connection is between two requests, and what it waits for: a value, without socket or clock.
+
+/// What a client may take too long for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Bound {
+    /// Finishing a request's head.
+    Head,
+    /// Beginning another request.
+    Idle,
+    /// Sending more of a request's body.
+    Body,
+    /// Taking more of an answer.
+    Stall,
+    /// Hanging up after we did.
+    Linger,
+}
+
+/// A wait that is going on; equal waits are one and the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Wait {
+    /// What for.
+    pub(super) bound: Bound,
+    since: u32,
+}
+
+/// What is known of a connection.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct State {
+    phase: Phase,
+    /// Counts phases begun.
+    turn: u32,
+    /// Counts pieces received, in any phase.
+    received: u32,
+    /// Counts pieces sent.
+    sent: u32,
+    read_blocked: bool,
+    write_blocked: bool,
+    /// Bytes may be on their way that nobody will read.
+    unread: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Head,
+    Busy,
+    Answering,
+    Idle,
+    Lingering,
+}
+
+// === impl State ===
+
+impl State {
+    /// A connection just accepted: its first head is due from now.
+    pub(super) fn accepted() -> Self {
+        Self {
+            phase: Phase::Head,
+            turn: 0,
+            received: 0,
+            sent: 0,
+            read_blocked: false,
+            write_blocked: false,
+            unread: false,
+        }
+    }
+
+    /// A read brought `bytes`; none is the end of what the client sends.
+    pub(super) fn read(&mut self, bytes: usize) {
+        self.read_blocked = false;
+        if bytes == 0 {
+            self.unread = false;
+            return;
+        }
+        self.received = self.received.wrapping_add(1);
+        match self.phase {
+            Phase::Idle => {
+                self.enter(Phase::Head);
+                self.unread = true;
+            }
+            Phase::Head => self.unread = true,
+            Phase::Busy | Phase::Answering | Phase::Lingering => {}
+        }
+    }
+
+    /// A read found nothing.
+    pub(super) fn read_blocked(&mut self) {
+        self.read_blocked = true;
+    }
+
+    /// The client took some bytes.
+    pub(super) fn wrote(&mut self) {
+        self.write_blocked = false;
+        self.sent = self.sent.wrapping_add(1);
+    }
+
+    /// The client takes no more for now.
+    pub(super) fn write_blocked(&mut self) {
+        self.write_blocked = true;
+    }
+
+    /// A head is whole and its request is being answered.
+    pub(super) fn begin(&mut self, has_body: bool) {
+        self.enter(Phase::Busy);
+        self.unread = has_body;
+    }
+
+    /// The answer's head is ready.
+    pub(super) fn answer(&mut self) {
+        self.enter(Phase::Answering);
+    }
+
+    /// The answer's body has ended.
+    pub(super) fn finish(&mut self) {
+        self.enter(Phase::Idle);
+    }
+
+    /// We hung up; returns whether the client should be given time to do so too.
+    ///
+    /// Closing a socket with unread bytes resets it, and a reset may overtake the answer: an upload
+    /// that was refused early would look like a broken line.
+    pub(super) fn hang_up(&mut self) -> bool {
+        if self.phase != Phase::Lingering {
+            self.enter(Phase::Lingering);
+        }
+        self.unread
+    }
+
+    /// What the client is waited for, if it is.
+    pub(super) fn wait(&self) -> Option<Wait> {
+        let wait = |bound, since| Some(Wait { bound, since });
+        match self.phase {
+            Phase::Lingering => wait(Bound::Linger, self.turn),
+            _ if self.write_blocked => wait(Bound::Stall, self.sent),
+            Phase::Head => wait(Bound::Head, self.turn),
+            Phase::Idle => wait(Bound::Idle, self.turn),
+            // A read is pending only while the request's body is wanted: a slow answer is not the
+            // client's silence.
+            Phase::Busy if self.read_blocked => wait(Bound::Body, self.received),
+            Phase::Busy | Phase::Answering => None,
+        }
+    }
+
+    fn enter(&mut self, phase: Phase) {
+        self.phase = phase;
+        self.turn = self.turn.wrapping_add(1);
+    }
+}
+
+// === impl Bound ===
+
+impl Bound {
+    /// The bound's name in logs.
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Head => "head",
+            Self::Idle => "idle",
+            Self::Body => "body",
+            Self::Stall => "stall",
+            Self::Linger => "linger",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bound(state: &State) -> Option<Bound> {
+        state.wait().map(|wait| wait.bound)
+    }
+
+    #[test]
+    fn a_dripping_head_is_one_wait_from_its_first_byte() {
+        let mut state = State::accepted();
+        let first = state.wait();
+        state.read(1);
+        state.read(1);
+        assert_eq!(state.wait(), first);
+        state.begin(false);
+        state.answer();
+        state.finish();
+        assert_eq!(bound(&state), Some(Bound::Idle));
+        state.read(1);
+        let second = state.wait();
+        assert_eq!(bound(&state), Some(Bound::Head));
+        assert_ne!(second, first);
+        state.read(1);
+        assert_eq!(state.wait(), second);
+    }
+
+    #[test]
+    fn only_a_wanted_body_is_waited_for_while_the_answer_is_made() {
+        let mut state = State::accepted();
+        state.read(100);
+        state.begin(true);
+        assert_eq!(bound(&state), None);
+        state.read_blocked();
+        let first = state.wait();
+        assert_eq!(bound(&state), Some(Bound::Body));
+        state.read(10);
+        assert_eq!(bound(&state), None);
+        state.read_blocked();
+        assert_ne!(state.wait(), first);
+        state.answer();
+        assert_eq!(bound(&state), None);
+    }
+
+    #[test]
+    fn a_stalled_reader_is_waited_for_anew_after_each_piece_it_takes() {
+        let mut state = State::accepted();
+        state.begin(false);
+        state.answer();
+        state.write_blocked();
+        let first = state.wait();
+        assert_eq!(bound(&state), Some(Bound::Stall));
+        state.finish();
+        assert_eq!(
+            state.wait(),
+            first,
+            "the last piece may leave after the body's end"
+        );
+        state.wrote();
+        assert_eq!(bound(&state), Some(Bound::Idle));
+        state.write_blocked();
+        assert_ne!(state.wait(), first);
+    }
+
+    #[test]
+    fn only_a_client_that_may_still_be_sending_is_lingered_for() {
+        let served = |has_body| {
+            let mut state = State::accepted();
+            state.read(100);
+            state.begin(has_body);
+            state.answer();
+            state.finish();
+            state
+        };
+        assert!(!State::accepted().hang_up());
+        assert!(!served(false).hang_up());
+        assert!(served(true).hang_up());
+        let mut broken = State::accepted();
+        broken.read(3);
+        assert!(broken.hang_up());
+        assert_eq!(bound(&broken), Some(Bound::Linger));
+        broken.read(0);
+        assert!(!broken.hang_up());
+    }
+}

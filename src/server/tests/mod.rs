@@ -1,0 +1,137 @@
+//! The server, asked over real sockets and, where time matters, over paused ones.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::stream;
+use http::{Request, Response};
+use http_body::Frame;
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, Full, StreamBody};
+use hyper::body::Incoming;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::sync::Semaphore;
+
+use super::{BODY_IDLE, Limits, Peer, Serve, WRITE_STALL};
+
+mod sockets;
+mod time;
+
+const HELLO: &[u8] = b"GET /hello HTTP/1.1\r\nhost: x\r\n\r\n";
+const BIG: usize = 1024 * 1024;
+
+type Body = UnsyncBoxBody<Bytes, hyper::Error>;
+
+/// A service whose answers the path decides.
+#[derive(Debug)]
+struct Scripted {
+    served: AtomicUsize,
+    /// A permit lets one waiting answer go on.
+    gate: Arc<Semaphore>,
+}
+
+impl Scripted {
+    fn new() -> Arc<Self> {
+        Arc::new(Self {
+            served: AtomicUsize::new(0),
+            gate: Arc::new(Semaphore::new(0)),
+        })
+    }
+}
+
+impl Serve for Scripted {
+    type Body = Body;
+
+    async fn serve(&self, request: Request<Incoming>, peer: Peer) -> Response<Body> {
+        self.served.fetch_add(1, Ordering::Relaxed);
+        match request.uri().path() {
+            "/big" => whole(vec![b'b'; BIG]),
+            "/echo" => match request.into_body().collect().await {
+                Ok(body) => whole(body.to_bytes()),
+                Err(_) => whole("broken"),
+            },
+            "/gate" => {
+                let body = request.into_body().collect().await;
+                self.gate.acquire().await.unwrap().forget();
+                whole(body.unwrap().to_bytes())
+            }
+            "/stream" => gated(Arc::clone(&self.gate)),
+            "/panic" => panic!("scripted"),
+            "/peer" => whole(format!("{peer:?}")),
+            _ => whole("hello"),
+        }
+    }
+
+    fn fault(&self) -> Response<Body> {
+        let (_, body) = whole("fault").into_parts();
+        Response::builder().status(500).body(body).unwrap()
+    }
+}
+
+fn whole(body: impl Into<Bytes>) -> Response<Body> {
+    let body = Full::new(body.into()).map_err(|never| match never {});
+    Response::new(body.boxed_unsync())
+}
+
+/// Six bytes, of which the last three wait for the gate.
+fn gated(gate: Arc<Semaphore>) -> Response<Body> {
+    let pieces = stream::unfold(0, move |sent| {
+        let gate = Arc::clone(&gate);
+        async move {
+            if sent == 1 {
+                gate.acquire().await.unwrap().forget();
+            }
+            let piece = Frame::data(Bytes::from_static(b"abc"));
+            (sent < 2).then_some((Ok(piece), sent + 1))
+        }
+    });
+    let mut response = Response::new(StreamBody::new(pieces).boxed_unsync());
+    response
+        .headers_mut()
+        .insert("content-length", http::HeaderValue::from_static("6"));
+    response
+}
+
+fn limits() -> Limits {
+    Limits {
+        header_timeout: Duration::from_secs(10),
+        idle_timeout: Duration::from_secs(130),
+        body_idle: BODY_IDLE,
+        write_stall: WRITE_STALL,
+        max_connections: 16,
+        shutdown_grace: Duration::from_secs(30),
+    }
+}
+
+/// Sends `request` and reads one answer that has a length: its head and its body.
+async fn exchange<I>(io: &mut I, request: &[u8]) -> (String, String)
+where
+    I: AsyncRead + AsyncWrite + Unpin,
+{
+    io.write_all(request).await.unwrap();
+    let head = read_head(io).await;
+    let length = head
+        .lines()
+        .find_map(|line| line.strip_prefix("content-length: "))
+        .map_or(0, |length| length.parse().unwrap());
+    let mut body = vec![0; length];
+    io.read_exact(&mut body).await.unwrap();
+    (head, String::from_utf8(body).unwrap())
+}
+
+async fn read_head<I: AsyncRead + Unpin>(io: &mut I) -> String {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(io.read_u8().await.unwrap());
+    }
+    String::from_utf8(head).unwrap()
+}
+
+/// Reads what comes until the other side hangs up.
+async fn read_rest<I: AsyncRead + Unpin>(io: &mut I) -> Vec<u8> {
+    let mut rest = Vec::new();
+    io.read_to_end(&mut rest).await.unwrap();
+    rest
+}
