@@ -8,6 +8,7 @@
 //! A request is named, looked up, and then either authorised and served, or transferred. Each
 //! station hands the next a richer type; everything moves down once and up once.
 
+pub mod admin;
 pub mod artifact;
 pub mod caller;
 pub mod config;

@@ -1,0 +1,171 @@
+//! The admin listener's answers, asked as a client would.
+
+use http_body_util::BodyExt;
+use http_body_util::Empty;
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+
+use super::*;
+use crate::artifact::{Outcome, RouteName};
+use crate::config::Listen;
+use crate::server::Listeners;
+use crate::tasks::Tasks;
+
+fn admin(readiness: &Readiness) -> (Admin, Arc<Metrics>) {
+    let metrics = Arc::new(Metrics::new().unwrap());
+    let refreshed = Arc::clone(&metrics);
+    let refresh: Refresh = Box::new(move || refreshed.fills_in_flight.set(7));
+    let admin = Admin::new(
+        Arc::clone(&metrics),
+        readiness.clone(),
+        vec!["cache.lan".to_owned()],
+        vec![refresh],
+    );
+    (admin, metrics)
+}
+
+async fn ask(admin: &Admin, method: &str, path: &str) -> (u16, String) {
+    let request = Request::builder()
+        .method(method)
+        .uri(path)
+        .body(())
+        .unwrap();
+    let response = admin.answer(&request).await;
+    let status = response.status().as_u16();
+    let body = response.into_body().collect().await.unwrap().to_bytes();
+    (status, String::from_utf8(body.to_vec()).unwrap())
+}
+
+#[tokio::test]
+async fn health_and_readiness_are_two_answers() {
+    let readiness = Readiness::new();
+    let (admin, _) = admin(&readiness);
+    assert_eq!(
+        ask(&admin, "GET", "/healthz").await,
+        (200, "ok\n".to_owned())
+    );
+    assert_eq!(
+        ask(&admin, "GET", "/readyz").await,
+        (503, "starting\n".to_owned())
+    );
+    readiness.ready();
+    assert_eq!(
+        ask(&admin, "GET", "/readyz").await,
+        (200, "ready\n".to_owned())
+    );
+    readiness.stopping();
+    readiness.ready();
+    assert_eq!(
+        ask(&admin, "GET", "/readyz").await,
+        (503, "stopping\n".to_owned())
+    );
+    assert_eq!(
+        ask(&admin, "GET", "/healthz").await,
+        (200, "ok\n".to_owned())
+    );
+}
+
+#[tokio::test]
+async fn other_paths_methods_and_hosts_are_refused_in_the_error_shape() {
+    let (admin, _) = admin(&Readiness::new());
+    let cases = [
+        ("GET", "/", 404, "not_found"),
+        ("GET", "/v8/artifacts/status", 404, "not_found"),
+        ("GET", "/metrics/", 404, "not_found"),
+        ("POST", "/metrics", 405, "method_not_allowed"),
+        ("GET", "http://evil.example/metrics", 403, "forbidden_host"),
+        ("GET", "http://evil.example/nowhere", 403, "forbidden_host"),
+    ];
+    for (method, path, status, code) in cases {
+        let (answered, body) = ask(&admin, method, path).await;
+        let error: serde_json::Value = serde_json::from_str(&body).unwrap();
+        assert_eq!(
+            (answered, &error["error"]["code"]),
+            (status, &code.into()),
+            "{path}"
+        );
+        assert!(error["error"]["message"].is_string());
+    }
+    assert_eq!(ask(&admin, "GET", "http://cache.lan/healthz").await.0, 200);
+}
+
+/// A sample line's name and value.
+fn sample(line: &str) -> (&str, f64) {
+    let (name, value) = line.rsplit_once(' ').unwrap();
+    (name, value.parse().unwrap())
+}
+
+#[tokio::test]
+async fn every_line_of_the_metrics_can_be_read() {
+    let (admin, metrics) = admin(&Readiness::new());
+    let handles = metrics.request(RouteName::Get, Outcome::Filled).unwrap();
+    handles.total.inc();
+    handles.seconds.observe(0.2);
+    let (status, text) = ask(&admin, "GET", "/metrics").await;
+    assert_eq!(status, 200);
+    let samples: Vec<_> = text
+        .lines()
+        .filter(|line| !line.starts_with('#'))
+        .map(sample)
+        .collect();
+    let value = |name: &str| {
+        let found = samples.iter().find(|(known, _)| *known == name);
+        found.map(|(_, value)| *value)
+    };
+    assert_eq!(
+        value("larder_requests_total{outcome=\"filled\",route=\"get\"}"),
+        Some(1.0)
+    );
+    assert_eq!(
+        value("larder_fills_in_flight"),
+        Some(7.0),
+        "refreshed before"
+    );
+    for comment in text.lines().filter(|line| line.starts_with('#')) {
+        assert!(comment.starts_with("# HELP ") || comment.starts_with("# TYPE "));
+    }
+    if cfg!(target_os = "linux") {
+        let positive = |name| value(name).is_some_and(|value| value > 0.0);
+        assert!(positive("process_resident_memory_bytes"));
+        assert!(positive("process_virtual_memory_bytes"));
+        assert!(positive("process_start_time_seconds"));
+        assert!(positive("process_open_fds"));
+        assert!(positive("process_threads"));
+        assert!(value("process_cpu_seconds_total").is_some());
+    }
+}
+
+#[tokio::test]
+async fn head_has_the_length_of_get_and_an_origin_is_refused_over_a_socket() {
+    let readiness = Readiness::new();
+    readiness.ready();
+    let (admin, _) = admin(&readiness);
+    let loopback = Listen::Tcp {
+        host: "127.0.0.1".to_owned(),
+        port: 0,
+    };
+    let listeners = Listeners::bind(&[loopback]).await.unwrap();
+    let address = listeners.addresses()[0].to_string();
+    let tasks = Tasks::new();
+    tasks.spawn(listeners.run(Arc::new(admin), Admin::limits(), tasks.clone(), None));
+    let io = TokioIo::new(TcpStream::connect(address).await.unwrap());
+    let (mut client, connection) = hyper::client::conn::http1::handshake(io).await.unwrap();
+    tasks.spawn(async { connection.await.unwrap() });
+    let request = |method: &str| {
+        Request::builder()
+            .method(method)
+            .uri("/readyz")
+            .header("host", "localhost:8586")
+    };
+    let head = request("HEAD").body(Empty::<Bytes>::new()).unwrap();
+    let response = client.send_request(head).await.unwrap();
+    assert_eq!(response.status(), 200);
+    assert_eq!(response.headers()["content-length"], "6");
+    assert_eq!(response.collect().await.unwrap().to_bytes(), "");
+    let page = request("GET").header("origin", "http://localhost:8586");
+    let response = client
+        .send_request(page.body(Empty::new()).unwrap())
+        .await
+        .unwrap();
+    assert_eq!(response.status(), 403);
+}
