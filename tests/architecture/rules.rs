@@ -11,7 +11,7 @@ const IMPORTS: [(&str, Allowed); 19] = [
     ("artifact", Only(&["caller"])),
     ("metrics", Only(&["artifact"])),
     ("config", Only(&["artifact", "caller"])),
-    ("telemetry", Only(&["artifact", "config"])),
+    ("telemetry", Only(&["artifact", "config", "metrics"])),
     (
         "tiers",
         Only(&["artifact", "caller", "config", "mapped", "metrics", "tasks"]),
@@ -53,10 +53,12 @@ const IMPORTS: [(&str, Allowed); 19] = [
             "upstream",
         ]),
     ),
+    // The admin listener is served like any other.
     (
         "admin",
         Only(&[
-            "artifact", "caller", "config", "metrics", "tasks", "tiers", "transfer", "upstream",
+            "artifact", "caller", "config", "metrics", "server", "tasks", "tiers", "transfer",
+            "upstream",
         ]),
     ),
     ("app", AllAbove),
@@ -86,6 +88,8 @@ const CONFINED: [Confined; 5] = [
             "server",
             "cli",
             "app",
+            // What the system says of this process, under /proc.
+            "admin/process",
         ],
     },
     Confined {
