@@ -4,9 +4,8 @@ use crate::source::{Source, begins};
 
 /// Which top-level module may import which. A row may name only rows above it, so no import can
 /// close a cycle; every module may import itself.
-const IMPORTS: [(&str, Allowed); 19] = [
+const IMPORTS: [(&str, Allowed); 17] = [
     ("caller", Only(&[])),
-    ("mapped", Only(&[])),
     ("tasks", Only(&[])),
     ("artifact", Only(&["caller"])),
     ("metrics", Only(&["artifact"])),
@@ -14,7 +13,7 @@ const IMPORTS: [(&str, Allowed); 19] = [
     ("telemetry", Only(&["artifact", "config", "metrics"])),
     (
         "tiers",
-        Only(&["artifact", "caller", "config", "mapped", "metrics", "tasks"]),
+        Only(&["artifact", "caller", "config", "metrics", "tasks"]),
     ),
     (
         "upstream",
@@ -44,14 +43,7 @@ const IMPORTS: [(&str, Allowed); 19] = [
     // The server is given a function, never a meaning.
     (
         "server",
-        Only(&["artifact", "caller", "config", "mapped", "metrics", "tasks"]),
-    ),
-    (
-        "upkeep",
-        Only(&[
-            "access", "artifact", "caller", "config", "metrics", "tasks", "tiers", "transfer",
-            "upstream",
-        ]),
+        Only(&["artifact", "caller", "config", "metrics", "tasks"]),
     ),
     // The admin listener is served like any other.
     (
