@@ -1,0 +1,50 @@
+# Every command of the project; each is short enough to type where `just` is missing.
+
+export PATH := justfile_directory() / "target/tools/bin" + ":" + env("PATH")
+
+# These recipes
+list:
+    @{{ just_executable() }} --list --unsorted
+
+# Everything CI runs
+check:
+    bash .ci/run
+
+# All tests: units, sockets, the model, the source tree, the real client
+test:
+    cargo test
+
+# The model against a map, for longer than usual
+model cases="10000":
+    PROPTEST_CASES={{ cases }} cargo test --test model
+
+# The real turbo client from npm, directly and through Larder
+turbo:
+    cargo test --test turbo
+
+# The API's documentation, where a broken link is an error
+doc:
+    RUSTDOCFLAGS=-Dwarnings cargo doc --no-deps
+
+# The tools that `deny` and `check` need, into target/tools
+tools:
+    bash .ci/tools
+
+# Licences, sources, duplicates, forbidden crates, unused dependencies
+deny: tools
+    cargo deny check bans licenses sources
+    cargo shear
+
+# Milliseconds from start to listening on an empty data directory
+start-up runs="20":
+    cargo build --release
+    bash benches/start-up {{ runs }}
+
+# Growth of the process while 100 MiB go up, come back, and are fetched cold
+memory:
+    cargo build --release
+    bash benches/memory
+
+# The main job on this machine with nothing else installed
+demo:
+    cargo run --release -- demo

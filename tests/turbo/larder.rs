@@ -1,0 +1,145 @@
+//! The real binary: started on free ports with its own folder, asked, and stopped like a service.
+
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// Far more than a start takes; a test that waits this long has failed.
+const START: Duration = Duration::from_secs(20);
+
+/// A configuration and a data directory; removed when dropped.
+pub(crate) struct Home {
+    folder: TempDir,
+}
+
+/// A running Larder; killed when dropped.
+pub(crate) struct Larder<'home> {
+    home: &'home Home,
+    process: Child,
+    /// What `TURBO_API` is to be.
+    pub(crate) api: String,
+}
+
+// === impl Home ===
+
+impl Home {
+    /// A Larder before `upstream`: a URL, or `none`.
+    pub(crate) fn new(upstream: &str) -> Self {
+        let folder = TempDir::new().expect("a folder for Larder");
+        let home = Self { folder };
+        let config = format!(
+            r#"
+data_dir = "{}"
+server.listen = ["127.0.0.1:0"]
+admin.listen = "127.0.0.1:0"
+upstream.url = "{upstream}"
+"#,
+            home.path("data").display()
+        );
+        fs::write(home.path("larder.toml"), config).expect("a configuration file");
+        home
+    }
+
+    /// Starts the binary; returns when it listens.
+    pub(crate) fn start(&self) -> Larder<'_> {
+        let log = File::create(self.path("log")).expect("a log file");
+        let mut process = Command::new(env!("CARGO_BIN_EXE_larder"))
+            .args(["serve", "--config"])
+            .arg(self.path("larder.toml"))
+            .env_clear()
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(log)
+            .spawn()
+            .expect("larder starts");
+        let output = process.stdout.take().expect("a pipe");
+        let Some(api) = announced_api(output) else {
+            let log = fs::read_to_string(self.path("log")).unwrap_or_default();
+            let ended = process.try_wait();
+            panic!("larder does not say where it listens; {ended:?}; its log:\n{log}");
+        };
+        Larder {
+            home: self,
+            process,
+            api,
+        }
+    }
+
+    fn admin_address(&self) -> String {
+        let text = fs::read_to_string(self.path("data/admin.json")).expect("admin.json");
+        let admin: Value = serde_json::from_str(&text).expect("admin.json is JSON");
+        let address = admin["address"].as_str().expect("an address");
+        address.trim_start_matches("http://").to_owned()
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+}
+
+/// Reads until the line that tells users what to export; goes on reading so that the pipe never fills.
+fn announced_api(output: impl Read + Send + 'static) -> Option<String> {
+    let (found, api) = mpsc::channel();
+    thread::spawn(move || {
+        for line in BufReader::new(output).lines().map_while(Result::ok) {
+            if let Some((_, api)) = line.split_once("export TURBO_API=") {
+                // The receiver is gone when the same line comes twice: nothing is lost.
+                drop(found.send(api.trim().to_owned()));
+            }
+        }
+    });
+    api.recv_timeout(START).ok()
+}
+
+// === impl Larder ===
+
+impl Larder<'_> {
+    /// Artifact downloads served from a tier since the start.
+    pub(crate) fn hits(&self) -> usize {
+        self.metrics()
+            .lines()
+            .filter(|line| line.starts_with("larder_requests_total{"))
+            .filter(|line| line.contains(r#"route="get""#) && line.contains(r#"outcome="hit-"#))
+            .filter_map(|line| line.rsplit(' ').next()?.parse::<usize>().ok())
+            .sum()
+    }
+
+    /// Ends it as a service manager would.
+    pub(crate) fn stop(mut self) -> ExitStatus {
+        let id = i32::try_from(self.process.id()).expect("a process id");
+        let pid = Pid::from_raw(id).expect("a process id");
+        kill_process(pid, Signal::TERM).expect("a process to stop");
+        self.process.wait().expect("an exit status")
+    }
+
+    fn metrics(&self) -> String {
+        let host = self.home.admin_address();
+        let mut stream = TcpStream::connect(&host).expect("the admin listener");
+        write!(
+            stream,
+            "GET /metrics HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n"
+        )
+        .expect("a request");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("an answer");
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+        answer
+    }
+}
+
+impl Drop for Larder<'_> {
+    fn drop(&mut self) {
+        // Both fail only for a process that is gone already.
+        drop(self.process.kill());
+        drop(self.process.wait());
+    }
+}
