@@ -10,6 +10,7 @@
 
 pub mod artifact;
 pub mod caller;
+pub mod cli;
 pub mod config;
 pub mod metrics;
 pub mod tasks;
