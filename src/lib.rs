@@ -11,6 +11,7 @@
 pub mod admin;
 pub mod artifact;
 pub mod caller;
+pub mod cli;
 pub mod config;
 pub mod metrics;
 pub mod server;

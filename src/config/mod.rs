@@ -11,6 +11,32 @@ use std::time::Duration;
 use http::Uri;
 use http::header::HeaderName;
 
+mod address;
+mod check;
+mod effective;
+mod env;
+mod file;
+mod keys;
+mod load;
+mod moment;
+mod problem;
+mod proxy;
+mod raw;
+mod secret;
+mod suggest;
+#[cfg(test)]
+mod tests;
+mod units;
+mod value;
+
+pub use effective::Effective;
+pub use env::Environment;
+pub use keys::{KEYS, Key, Standing};
+pub use load::{Flags, Loaded, load};
+pub use problem::{Problem, Problems};
+pub use proxy::Proxy;
+pub use secret::Secret;
+
 /// Everything Larder can be told, checked.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -106,17 +132,6 @@ pub enum Target {
     None,
 }
 
-/// The proxies between Larder and its upstream, as the usual variables name them.
-#[derive(Clone, Debug, Default)]
-pub struct Proxy {
-    /// For `http://` upstreams.
-    pub http: Option<String>,
-    /// For `https://` upstreams.
-    pub https: Option<String>,
-    /// Hosts reached directly, as in `NO_PROXY`.
-    pub no: Option<String>,
-}
-
 /// What a client sees when the upstream cannot answer a read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OnReadFailure {
@@ -151,7 +166,7 @@ pub enum AccessMode {
 }
 
 /// One token of the operator's list.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Token {
     /// What people call it.
     pub name: String,
@@ -265,27 +280,17 @@ pub enum LogLevel {
     Trace,
 }
 
-/// Text that must not be printed.
-#[derive(Clone)]
-pub struct Secret(String);
+// === impl Token ===
 
-// === impl Secret ===
-
-impl Secret {
-    /// Seals a text.
-    pub fn new(text: impl Into<String>) -> Self {
-        Self(text.into())
-    }
-
-    /// The text itself, for the one place that needs it.
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Secret {
+impl fmt::Debug for Token {
+    /// Without the digest: a short token could be guessed from it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("***")
+        f.debug_struct("Token")
+            .field("name", &self.name)
+            .field("teams", &self.teams)
+            .field("rights", &self.rights)
+            .field("expires", &self.expires)
+            .finish_non_exhaustive()
     }
 }
 
@@ -319,6 +324,15 @@ impl fmt::Display for Listen {
 // === impl LogLevel ===
 
 impl LogLevel {
+    /// Every level, the most severe first.
+    pub const ALL: [Self; 5] = [
+        Self::Error,
+        Self::Warn,
+        Self::Info,
+        Self::Debug,
+        Self::Trace,
+    ];
+
     /// The level's name.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -1,0 +1,157 @@
+//! The command line: words and flags in, one command run, an exit code out.
+//!
+//! What a flag's text means is not known here: `config` reads it with the file and the environment.
+
+mod check;
+mod demo;
+mod serve;
+
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::{self, Environment, Flags, Loaded};
+
+/// Wrong usage or configuration; any other failure is 1.
+const USAGE: u8 = 2;
+
+/// Keeps a team's build artifacts close at hand: a caching reverse proxy in front of a
+/// Vercel-compatible remote cache.
+///
+/// Without a command it serves: `larder` is `larder serve`.
+#[derive(Debug, Parser)]
+#[command(name = "larder", version)]
+#[command(args_conflicts_with_subcommands = true, disable_help_subcommand = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    flags: ConfigFlags,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Runs the proxy; the default command
+    Serve(ConfigFlags),
+    /// Prints the configuration in effect and where each value comes from, or every mistake in it
+    ///
+    /// One line a key: `key = value  # default | FILE:LINE | VARIABLE | --flag`. Secrets are shown
+    /// as `***`. Exits with 2 when there is a mistake.
+    Check(ConfigFlags),
+    /// Shows on this machine what Larder saves: an origin behind a slow line, cold, warm and offline
+    Demo,
+}
+
+/// Each overrides the configuration file and the environment.
+#[derive(Args, Debug)]
+struct ConfigFlags {
+    /// Reads this file, instead of the one `LARDER_CONFIG` names, /etc/larder/larder.toml, or
+    /// larder/larder.toml in the user's config folder
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Listens here: HOST:PORT or unix:PATH; may be given more than once
+    #[arg(long, value_name = "ADDR")]
+    listen: Vec<String>,
+    /// Listens here for metrics, health and administration
+    #[arg(long, value_name = "ADDR")]
+    admin_listen: Option<String>,
+    /// Fetches misses from here; `none`: Larder itself is the cache
+    #[arg(long, value_name = "URL|vercel|none")]
+    upstream: Option<String>,
+    /// Keeps its data here
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<String>,
+    /// Holds this much in memory, such as 256MiB; 0 for none
+    #[arg(long, value_name = "SIZE")]
+    memory: Option<String>,
+    /// Holds this much on disk, such as 20GiB or 10%; 0 for none
+    #[arg(long, value_name = "SIZE")]
+    disk: Option<String>,
+    /// Writes its log as text or json
+    #[arg(long, value_name = "text|json")]
+    log_format: Option<String>,
+    /// Logs from this level on: error, warn, info, debug or trace
+    #[arg(long, value_name = "LEVEL")]
+    log_level: Option<String>,
+}
+
+/// Runs the command that `arguments` name.
+pub fn run(arguments: impl IntoIterator<Item = OsString>, environment: &Environment) -> ExitCode {
+    let result = match Arguments::try_parse_from(arguments) {
+        Ok(arguments) => arguments.run(environment),
+        Err(error) => return usage(&error),
+    };
+    result.unwrap_or_else(|error| {
+        complain(&[format!("larder: {error:#}")]);
+        ExitCode::FAILURE
+    })
+}
+
+/// Help and version are answers to a wish, printed to where answers go; anything else is a mistake.
+fn usage(error: &clap::Error) -> ExitCode {
+    // Nobody is left to tell when the terminal is gone.
+    error.print().ok();
+    if error.use_stderr() {
+        ExitCode::from(USAGE)
+    } else {
+        ExitCode::SUCCESS
+    }
+}
+
+/// Prints lines to standard error.
+fn complain(lines: &[String]) {
+    let mut stderr = io::stderr().lock();
+    for line in lines {
+        // Nobody is left to tell when standard error is gone.
+        writeln!(stderr, "{line}").ok();
+    }
+}
+
+// === impl Arguments ===
+
+impl Arguments {
+    fn run(self, environment: &Environment) -> anyhow::Result<ExitCode> {
+        match self.command {
+            None => loaded(self.flags, environment, serve::run),
+            Some(Command::Serve(flags)) => loaded(flags, environment, serve::run),
+            Some(Command::Check(flags)) => loaded(flags, environment, |loaded| check::run(&loaded)),
+            Some(Command::Demo) => demo::run(),
+        }
+    }
+}
+
+/// Runs a command that needs the configuration; with mistakes in it, says them all instead.
+fn loaded(
+    flags: ConfigFlags,
+    environment: &Environment,
+    command: impl FnOnce(Loaded) -> anyhow::Result<ExitCode>,
+) -> anyhow::Result<ExitCode> {
+    match config::load(&flags.into(), environment) {
+        Ok(loaded) => command(loaded),
+        Err(problems) => {
+            complain(&[problems.to_string()]);
+            Ok(ExitCode::from(USAGE))
+        }
+    }
+}
+
+// === impl ConfigFlags ===
+
+impl From<ConfigFlags> for Flags {
+    fn from(flags: ConfigFlags) -> Self {
+        Self {
+            config: flags.config,
+            listen: flags.listen,
+            admin_listen: flags.admin_listen,
+            upstream: flags.upstream,
+            data_dir: flags.data_dir,
+            memory: flags.memory,
+            disk: flags.disk,
+            log_format: flags.log_format,
+            log_level: flags.log_level,
+        }
+    }
+}

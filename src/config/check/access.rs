@@ -1,0 +1,101 @@
+//! Who may read a hit, and which defaults follow from where Larder listens and what is behind it.
+
+use super::super::raw::Raw;
+use super::super::{Access, AccessMode, Listen, Target, Token, units, value};
+use super::tokens;
+use super::upstream::headers;
+
+/// The words of `access.mode`.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    Upstream,
+    Tokens,
+    Open,
+}
+
+/// Checks `access.…`.
+pub(super) fn access(raw: &mut Raw, target: &Target, listen: &[Listen]) -> Access {
+    let tokens = tokens::tokens(raw);
+    let words = [
+        ("upstream", Mode::Upstream),
+        ("tokens", Mode::Tokens),
+        ("open", Mode::Open),
+    ];
+    let is_local = listen.iter().all(Listen::is_local);
+    let mode = raw
+        .take("access.mode", |value| value::choice(value, &words))
+        .unwrap_or_else(|| default_mode(target, is_local, &tokens));
+    judge(raw, mode, target);
+    warn(raw, mode, listen);
+    Access {
+        mode: match mode {
+            Mode::Upstream => AccessMode::Upstream,
+            Mode::Tokens => AccessMode::Tokens(tokens),
+            Mode::Open => AccessMode::Open,
+        },
+        credential_headers: raw
+            .take("access.credential_headers", headers)
+            .unwrap_or_default(),
+        verdict_ttl: raw
+            .take("access.verdict_ttl", units::duration)
+            .unwrap_or_default(),
+        offline_grace: raw
+            .take("access.offline_grace", units::duration)
+            .unwrap_or_default(),
+    }
+}
+
+/// Who judges where nobody says: the upstream if there is one. Without, everybody on this machine
+/// may read, but nobody beyond it, and a list of tokens is never passed over.
+fn default_mode(target: &Target, is_local: bool, tokens: &[Token]) -> Mode {
+    match target {
+        Target::Http(_) => Mode::Upstream,
+        Target::None if is_local && tokens.is_empty() => Mode::Open,
+        Target::None => Mode::Tokens,
+    }
+}
+
+fn judge(raw: &mut Raw, mode: Mode, target: &Target) {
+    match (mode, target) {
+        (Mode::Upstream, Target::None) => {
+            raw.mistake(
+                "access.mode",
+                "`upstream` needs an upstream to judge: set upstream.url, or use `tokens`",
+            );
+        }
+        (Mode::Tokens, Target::Http(_)) => {
+            raw.mistake(
+                "access.mode",
+                "`tokens` before an upstream needs upstream.token_file, which is not in this version",
+            );
+        }
+        _ => {}
+    }
+}
+
+fn warn(raw: &mut Raw, mode: Mode, listen: &[Listen]) {
+    let exposed: Vec<String> = listen
+        .iter()
+        .filter(|listen| !listen.is_local())
+        .map(ToString::to_string)
+        .collect();
+    let exposed = exposed.join(", ");
+    match mode {
+        Mode::Open if !exposed.is_empty() => raw.warn(
+            "access.mode",
+            &format!("is `open`: everyone who reaches {exposed} reads and writes"),
+        ),
+        Mode::Upstream if !exposed.is_empty() => raw.warn(
+            "server.listen",
+            &format!("takes the upstream's tokens in clear text at {exposed}"),
+        ),
+        _ => {}
+    }
+    if mode != Mode::Tokens {
+        raw.without_effect(&["access.tokens"], "access.mode is not `tokens`");
+    }
+    if mode != Mode::Upstream {
+        let keys = ["access.verdict_ttl", "access.offline_grace"];
+        raw.without_effect(&keys, "access.mode is not `upstream`");
+    }
+}

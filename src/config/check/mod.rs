@@ -1,0 +1,95 @@
+//! From what was written to what Larder needs: every section checked, every mistake noted.
+//!
+//! A key that is wrong reads as nothing, so that the keys after it are checked too; whoever calls
+//! looks at the mistakes before using the result.
+
+mod access;
+mod server;
+mod tier;
+mod tokens;
+mod upstream;
+
+use figment::value::Value;
+
+use super::proxy::Ambient;
+use super::raw::Raw;
+use super::{
+    Config, Log, LogFormat, LogLevel, OnUploadFailure, Target, Upload, problem, units, value,
+};
+
+/// Understands everything that was written.
+pub(super) fn config(raw: &mut Raw, ambient: Ambient) -> Config {
+    let data_dir = raw.take("data_dir", value::path);
+    if data_dir.is_none() && !raw.is_set("data_dir") {
+        raw.mistake(
+            "data_dir",
+            "is not set, and neither CACHE_DIRECTORY nor XDG_CACHE_HOME nor HOME says where",
+        );
+    }
+    let data_dir = data_dir.unwrap_or_default();
+    let server = server::server(raw);
+    let admin = server::admin(raw, &server.listen);
+    let upstream = upstream::upstream(raw, ambient);
+    let access = access::access(raw, &upstream.target, &server.listen);
+    let tier = tier::tier(raw, &data_dir);
+    let upload = upload(raw, &upstream.target);
+    let log = log(raw);
+    Config {
+        data_dir,
+        server,
+        admin,
+        upstream,
+        access,
+        tier,
+        upload,
+        log,
+    }
+}
+
+fn upload(raw: &mut Raw, target: &Target) -> Upload {
+    raw.take("upload.mode", upload_mode);
+    if *target == Target::None {
+        raw.without_effect(&["upload.on_failure"], "there is no upstream");
+    }
+    let words = [
+        ("refuse", OnUploadFailure::Refuse),
+        ("keep", OnUploadFailure::Keep),
+    ];
+    Upload {
+        max_size: raw.take("upload.max_size", at_least_a_byte).unwrap_or(0),
+        timeout: raw
+            .take("upload.timeout", units::period)
+            .unwrap_or_default(),
+        on_failure: raw
+            .take("upload.on_failure", |value| value::choice(value, &words))
+            .unwrap_or(OnUploadFailure::Refuse),
+    }
+}
+
+fn upload_mode(value: &Value) -> Result<(), String> {
+    match value::text(value)? {
+        "through" => Ok(()),
+        "back" => Err("`back` is not in this version".to_owned()),
+        text => Err(format!("{} is none of: through", problem::quoted(text))),
+    }
+}
+
+fn at_least_a_byte(value: &Value) -> Result<u64, String> {
+    match units::size(value)? {
+        0 => Err("must be more than 0".to_owned()),
+        size => Ok(size),
+    }
+}
+
+fn log(raw: &mut Raw) -> Log {
+    let formats = [("text", LogFormat::Text), ("json", LogFormat::Json)];
+    let levels = LogLevel::ALL.map(|level| (level.as_str(), level));
+    Log {
+        format: raw
+            .take("log.format", |value| value::choice(value, &formats))
+            .unwrap_or(LogFormat::Text),
+        level: raw
+            .take("log.level", |value| value::choice(value, &levels))
+            .unwrap_or(LogLevel::Info),
+    }
+}

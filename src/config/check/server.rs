@@ -1,0 +1,79 @@
+//! The listeners and their limits.
+
+use super::super::raw::Raw;
+use super::super::secret::{Secret, token, token_file};
+use super::super::{Admin, Listen, Server, address, units, value};
+
+/// Checks `server.…`.
+pub(super) fn server(raw: &mut Raw) -> Server {
+    Server {
+        listen: listeners(raw),
+        hosts: raw
+            .take("server.hosts", |value| value::list(value, address::host))
+            .unwrap_or_default(),
+        header_timeout: raw
+            .take("server.header_timeout", units::period)
+            .unwrap_or_default(),
+        idle_timeout: raw
+            .take("server.idle_timeout", units::period)
+            .unwrap_or_default(),
+        max_connections: raw
+            .take("server.max_connections", value::count)
+            .unwrap_or_default(),
+        shutdown_grace: raw
+            .take("server.shutdown_grace", units::duration)
+            .unwrap_or_default(),
+    }
+}
+
+fn listeners(raw: &mut Raw) -> Vec<Listen> {
+    let key = "server.listen";
+    let Some(listeners) = raw.take(key, |value| value::list(value, address::listen)) else {
+        return Vec::new();
+    };
+    if listeners.is_empty() {
+        raw.mistake(key, "names no address");
+    }
+    for (index, one) in listeners.iter().enumerate() {
+        let before = listeners.iter().take(index);
+        if before.into_iter().any(|other| collide(one, other)) {
+            raw.mistake(key, format!("names {one} twice"));
+        }
+    }
+    listeners
+}
+
+/// Whether two listeners cannot both be had; any number of ports may be left to the system.
+fn collide(one: &Listen, other: &Listen) -> bool {
+    one == other && !matches!(one, Listen::Tcp { port: 0, .. })
+}
+
+/// Checks `admin.…`.
+pub(super) fn admin(raw: &mut Raw, data: &[Listen]) -> Admin {
+    let listen = raw.take("admin.listen", |value| address::listen(value::text(value)?));
+    if let Some(listen) = &listen
+        && data.iter().any(|other| collide(listen, other))
+    {
+        raw.mistake("admin.listen", format!("{listen} is a data listener too"));
+    }
+    Admin {
+        listen: listen.unwrap_or(Listen::Tcp {
+            host: String::new(),
+            port: 0,
+        }),
+        token: secret(raw, "admin.token", "admin.token_file"),
+    }
+}
+
+/// A secret from its key or from the file that another key names, not from both.
+fn secret(raw: &mut Raw, key: &str, file_key: &str) -> Option<Secret> {
+    if raw.is_set(key) && raw.is_set(file_key) {
+        raw.mistake(
+            file_key,
+            format!("{key} is set too ({}): keep one", raw.source(key)),
+        );
+    }
+    let given = raw.take(key, |value| token(value::text(value)?));
+    let read = raw.take(file_key, |value| token_file(&value::path(value)?));
+    given.or(read)
+}

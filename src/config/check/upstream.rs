@@ -1,0 +1,122 @@
+//! The origin and how to reach it.
+
+use std::path::PathBuf;
+
+use figment::value::Value;
+use http::header::HeaderName;
+
+use super::super::problem::quoted;
+use super::super::proxy::{self, Ambient};
+use super::super::raw::{Raw, Setting};
+use super::super::{OnReadFailure, Proxy, Target, Upstream, address, file, units, value};
+
+/// Headers that belong to one connection, to one message's framing, or to what an artifact fetch
+/// must not carry: naming them as credentials or as forwarded would break requests.
+const NOT_FOR_FORWARDING: [&str; 17] = [
+    "accept-encoding",
+    "connection",
+    "content-encoding",
+    "content-length",
+    "expect",
+    "host",
+    "if-match",
+    "if-modified-since",
+    "if-none-match",
+    "if-range",
+    "if-unmodified-since",
+    "keep-alive",
+    "range",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
+
+/// What means nothing where there is no upstream.
+const ONLY_WITH_UPSTREAM: [&str; 9] = [
+    "upstream.max_concurrent",
+    "upstream.forward_headers",
+    "upstream.ca_file",
+    "upstream.proxy",
+    "upstream.connect_timeout",
+    "upstream.first_byte_timeout",
+    "upstream.idle_timeout",
+    "upstream.min_rate",
+    "upstream.on_read_failure",
+];
+
+/// Checks `upstream.…`.
+pub(super) fn upstream(raw: &mut Raw, ambient: Ambient) -> Upstream {
+    let is_given = raw.take("upstream.url", address::target);
+    if is_given == Some(Target::None) {
+        raw.without_effect(&ONLY_WITH_UPSTREAM, "there is no upstream");
+    }
+    let target = is_given.unwrap_or(Target::None);
+    let words = [
+        ("miss", OnReadFailure::Miss),
+        ("error", OnReadFailure::Error),
+    ];
+    let period = |raw: &mut Raw, key| raw.take(key, units::period).unwrap_or_default();
+    Upstream {
+        ca_file: raw.take("upstream.ca_file", readable),
+        proxy: proxy(raw, &target, ambient),
+        target,
+        connect_timeout: period(raw, "upstream.connect_timeout"),
+        first_byte_timeout: period(raw, "upstream.first_byte_timeout"),
+        idle_timeout: period(raw, "upstream.idle_timeout"),
+        min_rate: raw
+            .take("upstream.min_rate", units::size)
+            .unwrap_or_default(),
+        max_concurrent: raw
+            .take("upstream.max_concurrent", value::count)
+            .unwrap_or_default(),
+        forward_headers: raw
+            .take("upstream.forward_headers", headers)
+            .unwrap_or_default(),
+        on_read_failure: raw
+            .take("upstream.on_read_failure", |value| {
+                value::choice(value, &words)
+            })
+            .unwrap_or(OnReadFailure::Miss),
+    }
+}
+
+fn readable(value: &Value) -> Result<PathBuf, String> {
+    let path = value::path(value)?;
+    match file::read_text(&path) {
+        Ok(_) => Ok(path),
+        Err(error) => Err(format!("{} cannot be read: {error}", path.display())),
+    }
+}
+
+/// The key's proxy, else that of the usual variables, which is then shown as the key's value.
+fn proxy(raw: &mut Raw, target: &Target, ambient: Ambient) -> Proxy {
+    if let Some(url) = raw.take("upstream.proxy", proxy::url) {
+        return Proxy::always(url);
+    }
+    let used = match target {
+        Target::None => None,
+        Target::Http(uri) if uri.scheme_str() == Some("http") => ambient.http.as_ref(),
+        Target::Http(_) => ambient.https.as_ref(),
+    };
+    if let Some(named) = used
+        && !raw.is_set("upstream.proxy")
+    {
+        let shown = proxy::masked(&named.url);
+        raw.lay([Setting::text("upstream.proxy", shown, named.variable)]);
+    }
+    ambient.into_proxy()
+}
+
+/// Header names that may go upstream.
+pub(super) fn headers(value: &Value) -> Result<Vec<HeaderName>, String> {
+    value::list(value, |text| {
+        let name: HeaderName = text
+            .parse()
+            .map_err(|_| format!("{} is not a header's name", quoted(text)))?;
+        if NOT_FOR_FORWARDING.contains(&name.as_str()) || name.as_str().starts_with("proxy-") {
+            return Err(format!("{name} cannot be passed on"));
+        }
+        Ok(name)
+    })
+}

@@ -1,0 +1,227 @@
+//! The configuration in effect, a line a key, in words that would bring it about again.
+//!
+//! Secrets are masked here, so that whoever shows these lines need not think of it.
+
+use std::fmt;
+use std::path::Path;
+use std::time::Duration;
+
+use http::header::HeaderName;
+use toml_edit::{Array, InlineTable, Value};
+
+use super::raw::Raw;
+use super::{
+    Access, AccessMode, Admin, Config, LogFormat, OnReadFailure, OnUploadFailure, Rights, Server,
+    Target, Tier, Token, Upload, Upstream, Verify, address, proxy, units,
+};
+
+/// What a secret is shown as.
+const MASK: &str = "***";
+
+/// One key in effect.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Effective {
+    /// The key's path.
+    pub key: &'static str,
+    /// Its value as TOML; nothing where it is not set.
+    pub value: Option<String>,
+    /// `default`, `FILE:LINE`, a variable's name, or a flag.
+    pub source: String,
+}
+
+/// A key and its value, if it has one.
+type Row = (&'static str, Option<Value>);
+
+/// Every key this version reads, in their order.
+pub(super) fn rows(config: &Config, raw: &Raw) -> Vec<Effective> {
+    let sections = [
+        vec![set("data_dir", path(&config.data_dir))],
+        server(&config.server),
+        admin(&config.admin, raw),
+        upstream(&config.upstream),
+        access(&config.access),
+        tier(&config.tier),
+        upload(&config.upload),
+        log(&config.log),
+    ];
+    sections
+        .into_iter()
+        .flatten()
+        .map(|(key, value)| Effective {
+            key,
+            value: value.map(|value| value.to_string()),
+            source: raw.source(key),
+        })
+        .collect()
+}
+
+fn server(server: &Server) -> Vec<Row> {
+    vec![
+        set("server.listen", texts(&server.listen)),
+        set("server.hosts", texts(&server.hosts)),
+        set("server.header_timeout", duration(server.header_timeout)),
+        set("server.idle_timeout", duration(server.idle_timeout)),
+        set("server.max_connections", count(server.max_connections)),
+        set("server.shutdown_grace", duration(server.shutdown_grace)),
+    ]
+}
+
+fn admin(admin: &Admin, raw: &Raw) -> Vec<Row> {
+    let file = raw.text("admin.token_file");
+    let token = admin.token.as_ref().filter(|_| file.is_none());
+    vec![
+        set("admin.listen", admin.listen.to_string()),
+        ("admin.token", token.map(|_| Value::from(MASK))),
+        ("admin.token_file", file.map(Value::from)),
+    ]
+}
+
+fn upstream(upstream: &Upstream) -> Vec<Row> {
+    let (url, proxy) = match &upstream.target {
+        Target::None => ("none".to_owned(), None),
+        Target::Http(uri) if uri.scheme_str() == Some("http") => {
+            (address::show(uri), upstream.proxy.http.as_deref())
+        }
+        Target::Http(uri) => (address::show(uri), upstream.proxy.https.as_deref()),
+    };
+    let on_read_failure = match upstream.on_read_failure {
+        OnReadFailure::Miss => "miss",
+        OnReadFailure::Error => "error",
+    };
+    vec![
+        set("upstream.url", url),
+        set("upstream.max_concurrent", count(upstream.max_concurrent)),
+        set("upstream.forward_headers", names(&upstream.forward_headers)),
+        ("upstream.ca_file", upstream.ca_file.as_deref().map(path)),
+        (
+            "upstream.proxy",
+            proxy.map(|url| Value::from(proxy::masked(url))),
+        ),
+        set(
+            "upstream.connect_timeout",
+            duration(upstream.connect_timeout),
+        ),
+        set(
+            "upstream.first_byte_timeout",
+            duration(upstream.first_byte_timeout),
+        ),
+        set("upstream.idle_timeout", duration(upstream.idle_timeout)),
+        set("upstream.min_rate", size(upstream.min_rate)),
+        set("upstream.on_read_failure", on_read_failure),
+    ]
+}
+
+fn access(access: &Access) -> Vec<Row> {
+    let (mode, tokens): (_, &[Token]) = match &access.mode {
+        AccessMode::Upstream => ("upstream", &[]),
+        AccessMode::Tokens(tokens) => ("tokens", tokens),
+        AccessMode::Open => ("open", &[]),
+    };
+    let tokens: Array = tokens.iter().map(token).collect();
+    vec![
+        set("access.mode", mode),
+        set("access.tokens", Value::from(tokens)),
+        set(
+            "access.credential_headers",
+            names(&access.credential_headers),
+        ),
+        set("access.verdict_ttl", duration(access.verdict_ttl)),
+        set("access.offline_grace", duration(access.offline_grace)),
+    ]
+}
+
+fn token(token: &Token) -> InlineTable {
+    let rights = match token.rights {
+        Rights::Read => "read",
+        Rights::ReadWrite => "read-write",
+    };
+    let mut table = InlineTable::new();
+    table.insert("name", token.name.as_str().into());
+    table.insert("token", MASK.into());
+    table.insert("teams", texts(&token.teams));
+    table.insert("rights", rights.into());
+    if let Some(expires) = token.expires {
+        let moment = std::time::UNIX_EPOCH + Duration::from_secs(expires);
+        let text = humantime::format_rfc3339_seconds(moment).to_string();
+        table.insert("expires", text.into());
+    }
+    table
+}
+
+fn tier(tier: &Tier) -> Vec<Row> {
+    let verify = match tier.disk.verify {
+        Verify::FirstRead => "first-read",
+        Verify::Always => "always",
+    };
+    vec![
+        set("tier.memory.capacity", size(tier.memory.capacity)),
+        set("tier.memory.max_artifact", size(tier.memory.max_artifact)),
+        set("tier.disk.capacity", size(tier.disk.capacity)),
+        set("tier.disk.max_artifact", size(tier.disk.max_artifact)),
+        set("tier.disk.verify", verify),
+        set("tier.disk.max_age", duration(tier.disk.max_age)),
+        set("tier.disk.min_free", size(tier.disk.min_free)),
+    ]
+}
+
+fn upload(upload: &Upload) -> Vec<Row> {
+    let on_failure = match upload.on_failure {
+        OnUploadFailure::Refuse => "refuse",
+        OnUploadFailure::Keep => "keep",
+    };
+    vec![
+        set("upload.mode", "through"),
+        set("upload.max_size", size(upload.max_size)),
+        set("upload.timeout", duration(upload.timeout)),
+        set("upload.on_failure", on_failure),
+    ]
+}
+
+fn log(log: &super::Log) -> Vec<Row> {
+    let format = match log.format {
+        LogFormat::Text => "text",
+        LogFormat::Json => "json",
+    };
+    vec![
+        set("log.format", format),
+        set("log.level", log.level.as_str()),
+    ]
+}
+
+/// A key that always has a value.
+fn set(key: &'static str, value: impl Into<Value>) -> Row {
+    (key, Some(value.into()))
+}
+
+fn size(bytes: u64) -> Value {
+    Value::from(units::show_size(bytes))
+}
+
+fn duration(duration: Duration) -> Value {
+    Value::from(units::show_duration(duration))
+}
+
+fn count(count: usize) -> Value {
+    Value::from(i64::try_from(count).unwrap_or(i64::MAX))
+}
+
+fn path(path: &Path) -> Value {
+    Value::from(path.to_string_lossy().into_owned())
+}
+
+fn texts(items: &[impl fmt::Display]) -> Value {
+    Value::from(items.iter().map(ToString::to_string).collect::<Array>())
+}
+
+fn names(names: &[HeaderName]) -> Value {
+    Value::from(names.iter().map(HeaderName::as_str).collect::<Array>())
+}
+
+impl fmt::Display for Effective {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.value {
+            Some(value) => write!(f, "{} = {value}  # {}", self.key, self.source),
+            None => write!(f, "# {} is not set", self.key),
+        }
+    }
+}

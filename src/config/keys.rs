@@ -1,0 +1,151 @@
+//! Every key there is, and what holds where nobody says anything.
+//!
+//! What a key's text means is not known here: `check` reads it.
+
+use super::raw::Setting;
+
+/// What the names of our variables begin with.
+pub(super) const PREFIX: &str = "LARDER_";
+
+/// One key of the configuration.
+#[derive(Debug)]
+pub struct Key {
+    /// Its path, parts separated by dots.
+    pub name: &'static str,
+    /// What this version makes of it.
+    pub standing: Standing,
+}
+
+/// What this version makes of a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// Known; this text holds where nobody sets it.
+    Preset(&'static str),
+    /// Known; nothing holds where nobody sets it, or something that depends on the surroundings.
+    Unset,
+    /// Documented, and refused by this version, with everything below it.
+    Reserved,
+}
+
+/// Every key, in the order in which people are shown them.
+pub const KEYS: &[Key] = &[
+    unset("data_dir"),
+    preset("server.listen", "127.0.0.1:8585"),
+    preset("server.hosts", ""),
+    preset("server.header_timeout", "10s"),
+    preset("server.idle_timeout", "130s"),
+    preset("server.max_connections", "4096"),
+    preset("server.shutdown_grace", "30s"),
+    reserved("server.tls"),
+    reserved("listener"),
+    preset("admin.listen", "127.0.0.1:8586"),
+    unset("admin.token"),
+    unset("admin.token_file"),
+    preset("upstream.url", "none"),
+    reserved("upstream.token_file"),
+    preset("upstream.max_concurrent", "32"),
+    reserved("upstream.absent_ttl"),
+    preset("upstream.forward_headers", ""),
+    unset("upstream.ca_file"),
+    reserved("upstream.client_cert"),
+    reserved("upstream.client_key"),
+    unset("upstream.proxy"),
+    preset("upstream.connect_timeout", "5s"),
+    preset("upstream.first_byte_timeout", "5s"),
+    preset("upstream.idle_timeout", "10s"),
+    preset("upstream.min_rate", "1KiB"),
+    reserved("upstream.breaker_failures"),
+    reserved("upstream.breaker_cooldown"),
+    preset("upstream.on_read_failure", "miss"),
+    unset("access.mode"),
+    preset("access.tokens", ""),
+    preset(
+        "access.credential_headers",
+        "cookie, x-api-key, cf-access-client-id, cf-access-client-secret",
+    ),
+    reserved("access.signature_key_file"),
+    reserved("access.oidc"),
+    preset("access.verdict_ttl", "5m"),
+    preset("access.offline_grace", "72h"),
+    preset("tier.memory.capacity", "256MiB"),
+    preset("tier.memory.max_artifact", "1MiB"),
+    preset("tier.disk.capacity", "20GiB"),
+    preset("tier.disk.max_artifact", "2GiB"),
+    preset("tier.disk.verify", "first-read"),
+    preset("tier.disk.max_age", "7d"),
+    unset("tier.disk.min_free"),
+    preset("upload.mode", "through"),
+    preset("upload.max_size", "2GiB"),
+    preset("upload.timeout", "55s"),
+    preset("upload.on_failure", "refuse"),
+    preset("log.format", "text"),
+    preset("log.level", "info"),
+];
+
+const fn preset(name: &'static str, text: &'static str) -> Key {
+    Key {
+        name,
+        standing: Standing::Preset(text),
+    }
+}
+
+const fn unset(name: &'static str) -> Key {
+    Key {
+        name,
+        standing: Standing::Unset,
+    }
+}
+
+const fn reserved(name: &'static str) -> Key {
+    Key {
+        name,
+        standing: Standing::Reserved,
+    }
+}
+
+/// The keys this version reads.
+pub(super) fn live() -> impl Iterator<Item = &'static Key> {
+    KEYS.iter().filter(|key| key.standing != Standing::Reserved)
+}
+
+/// The built-in defaults, the lowest layer.
+pub(super) fn presets() -> impl Iterator<Item = Setting> {
+    KEYS.iter().filter_map(|key| match key.standing {
+        Standing::Preset(text) => Some(Setting::text(key.name, text, "default")),
+        Standing::Unset | Standing::Reserved => None,
+    })
+}
+
+/// The key that governs `path`: the key itself, or the reserved one above it.
+pub(super) fn find(path: &str) -> Option<&'static Key> {
+    KEYS.iter().find(|key| key.governs(path))
+}
+
+/// Whether `path` is a table that keys live in.
+pub(super) fn is_table(path: &str) -> bool {
+    KEYS.iter().any(|key| below(key.name, path))
+}
+
+/// The variable that sets the key at `path`.
+pub(super) fn variable(path: &str) -> String {
+    format!("{PREFIX}{}", path.replace('.', "__").to_uppercase())
+}
+
+/// Whether `path` lies in the table `table`.
+fn below(path: &str, table: &str) -> bool {
+    path.strip_prefix(table)
+        .is_some_and(|rest| rest.starts_with('.'))
+}
+
+// === impl Key ===
+
+impl Key {
+    /// The variable that sets it.
+    pub fn variable(&self) -> String {
+        variable(self.name)
+    }
+
+    fn governs(&self, path: &str) -> bool {
+        self.name == path || (self.standing == Standing::Reserved && below(path, self.name))
+    }
+}

@@ -1,0 +1,133 @@
+//! What was written, layer over layer, and not yet understood.
+//!
+//! figment merges the layers and remembers which of them each value came from. Values stay as they were
+//! written: text stays text, so that a token `007` is never a number on its way to its field. Secrets are
+//! among them: nothing here can be printed.
+
+use figment::util::nest;
+use figment::value::{Dict, Map, Value};
+use figment::{Figment, Metadata, Profile, Provider};
+
+use super::problem::Problem;
+
+/// One value, for one key, from one place.
+#[derive(Clone)]
+pub(super) struct Setting {
+    /// The key's path.
+    pub(super) key: String,
+    /// The value as written.
+    pub(super) value: Value,
+    /// `default`, `FILE:LINE`, a variable's name, or a flag.
+    pub(super) source: String,
+}
+
+/// Every layer merged, and what was found wrong or doubtful so far.
+pub(super) struct Raw {
+    figment: Figment,
+    /// What forbids to start.
+    pub(super) problems: Vec<Problem>,
+    /// What should be read by somebody.
+    pub(super) warnings: Vec<String>,
+}
+
+// === impl Setting ===
+
+impl Setting {
+    /// A value that is plain text.
+    pub(super) fn text(
+        key: impl Into<String>,
+        text: impl Into<String>,
+        source: impl Into<String>,
+    ) -> Self {
+        Self {
+            key: key.into(),
+            value: Value::from(text.into()),
+            source: source.into(),
+        }
+    }
+}
+
+impl Provider for Setting {
+    fn metadata(&self) -> Metadata {
+        Metadata::from(
+            self.key.clone(),
+            figment::Source::Custom(self.source.clone()),
+        )
+    }
+
+    fn data(&self) -> Result<Map<Profile, Dict>, figment::Error> {
+        let tree = nest(&self.key, self.value.clone());
+        Ok(Profile::Default.collect(tree.into_dict().unwrap_or_default()))
+    }
+}
+
+// === impl Raw ===
+
+impl Raw {
+    /// Nothing written yet, but what was noted while reading.
+    pub(super) fn new(problems: Vec<Problem>, warnings: Vec<String>) -> Self {
+        Self {
+            figment: Figment::new(),
+            problems,
+            warnings,
+        }
+    }
+
+    /// Lays `settings` over what is there, one after the other.
+    pub(super) fn lay(&mut self, settings: impl IntoIterator<Item = Setting>) {
+        let figment = std::mem::take(&mut self.figment);
+        self.figment = settings.into_iter().fold(figment, Figment::merge);
+    }
+
+    /// Reads one key; a mistake is noted, and reads as nothing.
+    pub(super) fn take<T>(
+        &mut self,
+        key: &str,
+        parse: impl FnOnce(&Value) -> Result<T, String>,
+    ) -> Option<T> {
+        let value = self.figment.find_value(key).ok()?;
+        parse(&value)
+            .map_err(|message| self.mistake(key, message))
+            .ok()
+    }
+
+    /// A key's value where it is text.
+    pub(super) fn text(&self, key: &str) -> Option<String> {
+        self.figment.find_value(key).ok()?.into_string()
+    }
+
+    /// Where a key's value came from.
+    pub(super) fn source(&self, key: &str) -> String {
+        self.figment
+            .find_metadata(key)
+            .and_then(|metadata| metadata.source.as_ref()?.custom())
+            .unwrap_or("default")
+            .to_owned()
+    }
+
+    /// Whether somebody set the key, rather than nobody.
+    pub(super) fn is_set(&self, key: &str) -> bool {
+        self.source(key) != "default"
+    }
+
+    /// Notes a mistake at a key.
+    pub(super) fn mistake(&mut self, key: &str, message: impl AsRef<str>) {
+        self.problems
+            .push(Problem::at(&self.source(key), key, message.as_ref()));
+    }
+
+    /// Notes a doubt about a key.
+    pub(super) fn warn(&mut self, key: &str, message: &str) {
+        self.warnings
+            .push(format!("{}: {key} {message}", self.source(key)));
+    }
+
+    /// Warns of each of `keys` that somebody set although `why` leaves it without effect.
+    pub(super) fn without_effect(&mut self, keys: &[&str], why: &str) {
+        for key in keys {
+            if self.is_set(key) {
+                self.warn(key, &format!("has no effect: {why}"));
+            }
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! Text that must not be printed, and the files it may come from.
+
+use std::fmt;
+use std::path::Path;
+
+use super::file::read_text;
+
+/// Text that must not be printed.
+#[derive(Clone)]
+pub struct Secret(String);
+
+// === impl Secret ===
+
+impl Secret {
+    /// Seals a text.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The text itself, for the one place that needs it.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}
+
+/// A token as a client can send it: one word of visible ASCII.
+pub(super) fn token(text: &str) -> Result<Secret, String> {
+    if text.is_empty() {
+        return Err("holds no token".to_owned());
+    }
+    if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err("holds what no client can send: a token is one word of ASCII".to_owned());
+    }
+    Ok(Secret::new(text))
+}
+
+/// The token in a file, without the line end that editors add.
+pub(super) fn token_file(path: &Path) -> Result<Secret, String> {
+    let text =
+        read_text(path).map_err(|error| format!("{} cannot be read: {error}", path.display()))?;
+    token(text.trim_end()).map_err(|message| format!("{} {message}", path.display()))
+}

@@ -1,0 +1,84 @@
+//! What must never be printed.
+
+use super::{environment, mistake_in, written};
+
+#[test]
+fn secrets_are_never_printed() {
+    let file = written(
+        "access.mode = \"tokens\"\naccess.tokens = [{name = \"ci\", token = \"canary-1\"}]",
+    );
+    let loaded = file.load(&[
+        ("LARDER_ADMIN__TOKEN", "canary-2"),
+        ("HTTP_PROXY", "http://u:canary-3@p"),
+    ]);
+    let loaded = loaded.unwrap();
+    let shown: Vec<String> = loaded.values.iter().map(ToString::to_string).collect();
+    let shown = format!("{} {loaded:?}", shown.join("\n"));
+    assert!(!shown.contains("canary"), "{shown}");
+    assert!(
+        shown.contains("admin.token = \"***\"  # LARDER_ADMIN__TOKEN"),
+        "{shown}"
+    );
+    assert!(shown.contains("name = \"ci\", token = \"***\""), "{shown}");
+    let wrong = file.mistakes(&[
+        ("LARDER_ADMIN__TOKEN", "canary with spaces"),
+        ("LARDER_UPSTREAM__PROXY", "socks5://u:canary@p"),
+        ("LARDER_UPSTREAM__URL", "http://u:canary@p"),
+        (
+            "LARDER_ACCESS__TOKENS",
+            "[{name = \"x\", token = \"canary\", oops}]",
+        ),
+        ("LARDER_CANARY", "canary"),
+    ]);
+    assert_eq!(wrong.len(), 5, "{wrong:?}");
+    assert!(!wrong.join("\n").contains("canary"), "{wrong:?}");
+    let environment = environment(&[("LARDER_ADMIN__TOKEN", "canary")]);
+    assert!(!format!("{environment:?}").contains("canary"));
+}
+
+#[test]
+fn a_secret_comes_from_its_key_or_from_a_file_not_from_both() {
+    let file = written("");
+    let path = file.folder.path().join("token");
+    std::fs::write(&path, "s3cret\n").unwrap();
+    let path = path.to_str().unwrap();
+    let from_file = ("LARDER_ADMIN__TOKEN_FILE", path);
+    let loaded = file.load(&[from_file]).unwrap();
+    assert_eq!(loaded.config.admin.token.unwrap().expose(), "s3cret");
+    assert_eq!(
+        file.line(&[from_file], "admin.token"),
+        "# admin.token is not set"
+    );
+    let both = file.mistakes(&[from_file, ("LARDER_ADMIN__TOKEN", "a")]);
+    assert_eq!(
+        both,
+        [
+            "LARDER_ADMIN__TOKEN_FILE: admin.token_file: admin.token is set too (LARDER_ADMIN__TOKEN): keep one"
+        ]
+    );
+    let missing = mistake_in("admin.token_file = \"/nowhere/token\"");
+    assert!(
+        missing.starts_with("larder.toml:1: admin.token_file: /nowhere/token cannot be read: "),
+        "{missing}"
+    );
+}
+
+#[test]
+fn the_proxy_of_the_usual_variables_is_shown_with_its_variable() {
+    let pairs = [
+        ("HTTPS_PROXY", "http://me:pw@p:1"),
+        ("LARDER_UPSTREAM__URL", "vercel"),
+    ];
+    let file = written("");
+    assert_eq!(
+        file.line(&pairs, "upstream.proxy"),
+        "upstream.proxy = \"http://***@p:1\"  # HTTPS_PROXY"
+    );
+    let keyed = written("upstream.proxy = \"http://q:2\"")
+        .load(&pairs)
+        .unwrap();
+    assert_eq!(
+        keyed.config.upstream.proxy.https.as_deref(),
+        Some("http://q:2")
+    );
+}

@@ -1,0 +1,144 @@
+//! The sections, each with its own rules.
+
+use super::super::units;
+use super::{mistake_in, written};
+
+#[test]
+fn access_follows_from_where_larder_listens_and_what_is_behind_it() {
+    let far = "server.listen = \"0.0.0.0:1\"\n";
+    let near = "server.listen = [\"unix:/run/l\", \"[::1]:0\", \"localhost:1\"]\n";
+    let token = "access.tokens = [{name = \"a\", token = \"b\"}]\n";
+    let vercel = "upstream.url = \"vercel\"\n";
+    let open = "access.mode = \"open\"\n";
+    let tokens = "access.mode = \"tokens\"\n";
+    let upstream = "access.mode = \"upstream\"\n";
+    for (parts, mode, warning) in [
+        ([near, "", ""], "open", ""),
+        ([far, "", ""], "tokens", ""),
+        ([near, token, ""], "tokens", ""),
+        ([near, tokens, ""], "tokens", ""),
+        ([near, vercel, ""], "upstream", ""),
+        ([far, vercel, ""], "upstream", "clear text at 0.0.0.0:1"),
+        (
+            [near, vercel, token],
+            "upstream",
+            "access.tokens has no effect",
+        ),
+        ([far, open, ""], "open", "everyone who reaches 0.0.0.0:1"),
+        ([near, open, vercel], "open", ""),
+    ] {
+        let file = written(&parts.concat());
+        let line = file.line(&[], "access.mode");
+        assert!(
+            line.starts_with(&format!("access.mode = \"{mode}\"  # ")),
+            "{parts:?} {line}"
+        );
+        let warnings = file.load(&[]).unwrap().warnings.join("\n");
+        assert_eq!(
+            warnings.is_empty(),
+            warning.is_empty(),
+            "{parts:?} {warnings}"
+        );
+        assert!(warnings.contains(warning), "{parts:?} {warnings}");
+    }
+    assert!(mistake_in(upstream).contains("needs an upstream to judge"));
+    let tokens_before_upstream = mistake_in(&[tokens, vercel].concat());
+    assert!(tokens_before_upstream.contains("upstream.token_file, which is not in this version"));
+}
+
+#[test]
+fn what_is_not_in_this_version_is_refused_and_never_accepted_in_silence() {
+    for text in [
+        "server.tls.cert = \"a\"",
+        "[listener.office]\naddress = \"a:1\"",
+        "[listener.office]",
+        "upstream.token_file = \"/x\"",
+        "upstream.client_cert = \"/x\"",
+        "upstream.client_key = \"/x\"",
+        "upstream.absent_ttl = \"5s\"",
+        "upstream.breaker_failures = 3",
+        "upstream.breaker_cooldown = \"1s\"",
+        "access.oidc.issuer = \"x\"",
+        "access.signature_key_file = \"/x\"",
+        "upload.mode = \"back\"",
+        "upstream.url = \"s3://bucket\"",
+    ] {
+        let mistakes = mistake_in(text);
+        assert!(
+            mistakes.contains("not in this version"),
+            "{text}: {mistakes}"
+        );
+        assert_eq!(mistakes.lines().count(), 1, "{text}: {mistakes}");
+    }
+    let variable = written("").mistakes(&[("LARDER_SERVER__TLS__CERT", "/x")]);
+    assert_eq!(
+        variable,
+        ["LARDER_SERVER__TLS__CERT: server.tls.cert: not in this version"]
+    );
+}
+
+#[test]
+fn listeners_must_not_collide() {
+    assert!(mistake_in("server.listen = \"a:1, A:1\"").contains("names a:1 twice"));
+    assert!(mistake_in("server.listen = \":1, x\"").contains("0.0.0.0:1 for every address; \"x\""));
+    assert!(mistake_in("server.listen = []").contains("names no address"));
+    assert!(
+        mistake_in("server.listen = \"127.0.0.1:8586\"")
+            .contains("127.0.0.1:8586 is a data listener")
+    );
+    let any = "server.listen = \"[::1]:0, [::1]:0\"\nadmin.listen = \"[::1]:0\"";
+    written(any).load(&[]).unwrap();
+}
+
+#[test]
+fn shares_of_the_file_system_become_sizes() {
+    let mut file = written("tier.disk.capacity = \"50%\"\ntier.disk.max_artifact = \"1%\"");
+    file.flags.data_dir = Some(file.folder.path().join("new").to_str().unwrap().to_owned());
+    let total = units::file_system_size(file.folder.path()).unwrap();
+    let disk = file.load(&[]).unwrap().config.tier.disk;
+    assert_eq!(disk.capacity, total / 2);
+    assert_eq!(
+        disk.max_artifact,
+        u64::try_from(u128::from(total) / 100).unwrap()
+    );
+    assert!(disk.min_free <= 1 << 30);
+    assert!(mistake_in("tier.memory.capacity = \"50%\"").contains("tier.memory.capacity: "));
+}
+
+#[test]
+fn no_artifact_is_admitted_that_is_larger_than_its_tier() {
+    let mut file = written("");
+    file.flags.memory = Some("512KiB".to_owned());
+    let loaded = file.load(&[]).unwrap();
+    assert_eq!(loaded.config.tier.memory.max_artifact, 512 << 10);
+    assert_eq!(loaded.warnings, Vec::<String>::new());
+    let asked = file
+        .load(&[("LARDER_TIER__MEMORY__MAX_ARTIFACT", "1GiB")])
+        .unwrap();
+    assert_eq!(asked.config.tier.memory.max_artifact, 512 << 10);
+    assert!(
+        asked.warnings[0].contains("512KiB holds"),
+        "{:?}",
+        asked.warnings
+    );
+}
+
+#[test]
+fn headers_that_would_break_requests_cannot_be_forwarded() {
+    for name in [
+        "range",
+        "Connection",
+        "if-none-match",
+        "proxy-authorization",
+        "a b",
+    ] {
+        let mistakes = mistake_in(&format!("upstream.forward_headers = [{name:?}]"));
+        assert!(
+            mistakes.contains("upstream.forward_headers: "),
+            "{mistakes}"
+        );
+    }
+    let file = written("access.credential_headers = \"X-Team-Key\"");
+    let access = file.load(&[]).unwrap().config.access;
+    assert_eq!(access.credential_headers, ["x-team-key"]);
+}
