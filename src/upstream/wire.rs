@@ -198,13 +198,15 @@ impl Wire {
     }
 
     fn note_write(&self, polled: &Poll<io::Result<usize>>) {
-        if !matches!(polled, Poll::Ready(Ok(1..))) {
+        let Poll::Ready(result) = polled else {
             return;
-        }
-        let since = Instant::now().saturating_duration_since(self.0.opened);
-        let millis = u64::try_from(since.as_millis()).unwrap_or(u64::MAX);
-        self.0.last_write.store(millis, Ordering::Relaxed);
+        };
         self.0.has_heard.store(false, Ordering::Relaxed);
+        if matches!(result, Ok(1..)) {
+            let since = Instant::now().saturating_duration_since(self.0.opened);
+            let millis = u64::try_from(since.as_millis()).unwrap_or(u64::MAX);
+            self.0.last_write.store(millis, Ordering::Relaxed);
+        }
     }
 }
 
@@ -216,4 +218,60 @@ fn is_hang_up(error: &io::Error) -> bool {
             | io::ErrorKind::ConnectionAborted
             | io::ErrorKind::NotConnected
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+
+    use super::*;
+
+    fn line() -> (Line, DuplexStream) {
+        let (near, far) = duplex(64);
+        (Line::new(Box::pin(near), false), far)
+    }
+
+    #[tokio::test]
+    async fn what_the_origin_said_before_it_hung_up_is_read() {
+        let (mut line, mut far) = line();
+        far.write_all(b"refused").await.unwrap();
+        drop(far);
+        let written = poll_fn(|cx| Poll::Ready(Pin::new(&mut line).poll_write(cx, b"more"))).await;
+        assert!(written.is_pending(), "{written:?}");
+        let mut said = String::new();
+        line.read_to_string(&mut said).await.unwrap();
+        assert_eq!(said, "refused");
+    }
+
+    #[tokio::test]
+    async fn severing_ends_both_directions_at_once() {
+        let (line, _far) = line();
+        let wire = line.wire.clone();
+        let (mut reader, mut writer) = tokio::io::split(line);
+        let (read, written) = tokio::join!(reader.read_u8(), async {
+            wire.sever();
+            writer.write_all(b"more").await
+        });
+        assert_eq!(read.unwrap_err().kind(), io::ErrorKind::ConnectionAborted);
+        assert_eq!(
+            written.unwrap_err().kind(),
+            io::ErrorKind::ConnectionAborted
+        );
+    }
+
+    #[tokio::test]
+    async fn only_a_used_and_silent_connection_is_stale() {
+        let (mut line, mut far) = line();
+        let wire = line.wire.clone();
+        line.write_all(b"request").await.unwrap();
+        assert!(!wire.is_stale(), "never used");
+        far.write_all(b"a").await.unwrap();
+        line.read_u8().await.unwrap();
+        wire.mark_used();
+        assert!(!wire.is_stale(), "it has just answered");
+        line.write_all(b"request").await.unwrap();
+        assert!(wire.is_stale());
+    }
 }

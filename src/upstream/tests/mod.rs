@@ -11,8 +11,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue};
-use http_body_util::BodyExt;
+use http::{HeaderMap, HeaderValue, Request};
+use http_body_util::{BodyExt, Empty};
 
 use super::{ArtifactRequest, Fetch, Fetched, Upstream};
 use crate::artifact::Failure;
@@ -86,4 +86,15 @@ async fn without_an_upstream_nothing_is_reachable() {
     assert!(none.is_none());
     assert_eq!(none.origin_id(), crate::artifact::OriginId::new("none"));
     assert_eq!(failed(&none.fetch(artifact()).await), Failure::Unreachable);
+}
+
+#[tokio::test]
+async fn every_exchange_can_run_in_a_task_of_its_own() {
+    fn assert_send(_: impl Send) {}
+    let upstream = upstream(&config("http://unused"));
+    assert_send(upstream.fetch(artifact()));
+    assert_send(upstream.stat(artifact(), LONG));
+    assert_send(upstream.store(artifact(), 0, Empty::new()));
+    assert_send(upstream.ask(Request::default()));
+    assert_send(upstream.pass(Request::new(Empty::new())));
 }
