@@ -17,3 +17,4 @@ pub mod metrics;
 pub mod server;
 pub mod tasks;
 pub mod telemetry;
+pub mod upstream;

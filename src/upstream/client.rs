@@ -1,0 +1,218 @@
+//! One exchange with one server: a request out, a head back, both within their bounds.
+//!
+//! It follows nothing and judges no status.
+
+use std::error::Error;
+use std::fmt;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::PROXY_AUTHORIZATION;
+use http::{Extensions, Request, Response};
+use http_body::Body;
+use http_body_util::BodyExt;
+use http_body_util::combinators::UnsyncBoxBody;
+use hyper_util::client::legacy;
+use hyper_util::client::legacy::connect::{CaptureConnection, capture_connection};
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use tokio::time::{Instant, sleep_until};
+
+use super::body::{Flight, UpstreamBody};
+use super::connector::Connector;
+use super::error::{failure_of, in_full};
+use super::pace::Pace;
+use super::sending::{End, Outbound, Sending};
+use super::wire::Wire;
+use crate::artifact::Failure;
+
+/// Origins and load balancers commonly close idle connections after 60 s; we are first, so that no
+/// request meets a closing one.
+const POOL_IDLE: Duration = Duration::from_secs(45);
+
+type Outgoing = UnsyncBoxBody<Bytes, Box<dyn Error + Send + Sync>>;
+
+/// The HTTP client and its pool.
+pub(super) struct Client {
+    http: legacy::Client<Connector, Outgoing>,
+    connector: Connector,
+    idle: Duration,
+    min_rate: u64,
+}
+
+/// How long an exchange may stand still.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Patience {
+    /// While the request body is sent: with no byte taken by the upstream.
+    pub(super) stall: Duration,
+    /// From the request's end to the answer's head.
+    pub(super) answer: Duration,
+}
+
+/// A head from the upstream, and the body behind it.
+pub(super) struct Reply {
+    pub(super) response: Response<UpstreamBody>,
+    pub(super) sending: Sending,
+    wire: Option<Wire>,
+}
+
+/// An exchange without an answer.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Broken {
+    pub(super) failure: Failure,
+    /// The request's body had gone out whole.
+    pub(super) sent_whole: bool,
+    /// A pooled connection that the origin had closed: the request was never seen.
+    pub(super) is_stale: bool,
+}
+
+// === impl Client ===
+
+impl Client {
+    /// `pace`: the silence and the rate below which a body is ended.
+    pub(super) fn new(connector: Connector, max_idle: usize, pace: (Duration, u64)) -> Self {
+        let http = legacy::Client::builder(TokioExecutor::new())
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(POOL_IDLE)
+            .pool_max_idle_per_host(max_idle)
+            .build(connector.clone());
+        let (idle, min_rate) = pace;
+        Self {
+            http,
+            connector,
+            idle,
+            min_rate,
+        }
+    }
+
+    /// Sends `request`, whose body is `length` bytes where that is known.
+    pub(super) async fn send<B>(
+        &self,
+        request: Request<B>,
+        length: Option<u64>,
+        patience: Patience,
+    ) -> Result<Reply, Broken>
+    where
+        B: Body<Data = Bytes> + Send + Unpin + 'static,
+        B::Error: Into<Box<dyn Error + Send + Sync>>,
+    {
+        let sending = Sending::new(length);
+        let mut request = request.map(|body| Outbound::new(body, sending.clone()).boxed_unsync());
+        if let Some(credential) = self.connector.proxy_authorization(request.uri()) {
+            request
+                .headers_mut()
+                .insert(PROXY_AUTHORIZATION, credential);
+        }
+        let mut captured = capture_connection(&mut request);
+        let response = self.http.request(request);
+        let result = tokio::select! {
+            biased;
+            result = response => result.map_err(|error| {
+                tracing::debug!(error = in_full(&error), "no answer from the upstream");
+                failure_of(&error)
+            }),
+            () = no_answer(&mut captured, &sending, patience) => Err(Failure::Timeout),
+        };
+        let wire = wire_of(&captured);
+        match result {
+            Ok(response) => Ok(self.reply(response, sending, wire)),
+            Err(failure) => Err(broken(failure, &sending, wire.as_ref())),
+        }
+    }
+
+    fn reply(
+        &self,
+        response: Response<hyper::body::Incoming>,
+        sending: Sending,
+        wire: Option<Wire>,
+    ) -> Reply {
+        if let Some(wire) = &wire {
+            wire.mark_used();
+        }
+        let flight = Flight::new(sending.clone(), wire.clone());
+        let pace = Pace::new(self.idle, self.min_rate);
+        Reply {
+            response: response.map(|body| UpstreamBody::new(body, pace, flight)),
+            sending,
+            wire,
+        }
+    }
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client").finish_non_exhaustive()
+    }
+}
+
+// === impl Reply ===
+
+impl Reply {
+    /// After an early answer: waits until the request body has gone out whole after all.
+    pub(super) async fn finish_sending(&self, patience: Patience) -> Result<(), Failure> {
+        let wire = || self.wire.clone();
+        tokio::select! {
+            end = self.sending.ended() => match end {
+                End::Whole => Ok(()),
+                End::Broken => Err(Failure::Cut),
+            },
+            () = overdue(wire, &self.sending, patience) => Err(Failure::Timeout),
+        }
+    }
+}
+
+fn broken(failure: Failure, sending: &Sending, wire: Option<&Wire>) -> Broken {
+    let is_stale = failure == Failure::Cut && wire.is_some_and(Wire::is_stale);
+    // The client closes a connection whose answer nobody wants, but not one that is stuck writing.
+    if let Some(wire) = wire {
+        wire.sever();
+    }
+    Broken {
+        failure,
+        sent_whole: wire.is_some() && sending.is_whole(),
+        is_stale,
+    }
+}
+
+/// Completes when an exchange has stood still for too long; connecting has its own bound.
+async fn no_answer(captured: &mut CaptureConnection, sending: &Sending, patience: Patience) {
+    drop(captured.wait_for_connection_metadata().await);
+    let captured = &*captured;
+    overdue(|| wire_of(captured), sending, patience).await;
+}
+
+async fn overdue(wire: impl Fn() -> Option<Wire>, sending: &Sending, patience: Patience) {
+    let begun = Instant::now();
+    loop {
+        let progress = sending.progress();
+        let written = wire().map_or(begun, |wire| wire.last_write());
+        let moved = begun.max(written).max(progress.moved);
+        let is_going = progress.end.is_none();
+        let limit = if is_going {
+            patience.stall
+        } else {
+            patience.answer
+        };
+        let now = Instant::now();
+        let due = if is_going && progress.is_starved {
+            now + limit
+        } else {
+            moved + limit
+        };
+        if now >= due {
+            return;
+        }
+        tokio::select! {
+            () = sleep_until(due) => {}
+            _ = sending.ended(), if is_going => {}
+        }
+    }
+}
+
+fn wire_of(captured: &CaptureConnection) -> Option<Wire> {
+    let mut extras = Extensions::new();
+    captured
+        .connection_metadata()
+        .as_ref()?
+        .get_extras(&mut extras);
+    extras.remove()
+}

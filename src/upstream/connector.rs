@@ -1,0 +1,352 @@
+//! From a URL to a connection: name, address, proxy, tunnel, TLS, all under one deadline.
+//!
+//! The upstream itself is connected to wherever its name leads. Any other target came from a
+//! redirect, and is judged by its address first.
+
+use std::error::Error;
+use std::future::Future;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use http::Uri;
+use http::header::HeaderValue;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::client::legacy::connect::dns::{GaiResolver, Name};
+use hyper_util::client::legacy::connect::proxy::Tunnel;
+use hyper_util::client::proxy::matcher::{Intercept, Matcher};
+use hyper_util::rt::TokioIo;
+use parking_lot::Mutex;
+use rustls::pki_types::ServerName;
+use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
+use tower_service::Service;
+
+use super::UpstreamError;
+use super::reach::{ForbiddenAddress, Reach, check};
+use super::target::{Base, Origin};
+use super::wire::{Io, Line};
+use crate::config::Proxy;
+
+type BoxError = Box<dyn Error + Send + Sync>;
+type Connecting<T> = Pin<Box<dyn Future<Output = Result<T, BoxError>> + Send>>;
+
+/// RFC 8305 §5: how long one address family is given before the other is tried beside it.
+const HAPPY_EYEBALLS: Duration = Duration::from_millis(250);
+/// A peer that vanished without a word is noticed after this and three probes.
+const KEEPALIVE: Duration = Duration::from_secs(30);
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
+const KEEPALIVE_RETRIES: u32 = 3;
+
+/// Makes the connections of the HTTP client; clones share everything.
+#[derive(Clone)]
+pub(super) struct Connector(Arc<Routes>);
+
+struct Routes {
+    upstream: Option<Origin>,
+    /// How private the upstream was found to be when it was last connected to.
+    upstream_reach: Mutex<Reach>,
+    proxies: Matcher,
+    tls: TlsConnector,
+    timeout: Duration,
+}
+
+/// Dials a URL's own host, with TLS where the URL says so.
+#[derive(Clone)]
+struct Dialer {
+    tls: TlsConnector,
+    limit: Option<Reach>,
+}
+
+/// Names looked up, less the addresses a redirect may not lead to.
+#[derive(Clone)]
+struct Screened {
+    names: GaiResolver,
+    limit: Option<Reach>,
+}
+
+// === impl Connector ===
+
+impl Connector {
+    pub(super) fn new(
+        base: &Base,
+        proxy: &Proxy,
+        tls: TlsConnector,
+        timeout: Duration,
+    ) -> Result<Self, UpstreamError> {
+        let root = base
+            .root()
+            .map_err(|_| UpstreamError::Url("not a host and port"))?;
+        check_proxy(proxy, base)?;
+        Ok(Self(Arc::new(Routes {
+            upstream: Origin::of(&root),
+            upstream_reach: Mutex::new(Reach::Public),
+            proxies: Matcher::builder()
+                .http(proxy.http.clone().unwrap_or_default())
+                .https(proxy.https.clone().unwrap_or_default())
+                .no(proxy.no.clone().unwrap_or_default())
+                .build(),
+            tls,
+            timeout,
+        })))
+    }
+
+    /// The credential a plain request to `target` needs for the proxy in between; a tunnel carries
+    /// its own.
+    pub(super) fn proxy_authorization(&self, target: &Uri) -> Option<HeaderValue> {
+        let is_plain = target.scheme_str() == Some("http");
+        let proxy = is_plain.then(|| self.0.proxies.intercept(target))??;
+        proxy.basic_auth().cloned()
+    }
+}
+
+impl Service<Uri> for Connector {
+    type Response = TokioIo<Line>;
+    type Error = BoxError;
+    type Future = Connecting<Self::Response>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, target: Uri) -> Self::Future {
+        let routes = Arc::clone(&self.0);
+        Box::pin(async move {
+            timeout(routes.timeout, routes.connect(target))
+                .await
+                .map_err(|_| "no connection in time")?
+        })
+    }
+}
+
+// === impl Routes ===
+
+impl Routes {
+    async fn connect(&self, target: Uri) -> Result<TokioIo<Line>, BoxError> {
+        let origin = Origin::of(&target).ok_or("not an http:// or https:// URL")?;
+        let is_upstream = self.upstream.as_ref() == Some(&origin);
+        let limit = (!is_upstream).then(|| *self.upstream_reach.lock());
+        if let (Some(limit), Some(address)) = (limit, named_address(&origin)) {
+            check(address, limit)?;
+        }
+        match self.proxies.intercept(&target) {
+            // Behind a proxy only the proxy knows the address; its own rules hold there.
+            Some(proxy) if origin.is_https() => {
+                let io = self.tunnel(&proxy, target).await?;
+                let io = handshake(&self.tls, &origin, io).await?;
+                Ok(TokioIo::new(Line::new(io, false)))
+            }
+            Some(proxy) => {
+                let (io, _) = self.dialer(None).dial(proxy.uri().clone()).await?;
+                Ok(TokioIo::new(Line::new(io, true)))
+            }
+            None => {
+                let (io, peer) = self.dialer(limit).dial(target).await?;
+                if is_upstream {
+                    *self.upstream_reach.lock() = Reach::of(peer).unwrap_or(Reach::Private);
+                }
+                Ok(TokioIo::new(Line::new(io, false)))
+            }
+        }
+    }
+
+    async fn tunnel(&self, proxy: &Intercept, target: Uri) -> Result<Io, BoxError> {
+        let mut tunnel = Tunnel::new(proxy.uri().clone(), self.dialer(None));
+        if let Some(credential) = proxy.basic_auth() {
+            tunnel = tunnel.with_auth(credential.clone());
+        }
+        Ok(tunnel.call(target).await?.into_inner())
+    }
+
+    fn dialer(&self, limit: Option<Reach>) -> Dialer {
+        Dialer {
+            tls: self.tls.clone(),
+            limit,
+        }
+    }
+}
+
+// === impl Dialer ===
+
+impl Dialer {
+    async fn dial(self, target: Uri) -> Result<(Io, IpAddr), BoxError> {
+        let origin = Origin::of(&target).ok_or("not an http:// or https:// URL")?;
+        let tcp = tcp(self.limit).call(target).await?.into_inner();
+        let peer = tcp.peer_addr()?.ip();
+        if origin.is_https() {
+            return Ok((handshake(&self.tls, &origin, Box::pin(tcp)).await?, peer));
+        }
+        Ok((Box::pin(tcp), peer))
+    }
+}
+
+impl Service<Uri> for Dialer {
+    type Response = TokioIo<Io>;
+    type Error = BoxError;
+    type Future = Connecting<Self::Response>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, target: Uri) -> Self::Future {
+        let dialer = self.clone();
+        Box::pin(async move { Ok(TokioIo::new(dialer.dial(target).await?.0)) })
+    }
+}
+
+// === impl Screened ===
+
+impl Service<Name> for Screened {
+    type Response = std::vec::IntoIter<SocketAddr>;
+    type Error = BoxError;
+    type Future = Connecting<Self::Response>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.names.poll_ready(cx).map_err(Into::into)
+    }
+
+    fn call(&mut self, name: Name) -> Self::Future {
+        let found = self.names.call(name);
+        let limit = self.limit;
+        Box::pin(async move { Ok(screen(found.await?, limit)?.into_iter()) })
+    }
+}
+
+/// Keeps the addresses within `limit`; an error where there were only others.
+fn screen(
+    found: impl Iterator<Item = SocketAddr>,
+    limit: Option<Reach>,
+) -> Result<Vec<SocketAddr>, ForbiddenAddress> {
+    let mut kept = Vec::new();
+    let mut refused = None;
+    for address in found {
+        match limit.map_or(Ok(()), |limit| check(address.ip(), limit)) {
+            Ok(()) => kept.push(address),
+            Err(error) => refused = Some(error),
+        }
+    }
+    match refused {
+        Some(error) if kept.is_empty() => Err(error),
+        _ => Ok(kept),
+    }
+}
+
+/// The address a host says by itself, which no resolver is asked for.
+fn named_address(origin: &Origin) -> Option<IpAddr> {
+    let host = origin.bare_host().trim_end_matches('.');
+    if host == "localhost" || host.ends_with(".localhost") {
+        return Some(Ipv4Addr::LOCALHOST.into());
+    }
+    host.parse().ok()
+}
+
+fn tcp(limit: Option<Reach>) -> HttpConnector<Screened> {
+    let mut connector = HttpConnector::new_with_resolver(Screened {
+        names: GaiResolver::new(),
+        limit,
+    });
+    connector.enforce_http(false);
+    connector.set_nodelay(true);
+    connector.set_happy_eyeballs_timeout(Some(HAPPY_EYEBALLS));
+    connector.set_keepalive(Some(KEEPALIVE));
+    connector.set_keepalive_interval(Some(KEEPALIVE_INTERVAL));
+    connector.set_keepalive_retries(Some(KEEPALIVE_RETRIES));
+    connector
+}
+
+async fn handshake(tls: &TlsConnector, origin: &Origin, io: Io) -> Result<Io, BoxError> {
+    let name = ServerName::try_from(origin.bare_host().to_owned())?;
+    Ok(Box::pin(tls.connect(name, io).await?))
+}
+
+/// A proxy that cannot be used must not be passed by in silence.
+fn check_proxy(proxy: &Proxy, base: &Base) -> Result<(), UpstreamError> {
+    let (configured, url) = if base.is_https() {
+        (&proxy.https, "https://example.invalid/")
+    } else {
+        (&proxy.http, "http://example.invalid/")
+    };
+    let Some(text) = configured.as_deref().filter(|text| !text.is_empty()) else {
+        return Ok(());
+    };
+    let matcher = Matcher::builder().http(text).https(text).build();
+    let is_http = matcher
+        .intercept(&Uri::from_static(url))
+        .is_some_and(|intercept| matches!(intercept.uri().scheme_str(), Some("http" | "https")));
+    if is_http {
+        Ok(())
+    } else {
+        Err(UpstreamError::Proxy)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn base() -> Base {
+        Base::new(&Uri::from_static("https://o.example")).unwrap()
+    }
+
+    fn proxy(https: &str) -> Proxy {
+        Proxy {
+            https: Some(https.to_owned()),
+            ..Proxy::default()
+        }
+    }
+
+    #[test]
+    fn an_unusable_proxy_is_a_mistake_that_does_not_show_its_password() {
+        for bad in [
+            "socks5://u:secret@p:1",
+            "ftp://u:secret@p",
+            "http://u:secret@",
+        ] {
+            let error = check_proxy(&proxy(bad), &base()).unwrap_err();
+            assert!(!format!("{error} {error:?}").contains("secret"));
+        }
+        for good in ["http://p:3128", "p:3128", "https://u:secret@p", ""] {
+            assert!(check_proxy(&proxy(good), &base()).is_ok(), "{good}");
+        }
+    }
+
+    #[test]
+    fn the_proxys_credential_goes_with_plain_requests_only() {
+        let both = Proxy {
+            http: Some("http://u:p@proxy".to_owned()),
+            https: Some("http://u:p@proxy".to_owned()),
+            no: Some(".direct.example".to_owned()),
+        };
+        let tls = super::super::tls::connector(None).unwrap();
+        let connector = Connector::new(&base(), &both, tls, KEEPALIVE).unwrap();
+        let credential =
+            |target: &'static str| connector.proxy_authorization(&Uri::from_static(target));
+        assert_eq!(credential("http://o.example/").unwrap(), "Basic dTpw");
+        assert_eq!(credential("https://o.example/"), None);
+        assert_eq!(credential("http://a.direct.example/"), None);
+    }
+
+    #[test]
+    fn a_name_is_screened_by_all_its_addresses() {
+        let found = ["10.0.0.1:0", "93.184.216.34:0", "169.254.169.254:0"]
+            .map(|address| address.parse::<SocketAddr>().unwrap());
+        let screened = |limit| screen(found.into_iter(), limit).unwrap().len();
+        assert_eq!(screened(None), 3);
+        assert_eq!(screened(Some(Reach::Public)), 1);
+        assert_eq!(screened(Some(Reach::Loopback)), 2);
+        let rebound = [found[0]].into_iter();
+        assert!(screen(rebound, Some(Reach::Public)).is_err());
+    }
+
+    #[test]
+    fn hosts_that_are_addresses_are_known_without_a_resolver() {
+        let named = |url: &str| named_address(&Origin::of(&url.parse().unwrap()).unwrap());
+        assert_eq!(named("http://[::1]:80/"), "::1".parse().ok());
+        assert_eq!(named("http://10.0.0.1/"), "10.0.0.1".parse().ok());
+        assert_eq!(named("http://LOCALHOST./"), "127.0.0.1".parse().ok());
+        assert_eq!(named("http://o.example/"), None);
+    }
+}

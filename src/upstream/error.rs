@@ -1,0 +1,75 @@
+//! What can be wrong with the way to the upstream, before and during an exchange.
+
+use std::error::Error;
+use std::path::PathBuf;
+
+use hyper_util::client::legacy;
+
+use super::reach::ForbiddenAddress;
+use crate::artifact::Failure;
+
+/// Why the upstream cannot be set up; each is a mistake in the configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum UpstreamError {
+    /// The base URL is none.
+    #[error("upstream.url: {0}")]
+    Url(&'static str),
+    /// The file of certificate authorities cannot be used.
+    #[error("upstream.ca_file: {path}: {reason}", path = .path.display())]
+    CaFile {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The proxy for the upstream's scheme is none we can use. Its text may hold a password and is
+    /// not repeated.
+    #[error("upstream.proxy: not an http:// or https:// proxy URL")]
+    Proxy,
+    /// TLS cannot be set up.
+    #[error("upstream TLS: {0}")]
+    Tls(#[from] rustls::Error),
+}
+
+/// The target of a request has no place below the upstream's base URL.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BadTarget {
+    /// A `.` or `..` segment, plain or encoded, would leave the base path.
+    #[error("the path has dot segments")]
+    DotSegments,
+    /// Not a path at all: the asterisk form.
+    #[error("the request target is not a path")]
+    NotAPath,
+}
+
+/// Sorts an error of the client by what its caller decides.
+pub(super) fn failure_of(error: &legacy::Error) -> Failure {
+    if chain(error).any(<dyn Error>::is::<ForbiddenAddress>) {
+        return Failure::Error;
+    }
+    if error.is_connect() {
+        return Failure::Unreachable;
+    }
+    let is_malformed = chain(error)
+        .filter_map(|cause| cause.downcast_ref::<hyper::Error>())
+        .any(hyper::Error::is_parse);
+    if is_malformed {
+        Failure::Error
+    } else {
+        Failure::Cut
+    }
+}
+
+/// An error and its causes in one line, for the log.
+pub(super) fn in_full(error: &(dyn Error + 'static)) -> String {
+    chain(error)
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(": ")
+}
+
+fn chain<'a>(
+    error: &'a (dyn Error + 'static),
+) -> impl Iterator<Item = &'a (dyn Error + 'static)> + use<'a> {
+    std::iter::successors(Some(error), |&error| error.source())
+}

@@ -1,0 +1,269 @@
+//! Which headers go upstream, and which end at this hop. Values only.
+
+use std::sync::LazyLock;
+
+use http::header::{
+    ACCEPT, ACCEPT_ENCODING, CONNECTION, CONTENT_TYPE, EXPECT, HOST, HeaderMap, HeaderName,
+    HeaderValue, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, RANGE, TE, TRAILER, TRANSFER_ENCODING,
+    UPGRADE, USER_AGENT, VIA,
+};
+
+use crate::caller::Caller;
+
+/// RFC 9110 §7.6.1, and what was seen in the wild.
+static HOP_BY_HOP: [HeaderName; 9] = [
+    CONNECTION,
+    HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("proxy-connection"),
+    PROXY_AUTHENTICATE,
+    PROXY_AUTHORIZATION,
+    TE,
+    TRAILER,
+    TRANSFER_ENCODING,
+    UPGRADE,
+];
+
+/// Besides `x-artifact-*` and the credential, all that an origin learns of an artifact's client.
+static ARTIFACT_HEADERS: [HeaderName; 5] = [
+    CONTENT_TYPE,
+    USER_AGENT,
+    ACCEPT,
+    HeaderName::from_static("traceparent"),
+    HeaderName::from_static("tracestate"),
+];
+
+/// This process's name among proxies; random, so that a loop is told from a chain of Larders.
+static PSEUDONYM: LazyLock<String> = LazyLock::new(|| {
+    let mut random = [0; 4];
+    // Without randomness every Larder has one name, and a chain of them looks like a loop: visible.
+    if aws_lc_rs::rand::fill(&mut random).is_err() {
+        random = [0; 4];
+    }
+    format!("larder-{}", data_encoding::HEXLOWER.encode(&random))
+});
+
+static VIA_VALUE: LazyLock<HeaderValue> = LazyLock::new(|| {
+    HeaderValue::try_from(format!("1.1 {}", *PSEUDONYM))
+        .unwrap_or_else(|_| HeaderValue::from_static("1.1 larder"))
+});
+
+/// This process's member of `Via`, for requests and responses alike.
+pub fn via() -> HeaderValue {
+    VIA_VALUE.clone()
+}
+
+/// Whether a request has been here before: our own name is in its `Via`.
+pub fn is_loop(headers: &HeaderMap) -> bool {
+    headers
+        .get_all(VIA)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .any(|member| member.split_ascii_whitespace().nth(1) == Some(PSEUDONYM.as_str()))
+}
+
+/// The headers of an artifact request: an allow-list, the caller's credential, and nothing that
+/// would make the answer less than the whole artifact.
+///
+/// `forward` adds to the list, never a conditional, a range or a hop-by-hop header.
+pub fn artifact_headers(client: &HeaderMap, caller: &Caller, forward: &[HeaderName]) -> HeaderMap {
+    let named = connection_options(client);
+    let mut headers = HeaderMap::new();
+    caller.apply(&mut headers);
+    let sealed = headers.clone();
+    for (name, value) in client {
+        let is_listed = name.as_str().starts_with("x-artifact-")
+            || ARTIFACT_HEADERS.contains(name)
+            || (forward.contains(name) && may_be_added(name));
+        if is_listed && !named.contains(name) && !sealed.contains_key(name) {
+            headers.append(name.clone(), value.clone());
+        }
+    }
+    headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+    append_via(client, &mut headers);
+    headers
+}
+
+/// The headers of a request that is passed on: all but those that are meant for this hop.
+pub fn forwarded_headers(client: &HeaderMap) -> HeaderMap {
+    let mut headers = client.clone();
+    strip_hop_by_hop(&mut headers);
+    headers.remove(HOST);
+    // Our own server has answered it already: the body is on its way.
+    headers.remove(EXPECT);
+    headers.append(VIA, via());
+    headers
+}
+
+/// Removes what was meant for the other side of this hop, in either direction.
+pub(super) fn strip_hop_by_hop(headers: &mut HeaderMap) {
+    for name in connection_options(headers) {
+        headers.remove(name);
+    }
+    for name in &HOP_BY_HOP {
+        headers.remove(name);
+    }
+}
+
+fn may_be_added(name: &HeaderName) -> bool {
+    let is_conditional = name.as_str().starts_with("if-");
+    let is_framing = name == http::header::CONTENT_LENGTH || name == EXPECT || name == HOST;
+    !is_conditional
+        && !is_framing
+        && name != RANGE
+        && name != ACCEPT_ENCODING
+        && name != VIA
+        && !HOP_BY_HOP.contains(name)
+}
+
+fn append_via(client: &HeaderMap, headers: &mut HeaderMap) {
+    for value in client.get_all(VIA) {
+        headers.append(VIA, value.clone());
+    }
+    headers.append(VIA, via());
+}
+
+fn connection_options(headers: &HeaderMap) -> Vec<HeaderName> {
+    headers
+        .get_all(CONNECTION)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .filter_map(|option| HeaderName::from_bytes(option.trim().as_bytes()).ok())
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::caller::Sealer;
+
+    fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
+        let mut map = HeaderMap::new();
+        for &(name, value) in pairs {
+            map.append(name, HeaderValue::from_static(value));
+        }
+        map
+    }
+
+    fn sent(pairs: &[(&'static str, &'static str)], forward: &[&'static str]) -> Vec<String> {
+        let client = headers(pairs);
+        let forward: Vec<_> = forward
+            .iter()
+            .map(|name| HeaderName::from_static(name))
+            .collect();
+        let caller = Sealer::new(&[0; 32], vec![HeaderName::from_static("x-api-key")])
+            .seal(&client)
+            .unwrap();
+        let mut sent: Vec<_> = artifact_headers(&client, &caller, &forward)
+            .iter()
+            .filter(|(name, _)| *name != VIA && *name != ACCEPT_ENCODING)
+            .map(|(name, value)| format!("{name}: {}", value.to_str().unwrap()))
+            .collect();
+        sent.sort();
+        sent
+    }
+
+    #[test]
+    fn an_artifact_request_shows_what_is_listed_and_nothing_else() {
+        let pairs = [
+            ("authorization", "Bearer t"),
+            ("x-api-key", "k"),
+            ("x-artifact-duration", "1"),
+            ("x-artifact-future", "2"),
+            ("user-agent", "turbo"),
+            ("traceparent", "00-a"),
+            ("host", "larder"),
+            ("range", "bytes=0-1"),
+            ("if-none-match", "x"),
+            ("accept-encoding", "gzip"),
+            ("referer", "elsewhere"),
+            ("content-length", "3"),
+            ("expect", "100-continue"),
+        ];
+        assert_eq!(
+            sent(&pairs, &["range", "if-none-match", "expect", "te"]),
+            [
+                "authorization: Bearer t",
+                "traceparent: 00-a",
+                "user-agent: turbo",
+                "x-api-key: k",
+                "x-artifact-duration: 1",
+                "x-artifact-future: 2",
+            ]
+        );
+        assert!(
+            sent(&pairs, &["referer", "x-api-key"]).contains(&"referer: elsewhere".to_owned()),
+            "forward adds, once"
+        );
+        assert_eq!(sent(&pairs, &["referer", "x-api-key"]).len(), 7);
+    }
+
+    #[test]
+    fn headers_named_in_connection_stay_here() {
+        let pairs = [
+            ("connection", "x-artifact-sha, close"),
+            ("x-artifact-sha", "a"),
+        ];
+        assert!(sent(&pairs, &[]).is_empty());
+    }
+
+    #[test]
+    fn artifacts_are_asked_for_without_encoding() {
+        let caller = Sealer::new(&[0; 32], vec![])
+            .seal(&HeaderMap::new())
+            .unwrap();
+        let client = headers(&[("accept-encoding", "gzip")]);
+        let sent = artifact_headers(&client, &caller, &[ACCEPT_ENCODING]);
+        assert_eq!(sent.get_all(ACCEPT_ENCODING).iter().count(), 1);
+        assert_eq!(sent[ACCEPT_ENCODING], "identity");
+    }
+
+    #[test]
+    fn a_passed_request_loses_only_what_was_meant_for_this_hop() {
+        let forwarded = forwarded_headers(&headers(&[
+            ("host", "larder"),
+            ("connection", "keep-alive, X-Private"),
+            ("x-private", "1"),
+            ("keep-alive", "timeout=5"),
+            ("te", "trailers"),
+            ("transfer-encoding", "chunked"),
+            ("upgrade", "websocket"),
+            ("proxy-authorization", "Basic x"),
+            ("expect", "100-continue"),
+            ("authorization", "Bearer t"),
+            ("accept-encoding", "gzip"),
+            ("content-length", "3"),
+            ("range", "bytes=0-1"),
+            ("via", "1.1 outer"),
+        ]));
+        let mut names: Vec<_> = forwarded.iter().map(|(name, _)| name.as_str()).collect();
+        names.sort_unstable();
+        assert_eq!(
+            names,
+            [
+                "accept-encoding",
+                "authorization",
+                "content-length",
+                "range",
+                "via",
+                "via"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_loop_is_known_by_our_own_name_only() {
+        let first = forwarded_headers(&headers(&[("via", "1.0 outer, 1.1 larder-other")]));
+        assert!(is_loop(&first));
+        for other in ["1.1 larder", "1.1 outer", "", "1.1", "larder"] {
+            let mut seen = HeaderMap::new();
+            seen.append(VIA, HeaderValue::from_static(other));
+            assert!(!is_loop(&seen), "{other:?}");
+        }
+        let mut among = HeaderMap::new();
+        let value = format!("1.1 a, {} (comment), 2 b", VIA_VALUE.to_str().unwrap());
+        among.append(VIA, HeaderValue::try_from(value).unwrap());
+        assert!(is_loop(&among));
+    }
+}

@@ -1,0 +1,77 @@
+//! How many requests may be upstream at once, and who goes first.
+
+use std::sync::Arc;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// The bound on concurrent requests: one for all, and within it a share for those that may take
+/// long because a client sends slowly, so that they cannot starve reads.
+#[derive(Debug)]
+pub(super) struct Lanes {
+    all: Arc<Semaphore>,
+    uploads: Arc<Semaphore>,
+}
+
+/// A place among the requests upstream; given back when dropped.
+#[derive(Debug)]
+pub(super) struct Permit {
+    _upload: Option<OwnedSemaphorePermit>,
+    _any: Option<OwnedSemaphorePermit>,
+}
+
+impl Lanes {
+    /// Lets `max` through at once, at least one; half of them may be uploads.
+    pub(super) fn new(max: usize) -> Self {
+        let max = max.clamp(1, Semaphore::MAX_PERMITS);
+        Self {
+            all: Arc::new(Semaphore::new(max)),
+            uploads: Arc::new(Semaphore::new((max / 2).max(1))),
+        }
+    }
+
+    pub(super) async fn read(&self) -> Permit {
+        Permit {
+            _upload: None,
+            _any: acquire(&self.all).await,
+        }
+    }
+
+    pub(super) async fn upload(&self) -> Permit {
+        Permit {
+            _upload: acquire(&self.uploads).await,
+            _any: acquire(&self.all).await,
+        }
+    }
+}
+
+/// The semaphores are never closed, so this is `None` for nobody.
+async fn acquire(semaphore: &Arc<Semaphore>) -> Option<OwnedSemaphorePermit> {
+    Arc::clone(semaphore).acquire_owned().await.ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+
+    use super::*;
+
+    #[test]
+    fn uploads_leave_half_to_reads() {
+        let lanes = Lanes::new(4);
+        let uploads: Vec<_> = (0..2)
+            .filter_map(|_| lanes.upload().now_or_never())
+            .collect();
+        assert_eq!(uploads.len(), 2);
+        assert!(lanes.upload().now_or_never().is_none());
+        let reads: Vec<_> = (0..4).filter_map(|_| lanes.read().now_or_never()).collect();
+        assert_eq!(reads.len(), 2);
+        drop(uploads);
+        assert!(lanes.read().now_or_never().is_some());
+    }
+
+    #[test]
+    fn there_is_always_one() {
+        let lanes = Lanes::new(0);
+        assert!(lanes.upload().now_or_never().is_some());
+    }
+}

@@ -1,0 +1,158 @@
+//! TLS and proxies.
+
+use std::io::Write;
+use std::sync::Arc;
+
+use rustls::ServerConfig;
+use rustls::pki_types::PrivateKeyDer;
+use tempfile::NamedTempFile;
+use tokio_rustls::TlsAcceptor;
+
+use super::origin::{Origin, Seen, Step, answer, say};
+use super::{SHORT, artifact, at, config, failed, found, upstream, whole};
+use crate::artifact::Failure;
+use crate::config::Upstream;
+
+/// A server for `localhost`, and the file that makes it trusted.
+fn certificate() -> (TlsAcceptor, NamedTempFile) {
+    let own = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+    let mut file = NamedTempFile::new().unwrap();
+    file.write_all(own.cert.pem().as_bytes()).unwrap();
+    let key = PrivateKeyDer::try_from(own.signing_key.serialize_der()).unwrap();
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let server = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![own.cert.der().clone()], key)
+        .unwrap();
+    (TlsAcceptor::from(Arc::new(server)), file)
+}
+
+async fn secure() -> (Origin, Upstream, NamedTempFile) {
+    let (tls, file) = certificate();
+    let origin = Origin::with_tls(tls, |_| vec![answer("200 OK", "abc")]).await;
+    let mut config = config(&format!("https://localhost:{}", origin.address.port()));
+    config.ca_file = Some(file.path().to_owned());
+    (origin, config, file)
+}
+
+/// A proxy that knows `CONNECT`, and answers everything else by itself.
+async fn proxy(origin: &Origin) -> Origin {
+    let target = origin.address;
+    Origin::start(move |seen: &Seen| {
+        if seen.line().starts_with("CONNECT ") {
+            return vec![say("HTTP/1.1 200 Go on\r\n\r\n"), Step::Tunnel(target)];
+        }
+        vec![answer("200 OK", "by proxy")]
+    })
+    .await
+}
+
+#[tokio::test]
+async fn an_own_authority_is_trusted() {
+    let (origin, config, _file) = secure().await;
+    let upstream = upstream(&config);
+    for _ in 0..2 {
+        let fetch = found(upstream.fetch(artifact()).await);
+        assert_eq!(whole(fetch).await.unwrap(), "abc");
+    }
+    assert_eq!(origin.seen()[1].connection, 1, "one handshake");
+}
+
+#[tokio::test]
+async fn a_stranger_is_not_trusted() {
+    let (origin, mut config, _file) = secure().await;
+    let (_, other) = certificate();
+    config.ca_file = Some(other.path().to_owned());
+    let fetched = upstream(&config).fetch(artifact()).await;
+    assert_eq!(failed(&fetched), Failure::Unreachable);
+    assert!(origin.seen().is_empty());
+}
+
+#[tokio::test]
+async fn a_handshake_that_hangs_is_unreachable_in_time() {
+    let silent = Origin::start(|_| vec![]).await;
+    let mut config = config(&format!("https://localhost:{}", silent.address.port()));
+    config.connect_timeout = SHORT;
+    let fetched = upstream(&config).fetch(artifact()).await;
+    assert_eq!(failed(&fetched), Failure::Unreachable);
+    silent.deserted().await;
+}
+
+#[tokio::test]
+async fn tls_goes_through_the_proxys_tunnel() {
+    let (origin, mut config, _file) = secure().await;
+    let proxy = proxy(&origin).await;
+    config.proxy.https = Some(format!("http://user:pass@{}", proxy.address));
+    let fetch = found(upstream(&config).fetch(artifact()).await);
+    assert_eq!(whole(fetch).await.unwrap(), "abc");
+    let connect = &proxy.seen()[0];
+    let port = origin.address.port();
+    assert_eq!(connect.line(), format!("CONNECT localhost:{port} HTTP/1.1"));
+    assert_eq!(
+        connect.header("proxy-authorization"),
+        Some("Basic dXNlcjpwYXNz")
+    );
+    assert_eq!(connect.header("authorization"), None);
+    assert_eq!(origin.seen()[0].header("proxy-authorization"), None);
+}
+
+#[tokio::test]
+async fn a_proxy_that_refuses_the_tunnel_makes_the_upstream_unreachable() {
+    let (origin, mut config, _file) = secure().await;
+    let proxy = Origin::start(|_| vec![answer("407 Who", "")]).await;
+    config.proxy.https = Some(format!("http://{}", proxy.address));
+    let fetched = upstream(&config).fetch(artifact()).await;
+    assert_eq!(failed(&fetched), Failure::Unreachable);
+    assert!(origin.seen().is_empty());
+}
+
+#[tokio::test]
+async fn plain_requests_are_sent_to_the_proxy_whole() {
+    let origin = Origin::start(|_| vec![answer("200 OK", "abc")]).await;
+    let proxy = proxy(&origin).await;
+    let mut config = at(origin.address);
+    config.proxy.http = Some(format!("http://user:pass@{}", proxy.address));
+    let fetch = found(upstream(&config).fetch(artifact()).await);
+    assert_eq!(whole(fetch).await.unwrap(), "by proxy");
+    let seen = &proxy.seen()[0];
+    let address = origin.address;
+    assert_eq!(
+        seen.line(),
+        format!("GET http://{address}/base/v8/artifacts/a?slug=t%20x&b= HTTP/1.1")
+    );
+    assert_eq!(seen.header("host").unwrap(), address.to_string());
+    assert_eq!(
+        seen.header("proxy-authorization"),
+        Some("Basic dXNlcjpwYXNz")
+    );
+}
+
+#[tokio::test]
+async fn no_proxy_goes_direct() {
+    let (origin, mut config, _file) = secure().await;
+    let proxy = proxy(&origin).await;
+    config.proxy.https = Some(format!("http://{}", proxy.address));
+    config.proxy.no = Some("localhost".to_owned());
+    found(upstream(&config).fetch(artifact()).await);
+    assert!(proxy.seen().is_empty());
+}
+
+#[tokio::test]
+async fn https_never_leads_to_http() {
+    let plain = Origin::start(|_| vec![answer("200 OK", "abc")]).await;
+    let (tls, file) = certificate();
+    let location = format!("http://localhost:{}/", plain.address.port());
+    let origin = Origin::with_tls(tls, move |_| {
+        vec![say(&format!(
+            "HTTP/1.1 302 Found\r\nlocation: {location}\r\ncontent-length: 0\r\n\r\n"
+        ))]
+    })
+    .await;
+    let mut config = config(&format!("https://localhost:{}", origin.address.port()));
+    config.ca_file = Some(file.path().to_owned());
+    let fetched = upstream(&config).fetch(artifact()).await;
+    assert_eq!(failed(&fetched), Failure::Error);
+    assert!(plain.seen().is_empty());
+}

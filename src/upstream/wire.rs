@@ -1,0 +1,277 @@
+//! One connection to the upstream, and a handle to see it move and to cut it.
+//!
+//! The HTTP client owns its connections and says little about them; what an exchange must know, and
+//! the power to end it, are added here, below the client.
+
+use std::fmt;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use futures_util::task::AtomicWaker;
+use hyper_util::client::legacy::connect::{Connected, Connection};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::Instant;
+
+/// A byte stream: TCP, TLS, or TLS within a tunnel.
+pub(super) type Io = Pin<Box<dyn Duplex>>;
+
+/// What a byte stream can do.
+pub(super) trait Duplex: AsyncRead + AsyncWrite + Send {}
+
+impl<T: AsyncRead + AsyncWrite + Send> Duplex for T {}
+
+/// A connection as the HTTP client sees it.
+pub(super) struct Line {
+    io: Io,
+    wire: Wire,
+    is_proxied: bool,
+    is_deaf: bool,
+}
+
+/// A handle to a connection; clones share it.
+#[derive(Clone)]
+pub(super) struct Wire(Arc<State>);
+
+struct State {
+    is_severed: AtomicBool,
+    is_used: AtomicBool,
+    has_heard: AtomicBool,
+    opened: Instant,
+    last_write: AtomicU64,
+    waker: AtomicWaker,
+}
+
+// === impl Line ===
+
+impl Line {
+    /// `is_proxied`: an HTTP proxy listens, and wants absolute-form targets.
+    pub(super) fn new(io: Io, is_proxied: bool) -> Self {
+        Self {
+            io,
+            wire: Wire::new(),
+            is_proxied,
+            is_deaf: false,
+        }
+    }
+
+    /// An origin that has answered early may close its reading side before it has sent the answer's
+    /// last byte. A failed write is therefore not the end: what the origin said can still be read,
+    /// and reading finds the end.
+    fn wrote<T>(&mut self, cx: &Context<'_>, polled: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        match polled {
+            Poll::Ready(Err(error)) if is_hang_up(&error) => {
+                self.is_deaf = true;
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            }
+            other => other,
+        }
+    }
+}
+
+impl AsyncRead for Line {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        self.wire.check(cx)?;
+        let before = buf.filled().len();
+        let polled = Pin::new(&mut self.io).poll_read(cx, buf);
+        if buf.filled().len() > before {
+            self.wire.0.has_heard.store(true, Ordering::Relaxed);
+        }
+        polled
+    }
+}
+
+impl AsyncWrite for Line {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.wire.check(cx)?;
+        if self.is_deaf {
+            return Poll::Pending;
+        }
+        let polled = Pin::new(&mut self.io).poll_write(cx, buf);
+        self.wire.note_write(&polled);
+        self.wrote(cx, polled)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.wire.check(cx)?;
+        if self.is_deaf {
+            return Poll::Pending;
+        }
+        let polled = Pin::new(&mut self.io).poll_write_vectored(cx, bufs);
+        self.wire.note_write(&polled);
+        self.wrote(cx, polled)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.io.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.wire.check(cx)?;
+        if self.is_deaf {
+            return Poll::Pending;
+        }
+        let polled = Pin::new(&mut self.io).poll_flush(cx);
+        self.wrote(cx, polled)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.is_deaf || self.wire.check(cx).is_err() {
+            return Poll::Ready(Ok(()));
+        }
+        Pin::new(&mut self.io).poll_shutdown(cx)
+    }
+}
+
+impl Connection for Line {
+    fn connected(&self) -> Connected {
+        Connected::new()
+            .proxy(self.is_proxied)
+            .extra(self.wire.clone())
+    }
+}
+
+impl fmt::Debug for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Line").finish_non_exhaustive()
+    }
+}
+
+// === impl Wire ===
+
+impl Wire {
+    fn new() -> Self {
+        Self(Arc::new(State {
+            is_severed: AtomicBool::new(false),
+            is_used: AtomicBool::new(false),
+            has_heard: AtomicBool::new(false),
+            opened: Instant::now(),
+            last_write: AtomicU64::new(0),
+            waker: AtomicWaker::new(),
+        }))
+    }
+
+    /// Cuts the connection: whatever the client still wants of it fails, and it is closed.
+    pub(super) fn sever(&self) {
+        self.0.is_severed.store(true, Ordering::Release);
+        self.0.waker.wake();
+    }
+
+    /// When bytes were last written, to the millisecond.
+    pub(super) fn last_write(&self) -> Instant {
+        self.0.opened + Duration::from_millis(self.0.last_write.load(Ordering::Relaxed))
+    }
+
+    /// Takes note that the connection has carried an answer.
+    pub(super) fn mark_used(&self) {
+        self.0.is_used.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the connection had carried an answer before, and was silent since the last write:
+    /// the origin had closed it while it was idle.
+    pub(super) fn is_stale(&self) -> bool {
+        self.0.is_used.load(Ordering::Relaxed) && !self.0.has_heard.load(Ordering::Relaxed)
+    }
+
+    fn check(&self, cx: &Context<'_>) -> io::Result<()> {
+        self.0.waker.register(cx.waker());
+        if self.0.is_severed.load(Ordering::Acquire) {
+            return Err(io::ErrorKind::ConnectionAborted.into());
+        }
+        Ok(())
+    }
+
+    fn note_write(&self, polled: &Poll<io::Result<usize>>) {
+        let Poll::Ready(result) = polled else {
+            return;
+        };
+        self.0.has_heard.store(false, Ordering::Relaxed);
+        if matches!(result, Ok(1..)) {
+            let since = Instant::now().saturating_duration_since(self.0.opened);
+            let millis = u64::try_from(since.as_millis()).unwrap_or(u64::MAX);
+            self.0.last_write.store(millis, Ordering::Relaxed);
+        }
+    }
+}
+
+fn is_hang_up(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::BrokenPipe
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::NotConnected
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+
+    use super::*;
+
+    fn line() -> (Line, DuplexStream) {
+        let (near, far) = duplex(64);
+        (Line::new(Box::pin(near), false), far)
+    }
+
+    #[tokio::test]
+    async fn what_the_origin_said_before_it_hung_up_is_read() {
+        let (mut line, mut far) = line();
+        far.write_all(b"refused").await.unwrap();
+        drop(far);
+        let written = poll_fn(|cx| Poll::Ready(Pin::new(&mut line).poll_write(cx, b"more"))).await;
+        assert!(written.is_pending(), "{written:?}");
+        let mut said = String::new();
+        line.read_to_string(&mut said).await.unwrap();
+        assert_eq!(said, "refused");
+    }
+
+    #[tokio::test]
+    async fn severing_ends_both_directions_at_once() {
+        let (line, _far) = line();
+        let wire = line.wire.clone();
+        let (mut reader, mut writer) = tokio::io::split(line);
+        let (read, written) = tokio::join!(reader.read_u8(), async {
+            wire.sever();
+            writer.write_all(b"more").await
+        });
+        assert_eq!(read.unwrap_err().kind(), io::ErrorKind::ConnectionAborted);
+        assert_eq!(
+            written.unwrap_err().kind(),
+            io::ErrorKind::ConnectionAborted
+        );
+    }
+
+    #[tokio::test]
+    async fn only_a_used_and_silent_connection_is_stale() {
+        let (mut line, mut far) = line();
+        let wire = line.wire.clone();
+        line.write_all(b"request").await.unwrap();
+        assert!(!wire.is_stale(), "never used");
+        far.write_all(b"a").await.unwrap();
+        line.read_u8().await.unwrap();
+        wire.mark_used();
+        assert!(!wire.is_stale(), "it has just answered");
+        line.write_all(b"request").await.unwrap();
+        assert!(wire.is_stale());
+    }
+}
