@@ -13,3 +13,4 @@ pub mod caller;
 pub mod config;
 pub mod metrics;
 pub mod tasks;
+pub mod tiers;
