@@ -101,14 +101,19 @@ impl Memory {
         true
     }
 
-    /// Carries out what was put off and looks for the oldest entry. Walks the whole tier.
+    /// Carries out what was put off and brings the gauges up to date.
     pub(super) fn settle(&self) {
         let Some(cache) = &self.cache else { return };
         cache.run_pending_tasks();
+        self.report();
+    }
+
+    /// Looks for the oldest entry. Walks the whole tier.
+    pub(super) fn find_oldest(&self) {
+        let Some(cache) = &self.cache else { return };
         let oldest = cache.iter().map(|(_, stored)| stored.meta.landed).min();
         let age = oldest.map_or(0, |landed: Landed| landed.age().as_secs());
         self.metrics.tier(Tier::Memory).oldest.set(gauge(age));
-        self.report();
     }
 
     fn report(&self) {

@@ -149,6 +149,14 @@ impl Tiers {
         drop(self.shared.jobs.run(move || shared.forget(&key)).await);
     }
 
+    /// Brings the tiers' gauges up to date, for whoever is about to read them.
+    pub fn report(&self) {
+        self.shared.memory.settle();
+        if let Some(disk) = &self.shared.disk {
+            disk.report();
+        }
+    }
+
     async fn enter(
         &self,
         landing: Landing,

@@ -31,7 +31,7 @@ async fn keep_up(shared: &Arc<Shared>) {
     loop {
         let settled = Arc::clone(shared);
         // A job that was lost costs one round.
-        drop(shared.jobs.run(move || settled.memory.settle()).await);
+        drop(shared.jobs.run(move || settle(&settled)).await);
         match &shared.disk {
             Some(disk) => {
                 while removes_more(shared, disk, Disk::expire).await {}
@@ -41,6 +41,11 @@ async fn keep_up(shared: &Arc<Shared>) {
             None => sleep(ROUND).await,
         }
     }
+}
+
+fn settle(shared: &Shared) {
+    shared.memory.settle();
+    shared.memory.find_oldest();
 }
 
 /// Reads every folder that no look-up has read, at a gentle pace.

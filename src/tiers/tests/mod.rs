@@ -196,6 +196,19 @@ async fn a_landed_artifact_is_found_in_memory_and_after_a_restart_on_disk() {
 }
 
 #[tokio::test]
+async fn the_gauges_tell_what_rests_where() {
+    let house = House::new();
+    house.tiers.publish(small("a", "one")).await.unwrap();
+    house.tiers.report();
+    for tier in Tier::ALL {
+        let tier = house.metrics.tier(tier);
+        assert_eq!(tier.entries.get(), 1);
+        assert!(tier.bytes.get() > 3);
+        assert!(tier.capacity.get() >= tier.bytes.get());
+    }
+}
+
+#[tokio::test]
 async fn an_upload_replaces_meta_and_body_in_both_tiers() {
     let house = House::new();
     house.tiers.publish(small("a", "one")).await.unwrap();
