@@ -196,6 +196,26 @@ async fn if_the_newest_file_of_a_key_is_damaged_no_older_one_comes_back() {
 }
 
 #[tokio::test]
+async fn the_upload_that_lands_last_wins_whatever_its_serial() {
+    let house = House::new();
+    let staged = |text: &str| {
+        let key = key("a");
+        let meta = crate::artifact::Meta {
+            label: label(&key, text),
+            size: text.len() as u64,
+            landed: Landed::now(),
+        };
+        disk::Staged::write(house.disk(), &key, &meta, text.as_bytes()).unwrap()
+    };
+    let (first, second) = (staged("first"), staged("second"));
+    house.disk().commit(second).unwrap();
+    house.disk().commit(first).unwrap();
+    assert_eq!(house.entries().len(), 1);
+    let house = house.restart();
+    assert_eq!(house.text("a").await, Some(on(Tier::Disk, "first")));
+}
+
+#[tokio::test]
 async fn a_lost_count_of_starts_brings_nothing_old_back() {
     let mut house = House::new();
     for _ in 0..3 {
