@@ -1,0 +1,360 @@
+//! An entry being written: a file in `tmp` that becomes an entry or never was.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, IoSlice};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use bytes::Bytes;
+
+use super::Disk;
+use super::checksum::{BlockSums, Table};
+use super::entry::Footer;
+use super::jobs::{Jobs, run_aside};
+use super::layout::{EntryName, Prefix};
+use super::reader::DraftReader;
+use super::recover::make_dir;
+use super::room::Reservation;
+use crate::artifact::{ArtifactKey, Bypass, KeyDigest, Meta};
+
+/// Bytes reserved ahead of those written, whatever length was claimed: at most this many …
+const LONGEST_STEP: u64 = 64 << 20;
+/// … and where no length was claimed, as many as were written, but at least this many.
+const SHORTEST_STEP: u64 = 1 << 20;
+/// Pieces the system takes in one call.
+const MAX_PIECES: usize = 1024;
+
+/// An entry being written; dropping it removes the file and gives the reservation back.
+///
+/// What was appended can be read through [`Draft::reader`] at once, and stays readable through it
+/// when the draft has landed or is gone.
+pub struct Draft {
+    file: Arc<Growing>,
+    jobs: Jobs,
+    writing: Option<Box<Writing>>,
+}
+
+/// The file of a draft and how much of it is good.
+#[derive(Debug)]
+pub(super) struct Growing {
+    pub(super) file: File,
+    pub(super) written: AtomicU64,
+}
+
+/// The part of a draft that goes where the file calls are.
+struct Writing {
+    claim: Claim,
+    file: Arc<Growing>,
+    prefix: Prefix,
+    expected: Option<u64>,
+    limit: u64,
+    written: u64,
+    sums: BlockSums,
+    is_broken: bool,
+}
+
+/// A file written whole, footer and all, waiting to become an entry.
+pub(in crate::tiers) struct Staged {
+    claim: Claim,
+    name: EntryName,
+}
+
+/// A file in `tmp` and the room promised to it. Dropping it removes the one, then frees the other.
+struct Claim {
+    path: Option<PathBuf>,
+    reservation: Option<Reservation>,
+}
+
+// === impl Draft ===
+
+impl Draft {
+    /// Begins a draft for `key`, of which `expected` bytes are to come where somebody said so.
+    pub(in crate::tiers) fn begin(
+        disk: &Arc<Disk>,
+        key: &KeyDigest,
+        expected: Option<u64>,
+    ) -> Result<Self, Bypass> {
+        let mut reservation = Reservation::none(disk);
+        reservation.grow(first_step(expected))?;
+        let (path, file) = create(disk)?;
+        preallocate(&file, first_step(expected));
+        let file = Arc::new(Growing {
+            file,
+            written: AtomicU64::new(0),
+        });
+        Ok(Self {
+            file: Arc::clone(&file),
+            jobs: disk.jobs.clone(),
+            writing: Some(Box::new(Writing {
+                claim: Claim {
+                    path: Some(path),
+                    reservation: Some(reservation),
+                },
+                file,
+                prefix: Prefix::of(key),
+                expected,
+                limit: disk.max_artifact,
+                written: 0,
+                sums: BlockSums::new(),
+                is_broken: false,
+            })),
+        })
+    }
+
+    /// Appends `chunks` in one go; best called with about a mebibyte.
+    ///
+    /// An error ends the draft as an entry, but what was appended before stays readable. Not
+    /// cancel-safe: dropping the future has the same effect.
+    pub async fn append(&mut self, chunks: Vec<Bytes>) -> Result<(), Bypass> {
+        let Some(mut writing) = self.writing.take() else {
+            return Err(Bypass::DiskFault);
+        };
+        let job = move || {
+            let outcome = writing.append(&chunks);
+            (writing, outcome)
+        };
+        let Ok((writing, outcome)) = self.jobs.run(job).await else {
+            return Err(Bypass::DiskFault);
+        };
+        self.writing = Some(writing);
+        outcome
+    }
+
+    /// Bytes appended so far.
+    pub fn written(&self) -> u64 {
+        self.file.written.load(Ordering::Acquire)
+    }
+
+    /// Reads what has been appended.
+    pub fn reader(&self) -> DraftReader {
+        DraftReader::new(Arc::clone(&self.file), self.jobs.clone())
+    }
+
+    /// Writes the footer.
+    pub(in crate::tiers) fn stage(self, key: &ArtifactKey, meta: &Meta) -> Result<Staged, Bypass> {
+        let writing = self.writing.ok_or(Bypass::DiskFault)?;
+        writing.stage(key, meta)
+    }
+}
+
+impl std::fmt::Debug for Draft {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Draft")
+            .field("written", &self.written())
+            .finish_non_exhaustive()
+    }
+}
+
+// === impl Writing ===
+
+impl Writing {
+    fn append(&mut self, chunks: &[Bytes]) -> Result<(), Bypass> {
+        let appended = self.try_append(chunks);
+        self.is_broken |= appended.is_err();
+        appended
+    }
+
+    fn try_append(&mut self, chunks: &[Bytes]) -> Result<(), Bypass> {
+        if self.is_broken {
+            return Err(Bypass::DiskFault);
+        }
+        let length: u64 = chunks.iter().map(|chunk| chunk.len() as u64).sum();
+        let end = self.written.saturating_add(length);
+        if end > self.limit {
+            return Err(Bypass::TooLarge);
+        }
+        let disk = self.claim.make_room(end, self.expected)?;
+        let mut pieces: Vec<IoSlice<'_>> = chunks.iter().map(|chunk| IoSlice::new(chunk)).collect();
+        write_at(&self.file.file, &mut pieces, self.written)
+            .map_err(|error| disk.faults.note("write", &error))?;
+        for chunk in chunks {
+            self.sums.push(chunk);
+        }
+        self.written = end;
+        self.file.written.store(end, Ordering::Release);
+        Ok(())
+    }
+
+    fn stage(self, key: &ArtifactKey, meta: &Meta) -> Result<Staged, Bypass> {
+        let Self {
+            mut claim,
+            file,
+            written,
+            sums,
+            ..
+        } = self;
+        if self.is_broken || written != meta.size || self.prefix != Prefix::of(&key.digest) {
+            return Err(Bypass::DiskFault);
+        }
+        let disk = claim.disk()?;
+        let (footer, name) = seal(&disk, key, meta, sums.finish())?;
+        claim.grow(name.length)?;
+        write_at(&file.file, &mut [IoSlice::new(&footer)], written)
+            .map_err(|error| disk.faults.note("write", &error))?;
+        Ok(Staged { claim, name })
+    }
+}
+
+// === impl Staged ===
+
+impl Staged {
+    /// Writes an artifact that is whole in memory.
+    pub(in crate::tiers) fn write(
+        disk: &Arc<Disk>,
+        key: &ArtifactKey,
+        meta: &Meta,
+        body: &[u8],
+    ) -> Result<Self, Bypass> {
+        let (footer, name) = seal(disk, key, meta, Table::of(body))?;
+        let mut reservation = Reservation::none(disk);
+        reservation.grow(name.length)?;
+        let (path, file) = create(disk)?;
+        let claim = Claim {
+            path: Some(path),
+            reservation: Some(reservation),
+        };
+        let mut pieces = [IoSlice::new(body), IoSlice::new(&footer)];
+        write_at(&file, &mut pieces, 0).map_err(|error| disk.faults.note("write", &error))?;
+        Ok(Self { claim, name })
+    }
+
+    /// The entry's name-to-be.
+    pub(super) fn name(&self) -> EntryName {
+        self.name
+    }
+
+    /// Gives the file its name; what it held of the promised room is the entry's from now on.
+    pub(super) fn rename(&mut self, to: &Path) -> io::Result<()> {
+        let Some(from) = &self.claim.path else {
+            return Err(io::ErrorKind::NotFound.into());
+        };
+        retry_in_folder(to, || fs::rename(from, to))?;
+        self.claim.path = None;
+        Ok(())
+    }
+}
+
+// === impl Claim ===
+
+impl Claim {
+    fn disk(&self) -> Result<Arc<Disk>, Bypass> {
+        let reservation = self.reservation.as_ref().ok_or(Bypass::DiskFault)?;
+        Ok(reservation.disk())
+    }
+
+    fn grow(&mut self, length: u64) -> Result<(), Bypass> {
+        let reservation = self.reservation.as_mut().ok_or(Bypass::DiskFault)?;
+        reservation.grow(length)
+    }
+
+    /// Makes room up to `end`, and some more so as not to ask for every piece.
+    fn make_room(&mut self, end: u64, expected: Option<u64>) -> Result<Arc<Disk>, Bypass> {
+        let reservation = self.reservation.as_mut().ok_or(Bypass::DiskFault)?;
+        if end > reservation.bytes() {
+            let step = match expected {
+                Some(expected) => expected.saturating_sub(end).min(LONGEST_STEP),
+                None => end.clamp(SHORTEST_STEP, LONGEST_STEP),
+            };
+            let ahead = reservation.grow(end.saturating_add(step));
+            ahead.or_else(|_| reservation.grow(end))?;
+        }
+        Ok(reservation.disk())
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        let reservation = self.reservation.take();
+        let Some(path) = self.path.take() else { return };
+        run_aside(move || {
+            // What cannot be removed now is removed at the next start.
+            drop(fs::remove_file(path));
+            drop(reservation);
+        });
+    }
+}
+
+fn first_step(expected: Option<u64>) -> u64 {
+    expected.map_or(0, |expected| expected.min(LONGEST_STEP))
+}
+
+/// Asks for the blocks of a body of known length in one piece, which the system lays out better
+/// than many. It need not agree: writing asks again.
+#[cfg(target_os = "linux")]
+fn preallocate(file: &File, length: u64) {
+    use rustix::fs::{FallocateFlags, fallocate};
+    if length >= SHORTEST_STEP {
+        fallocate(file, FallocateFlags::KEEP_SIZE, 0, length).unwrap_or_default();
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn preallocate(_: &File, _: u64) {}
+
+/// The footer of an entry that is about to be written, and its name.
+fn seal(
+    disk: &Disk,
+    key: &ArtifactKey,
+    meta: &Meta,
+    table: Table,
+) -> Result<(Vec<u8>, EntryName), Bypass> {
+    // A folder is read before anything is put into it: only then is the serial sure to be the
+    // key's highest.
+    let prefix = Prefix::of(&key.digest);
+    disk.read_shard(prefix.shard())
+        .map_err(|error| disk.faults.note("read a folder", &error))?;
+    let footer = Footer {
+        key: key.digest,
+        serial: disk.serials.next(),
+        meta: meta.clone(),
+        table,
+    };
+    let bytes = footer.encode().map_err(|_| Bypass::TooManyFields)?;
+    let name = footer.name(meta.size + bytes.len() as u64);
+    Ok((bytes, name))
+}
+
+fn create(disk: &Disk) -> Result<(PathBuf, File), Bypass> {
+    let path = disk.layout.draft(disk.next_draft());
+    let open = || {
+        OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&path)
+    };
+    let file = retry_in_folder(&path, open).map_err(|error| disk.faults.note("create", &error))?;
+    Ok((path, file))
+}
+
+/// Repeats a call once where its folder was missing: shards are made when they are needed, and an
+/// operator may have removed any of them.
+fn retry_in_folder<T>(path: &Path, call: impl Fn() -> io::Result<T>) -> io::Result<T> {
+    match (call(), path.parent()) {
+        (Err(error), Some(folder)) if error.kind() == io::ErrorKind::NotFound => {
+            make_dir(folder)?;
+            call()
+        }
+        (outcome, _) => outcome,
+    }
+}
+
+fn write_at(file: &File, mut pieces: &mut [IoSlice<'_>], mut offset: u64) -> io::Result<()> {
+    IoSlice::advance_slices(&mut pieces, 0);
+    while !pieces.is_empty() {
+        let (now, _) = pieces.split_at(pieces.len().min(MAX_PIECES));
+        match rustix::io::pwritev(file, now, offset) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(written) => {
+                offset += written as u64;
+                IoSlice::advance_slices(&mut pieces, written);
+            }
+            Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
+}

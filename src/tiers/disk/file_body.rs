@@ -1,0 +1,269 @@
+//! An entry's body on its way out: whole where it is small, else frame by frame from its file.
+//!
+//! Bytes that nobody has checked since the start are checked before they leave.
+
+use std::fmt;
+use std::mem;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http_body::{Frame, SizeHint};
+
+use super::checksum::Table;
+use super::fault::Fault;
+use super::jobs::run_aside;
+use super::reader::{Reader, Stretch};
+use super::resting::Opened;
+use super::{Disk, EntryName};
+use crate::artifact::{KeyDigest, Meta};
+use crate::config::Verify;
+
+/// Bytes a frame, unless a block is larger.
+const FRAME: u64 = 256 * 1024;
+/// Largest body that is read as one piece whatever the memory tier admits.
+pub(in crate::tiers) const WHOLE: u64 = FRAME;
+/// Largest body that is checked whole before its first byte; larger ones are checked on the way.
+const CHECKED_FIRST: u64 = 16 << 20;
+
+/// An entry turned out not to be what was written, or not to be readable: the look-up was a miss.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the entry is damaged or cannot be read")]
+pub struct Damaged;
+
+/// A body read from its file, which stays open: neither eviction nor quarantine hurts it.
+///
+/// Ends cleanly only if every byte was there and, where that was still open, intact.
+pub struct FileBody {
+    source: Arc<Source>,
+    position: u64,
+    ahead: Ahead,
+}
+
+/// A body as the disk tier hands it out.
+pub(in crate::tiers) enum Body {
+    /// All of it.
+    Whole(Bytes),
+    /// From its file.
+    File(FileBody),
+}
+
+/// Where the frames come from.
+struct Source {
+    disk: Arc<Disk>,
+    name: EntryName,
+    reader: Reader,
+    size: u64,
+    frame: u64,
+    unverified: Option<Table>,
+}
+
+type Reading = Pin<Box<dyn Future<Output = Result<Stretch, Damaged>> + Send + Sync>>;
+
+/// The frame after the last one that left.
+#[derive(Default)]
+enum Ahead {
+    #[default]
+    Unasked,
+    Asked(Reading),
+    Here(Result<Stretch, Damaged>),
+}
+
+// === impl Disk ===
+
+impl Disk {
+    /// Reads an entry's meta. Blocks.
+    pub(in crate::tiers) fn stat(
+        &self,
+        name: &EntryName,
+        key: &KeyDigest,
+    ) -> Result<Arc<Meta>, Damaged> {
+        self.or_condemn(name, || {
+            let opened = Opened::open(&self.layout.entry(name), name, key)?;
+            Ok(opened.meta)
+        })
+    }
+
+    /// Opens an entry and checks what must be checked before its first byte leaves; a body of up to
+    /// `whole` bytes is read at once. Blocks.
+    pub(in crate::tiers) fn open_entry(
+        self: &Arc<Self>,
+        name: &EntryName,
+        key: &KeyDigest,
+        whole: u64,
+    ) -> Result<(Arc<Meta>, Body), Damaged> {
+        self.or_condemn(name, || {
+            let opened = Opened::open(&self.layout.entry(name), name, key)?;
+            let meta = Arc::clone(&opened.meta);
+            if meta.size <= whole {
+                let body = opened.read_whole()?;
+                self.index.lock().verify(name);
+                return Ok((meta, Body::Whole(body)));
+            }
+            let mut is_verified = self.is_verified(name);
+            if !is_verified && meta.size <= CHECKED_FIRST {
+                opened.check()?;
+                self.index.lock().verify(name);
+                is_verified = true;
+            }
+            let body = FileBody::new(Arc::clone(self), *name, opened, is_verified);
+            Ok((meta, Body::File(body)))
+        })
+    }
+
+    /// Whether an entry may leave without being checked.
+    fn is_verified(&self, name: &EntryName) -> bool {
+        let slot = self.index.lock().peek(&name.prefix);
+        self.verify == Verify::FirstRead
+            && slot.is_some_and(|slot| slot.verified && slot.name == *name)
+    }
+
+    /// Whether nobody has checked an entry and the first who does spares the others.
+    pub(in crate::tiers) fn is_first_read(&self, name: &EntryName) -> bool {
+        self.verify == Verify::FirstRead && !self.is_verified(name)
+    }
+
+    fn or_condemn<T>(
+        &self,
+        name: &EntryName,
+        read: impl FnOnce() -> Result<T, Fault>,
+    ) -> Result<T, Damaged> {
+        read().map_err(|fault| {
+            self.condemn(name, &fault);
+            Damaged
+        })
+    }
+}
+
+// === impl FileBody ===
+
+impl FileBody {
+    fn new(disk: Arc<Disk>, name: EntryName, opened: Opened, is_verified: bool) -> Self {
+        let jobs = disk.jobs.clone();
+        let source = Source {
+            disk,
+            name,
+            reader: Reader::new(Arc::new(opened.file), jobs),
+            size: opened.meta.size,
+            // Both are powers of two, so a frame is a whole number of blocks.
+            frame: FRAME.max(opened.table.block),
+            unverified: (!is_verified).then_some(opened.table),
+        };
+        Self {
+            source: Arc::new(source),
+            position: 0,
+            ahead: Ahead::Unasked,
+        }
+    }
+
+    /// Bytes that have not left yet.
+    pub fn left(&self) -> u64 {
+        self.source.size - self.position
+    }
+
+    fn ask(&mut self) {
+        let source = Arc::clone(&self.source);
+        self.ahead = Ahead::Asked(Box::pin(source.frame_at(self.position)));
+    }
+
+    fn advance(&mut self, context: &mut Context<'_>) {
+        if let Ahead::Asked(reading) = &mut self.ahead
+            && let Poll::Ready(outcome) = reading.as_mut().poll(context)
+        {
+            self.ahead = Ahead::Here(outcome);
+        }
+    }
+
+    fn pass_on(&mut self, stretch: Stretch, context: &mut Context<'_>) -> Frame<Bytes> {
+        self.position += stretch.bytes.len() as u64;
+        if self.left() == 0 {
+            self.source.all_left();
+        } else if stretch.was_cold {
+            // The next frame probably is on the disk too: fetch it while this one is being sent.
+            self.ask();
+            self.advance(context);
+        }
+        Frame::data(stretch.bytes)
+    }
+}
+
+impl http_body::Body for FileBody {
+    type Data = Bytes;
+    type Error = Damaged;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Damaged>>> {
+        let this = self.get_mut();
+        if this.left() == 0 {
+            return Poll::Ready(None);
+        }
+        if matches!(this.ahead, Ahead::Unasked) {
+            this.ask();
+        }
+        this.advance(context);
+        match mem::take(&mut this.ahead) {
+            Ahead::Here(Ok(stretch)) => Poll::Ready(Some(Ok(this.pass_on(stretch, context)))),
+            Ahead::Here(Err(damaged)) => {
+                this.position = this.source.size;
+                Poll::Ready(Some(Err(damaged)))
+            }
+            waiting => {
+                this.ahead = waiting;
+                Poll::Pending
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.left() == 0
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.left())
+    }
+}
+
+impl fmt::Debug for FileBody {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FileBody")
+            .field("entry", &self.source.name)
+            .field("position", &self.position)
+            .finish_non_exhaustive()
+    }
+}
+
+// === impl Source ===
+
+impl Source {
+    async fn frame_at(self: Arc<Self>, offset: u64) -> Result<Stretch, Damaged> {
+        match self.checked(offset).await {
+            Ok(stretch) => Ok(stretch),
+            Err(fault) => {
+                run_aside(move || self.disk.condemn(&self.name, &fault));
+                Err(Damaged)
+            }
+        }
+    }
+
+    async fn checked(&self, offset: u64) -> Result<Stretch, Fault> {
+        let length = self.frame.min(self.size - offset);
+        let length = usize::try_from(length).unwrap_or(usize::MAX);
+        let stretch = self.reader.read_exact(offset, length).await?;
+        match &self.unverified {
+            Some(table) if !table.is_intact(offset, &stretch.bytes) => {
+                Err(Fault::Corrupt("its body is damaged"))
+            }
+            _ => Ok(stretch),
+        }
+    }
+
+    /// Every frame has been checked by now, if they had to be.
+    fn all_left(&self) {
+        if self.unverified.is_some() {
+            self.disk.index.lock().verify(&self.name);
+        }
+    }
+}

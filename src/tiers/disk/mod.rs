@@ -1,0 +1,301 @@
+//! The disk tier: plain files, one an artifact; the directory is the index. Knows nothing of HTTP
+//! and nothing of the other tier.
+//!
+//! A file is written in `tmp`, renamed into its folder and never changed; its name is unique, so a
+//! late removal cannot hit a newer one. Nothing is synced: a torn file fails its footer and is a
+//! miss. A folder is read when somebody first asks for a key in it.
+
+mod checksum;
+mod draft;
+mod entry;
+mod fault;
+mod file_body;
+mod index;
+mod jobs;
+mod layout;
+mod quarantine;
+mod reader;
+mod recover;
+mod resting;
+mod room;
+
+use std::io;
+use std::mem;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+use tokio::time::Duration;
+
+use self::fault::Faults;
+use self::index::Index;
+use self::layout::{Layout, Serial};
+use self::room::Free;
+use super::epochs::Epochs;
+use super::memory::gauge;
+use crate::artifact::{Bypass, KeyDigest, Landed, Tier};
+use crate::config::{DiskTier, Verify};
+use crate::metrics::{Eviction, Metrics};
+
+pub use self::draft::Draft;
+pub use self::file_body::{Damaged, FileBody};
+pub use self::reader::DraftReader;
+pub use self::recover::OpenError;
+
+pub(super) use self::checksum::MAX_BODY;
+pub(super) use self::draft::Staged;
+pub(super) use self::file_body::{Body, WHOLE};
+pub(super) use self::jobs::Jobs;
+pub(super) use self::layout::{EntryName, Prefix};
+pub(super) use self::recover::own;
+
+/// Entries of a folder entered into the index at one go, so that nobody waits long for it.
+const ADOPTED_AT_ONCE: usize = 256;
+/// Keys touched in memory before the index hears of it.
+const TOUCHES: usize = 256;
+
+/// The disk tier.
+pub(super) struct Disk {
+    layout: Layout,
+    index: Mutex<Index>,
+    shards: Vec<Shard>,
+    serials: Serials,
+    drafts: AtomicU64,
+    touched: Mutex<Vec<Prefix>>,
+    free: Free,
+    faults: Faults,
+    foreign: AtomicU64,
+    epochs: Arc<Epochs>,
+    metrics: Arc<Metrics>,
+    jobs: Jobs,
+    max_age: Duration,
+    max_artifact: u64,
+    verify: Verify,
+    /// Told when the high-water mark is passed.
+    pub(super) crowded: Notify,
+}
+
+/// What the disk tier shares with the memory tier.
+pub(super) struct Shares {
+    pub(super) epochs: Arc<Epochs>,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) jobs: Jobs,
+}
+
+/// Whether a folder was read, and whose turn it is to read it.
+#[derive(Default)]
+struct Shard {
+    is_read: AtomicBool,
+    reading: Mutex<()>,
+}
+
+/// Hands out serials, each above every one that was seen.
+struct Serials(AtomicU64);
+
+// === impl Disk ===
+
+impl Disk {
+    /// Opens the tier in a directory that is owned. Reads no entry.
+    pub(super) fn open(
+        config: &DiskTier,
+        data_dir: &Path,
+        shares: Shares,
+    ) -> Result<Arc<Self>, OpenError> {
+        let layout = Layout::new(data_dir);
+        let epoch = recover::boot(&layout)?;
+        let tier = shares.metrics.tier(Tier::Disk);
+        tier.capacity.set(gauge(config.capacity));
+        Ok(Arc::new(Self {
+            layout,
+            index: Mutex::new(Index::new(config.capacity)),
+            shards: (0..=u8::MAX).map(|_| Shard::default()).collect(),
+            serials: Serials(AtomicU64::new(Serial::first_of(epoch).number())),
+            drafts: AtomicU64::new(0),
+            touched: Mutex::default(),
+            free: Free::new(config.min_free),
+            faults: Faults::default(),
+            foreign: AtomicU64::new(0),
+            epochs: shares.epochs,
+            metrics: shares.metrics,
+            jobs: shares.jobs,
+            max_age: config.max_age,
+            max_artifact: config.max_artifact.min(config.capacity).min(MAX_BODY),
+            verify: config.verify,
+            crowded: Notify::new(),
+        }))
+    }
+
+    /// Finds the entry of a key, reading its folder first where nobody has; too old is not found.
+    pub(super) async fn find(self: &Arc<Self>, key: &KeyDigest) -> Option<EntryName> {
+        let prefix = Prefix::of(key);
+        if !self.is_read(prefix.shard()) {
+            let disk = Arc::clone(self);
+            let read = self.jobs.run(move || disk.read_shard(prefix.shard())).await;
+            if let Err(error) = read.flatten() {
+                self.faults.note("read a folder", &error);
+                return None;
+            }
+        }
+        let name = self.index.lock().find(&prefix)?.name;
+        (name.landed().age() < self.max_age).then_some(name)
+    }
+
+    /// Notes a use of a key in a faster tier. Told to the index in batches; some may be lost.
+    pub(super) fn touch(&self, key: &KeyDigest) {
+        let is_full = self.touched.try_lock().is_some_and(|mut touched| {
+            touched.push(Prefix::of(key));
+            touched.len() >= TOUCHES
+        });
+        if is_full {
+            self.tell_touches();
+        }
+    }
+
+    /// Tells the index which keys were used in a faster tier.
+    fn tell_touches(&self) {
+        let touched = mem::take(&mut *self.touched.lock());
+        if !touched.is_empty() {
+            let mut index = self.index.lock();
+            for prefix in &touched {
+                index.touch(prefix);
+            }
+        }
+    }
+
+    /// Makes a staged file the key's entry. Only in the key's section.
+    pub(super) fn commit(&self, mut staged: Staged) -> Result<(), Bypass> {
+        let name = staged.name();
+        let old = self.index.lock().peek(&name.prefix).map(|slot| slot.name);
+        // Two uploads may reach this point in the other order than their serials; the higher one
+        // would come back at the next start.
+        let (before, after) = match old {
+            Some(old) if old.serial > name.serial => (Some(old), None),
+            old => (None, old),
+        };
+        if let Some(old) = before {
+            self.unlink(&old)
+                .map_err(|error| self.faults.note("remove", &error))?;
+        }
+        staged
+            .rename(&self.layout.entry(&name))
+            .map_err(|error| self.faults.note("rename", &error))?;
+        if self.index.lock().insert(name).is_some() {
+            self.metrics.evicted(Tier::Disk, Eviction::Replaced);
+        }
+        if let Some(old) = after
+            && let Err(error) = self.unlink(&old)
+        {
+            self.faults.note("remove", &error);
+        }
+        drop(staged);
+        self.faults.clear();
+        self.report();
+        Ok(())
+    }
+
+    /// Reads a folder, unless that was done.
+    pub(in crate::tiers) fn read_shard(&self, number: u8) -> io::Result<()> {
+        let Some(shard) = self.shards.get(usize::from(number)) else {
+            return Ok(());
+        };
+        let _turn = shard.reading.lock();
+        if shard.is_read.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        let listing = recover::list(&self.layout.shard(number), number)?;
+        self.foreign.fetch_add(listing.foreign, Ordering::Relaxed);
+        for names in listing.names.chunks(ADOPTED_AT_ONCE) {
+            for lost in self.adopt(names) {
+                self.unlink(&lost)?;
+            }
+        }
+        shard.is_read.store(true, Ordering::Release);
+        self.report();
+        Ok(())
+    }
+
+    /// Removes up to `limit` entries that are too old; returns whether there are more.
+    pub(super) fn expire(&self, limit: usize) -> bool {
+        let now = Landed::now().as_secs();
+        let Some(until) = now.checked_sub(self.max_age.as_secs()) else {
+            return false;
+        };
+        let until = u32::try_from(until).unwrap_or(u32::MAX);
+        let old = self.index.lock().landed_until(until, limit);
+        let removed = old
+            .iter()
+            .all(|name| self.evict(name, Eviction::Age).is_ok());
+        removed && old.len() == limit
+    }
+
+    /// Whether so little room is left that eviction should begin.
+    pub(super) fn is_crowded(&self) -> bool {
+        self.index.lock().is_high()
+    }
+
+    /// Entries at rest, as far as folders were read.
+    pub(super) fn entries(&self) -> usize {
+        self.index.lock().len()
+    }
+
+    /// Files and folders in the tier's folders that are none of ours.
+    pub(super) fn foreign(&self) -> u64 {
+        self.foreign.load(Ordering::Relaxed)
+    }
+
+    /// Brings the gauges up to date.
+    pub(super) fn report(&self) {
+        let (used, entries, oldest) = {
+            let index = self.index.lock();
+            (index.used(), index.len(), index.oldest())
+        };
+        let tier = self.metrics.tier(Tier::Disk);
+        tier.bytes.set(gauge(used));
+        tier.entries.set(gauge(entries as u64));
+        let age = oldest.map_or(0, |landed| landed.age().as_secs());
+        tier.oldest.set(gauge(age));
+    }
+
+    /// Bytes promised to writers.
+    #[cfg(test)]
+    pub(super) fn reserved(&self) -> u64 {
+        self.index.lock().reserved()
+    }
+
+    pub(super) fn is_read(&self, number: u8) -> bool {
+        self.shards
+            .get(usize::from(number))
+            .is_some_and(|shard| shard.is_read.load(Ordering::Acquire))
+    }
+
+    /// Enters found entries into the index; returns those that lost against another of their key.
+    pub(super) fn adopt(&self, names: &[EntryName]) -> Vec<EntryName> {
+        let mut index = self.index.lock();
+        let mut lost = Vec::new();
+        for name in names {
+            self.serials.see(name.serial);
+            lost.extend(index.adopt(*name));
+        }
+        lost
+    }
+
+    fn next_draft(&self) -> u64 {
+        self.drafts.fetch_add(1, Ordering::Relaxed)
+    }
+}
+
+// === impl Serials ===
+
+impl Serials {
+    fn next(&self) -> Serial {
+        Serial::from_number(self.0.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// Stays above a serial found in a folder, should the count of starts have been lost.
+    fn see(&self, serial: Serial) {
+        self.0
+            .fetch_max(serial.number().saturating_add(1), Ordering::Relaxed);
+    }
+}

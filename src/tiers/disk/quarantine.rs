@@ -1,0 +1,117 @@
+//! Taking entries away: for room, for age, for good, or because they are damaged.
+//!
+//! Every removal happens in the section of its key: whoever finds the key in no table also finds
+//! none of its files.
+
+use std::fs;
+use std::io;
+
+use tracing::warn;
+
+use super::Disk;
+use super::fault::Fault;
+use super::layout::{EntryName, Prefix};
+use super::recover::list;
+use crate::artifact::{Bypass, Tier};
+use crate::metrics::Eviction;
+
+/// Damaged entries kept for somebody to look at: at most this many …
+const KEPT: usize = 16;
+/// … and none larger than this, since they count in no capacity.
+const LARGEST_KEPT: u64 = 16 << 20;
+
+// === impl Disk ===
+
+impl Disk {
+    /// Removes an entry, unless its key has another by now.
+    pub(in crate::tiers) fn evict(&self, name: &EntryName, reason: Eviction) -> Result<(), Bypass> {
+        let _section = self.epochs.enter(name.prefix.as_bytes());
+        if !self.index.lock().holds(name) {
+            return Ok(());
+        }
+        // The file first: the index counts its bytes until they are free.
+        if let Err(error) = self.unlink(name) {
+            self.index.lock().postpone(name);
+            return Err(self.faults.note("remove", &error));
+        }
+        self.drop_slot(name, reason);
+        Ok(())
+    }
+
+    /// Removes every file of a key. Only in the key's section.
+    pub(in crate::tiers) fn remove_all(&self, prefix: &Prefix) {
+        // What a later reading of the folder would find must be known before it is removed.
+        let removed = self
+            .read_shard(prefix.shard())
+            .and_then(|()| self.unlink_all(prefix));
+        if let Err(error) = removed {
+            self.faults.note("remove", &error);
+        }
+        let known = self.index.lock().peek(prefix);
+        if let Some(slot) = known {
+            self.drop_slot(&slot.name, Eviction::Replaced);
+        }
+    }
+
+    /// Draws the consequence of an entry that could not be read.
+    pub(in crate::tiers) fn condemn(&self, name: &EntryName, fault: &Fault) {
+        match fault {
+            Fault::Missing => {
+                let _section = self.epochs.enter(name.prefix.as_bytes());
+                self.drop_slot(name, Eviction::Replaced);
+            }
+            Fault::Corrupt(how) => self.quarantine(name, how),
+            Fault::Failing(error) => {
+                self.faults.note("read", error);
+            }
+        }
+    }
+
+    pub(super) fn unlink(&self, name: &EntryName) -> io::Result<()> {
+        match fs::remove_file(self.layout.entry(name)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    pub(super) fn drop_slot(&self, name: &EntryName, reason: Eviction) {
+        if self.index.lock().remove(name) {
+            self.metrics.evicted(Tier::Disk, reason);
+            self.report();
+        }
+    }
+
+    /// The key's highest entry is damaged: the key is a miss from now on, whatever lower entries an
+    /// interrupted replacement may have left.
+    fn quarantine(&self, name: &EntryName, how: &str) {
+        let _section = self.epochs.enter(name.prefix.as_bytes());
+        if !self.index.lock().holds(name) {
+            return;
+        }
+        self.metrics.tier(Tier::Disk).corrupt.inc();
+        warn!(entry = %name, how, "a damaged entry is put aside");
+        if self.may_keep(name) {
+            let kept = fs::rename(self.layout.entry(name), self.layout.quarantined(name));
+            if let Err(error) = kept {
+                self.faults.note("put aside", &error);
+            }
+        }
+        if let Err(error) = self.unlink_all(&name.prefix) {
+            self.faults.note("remove", &error);
+        }
+        self.drop_slot(name, Eviction::Corrupt);
+    }
+
+    fn may_keep(&self, name: &EntryName) -> bool {
+        let kept = fs::read_dir(self.layout.quarantine()).map_or(usize::MAX, Iterator::count);
+        kept < KEPT && name.length <= LARGEST_KEPT
+    }
+
+    fn unlink_all(&self, prefix: &Prefix) -> io::Result<()> {
+        let listing = list(&self.layout.shard(prefix.shard()), prefix.shard())?;
+        for name in listing.names.iter().filter(|name| name.prefix == *prefix) {
+            self.unlink(name)?;
+        }
+        Ok(())
+    }
+}

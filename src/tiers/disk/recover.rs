@@ -1,0 +1,214 @@
+//! What a data directory says about its past: who owns it, how often it was opened, what rests in a
+//! folder. Decides nothing about entries.
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Read, Seek, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use super::layout::{EntryName, Layout};
+
+/// The data directory cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Another process uses it.
+    #[error("{path} is in use by {}", owner_name(*.owner))]
+    AlreadyOwned {
+        /// The data directory.
+        path: PathBuf,
+        /// The other process, where its id can be read.
+        owner: Option<u32>,
+    },
+    /// It cannot be made, read or written.
+    #[error("cannot use {path} as data directory: {source}")]
+    Unusable {
+        /// What was tried last.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+/// The names in one folder.
+#[derive(Debug, Default)]
+pub(super) struct Listing {
+    /// Entries.
+    pub(super) names: Vec<EntryName>,
+    /// Everything else: never followed, never removed.
+    pub(super) foreign: u64,
+}
+
+/// Makes the directory if need be and takes its lock, which lasts as long as the returned file.
+pub(in crate::tiers) fn own(data_dir: &Path) -> Result<File, OpenError> {
+    make_dir(data_dir).map_err(|source| unusable(data_dir, source))?;
+    let path = data_dir.join("lock");
+    let mut lock = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(&path)
+        .map_err(|source| unusable(&path, source))?;
+    match lock.try_lock() {
+        Ok(()) => {
+            write_owner(&mut lock).map_err(|source| unusable(&path, source))?;
+            Ok(lock)
+        }
+        Err(fs::TryLockError::WouldBlock) => {
+            let mut text = String::new();
+            let read = lock.read_to_string(&mut text);
+            Err(OpenError::AlreadyOwned {
+                path: data_dir.to_owned(),
+                owner: read.ok().and_then(|_| text.trim().parse().ok()),
+            })
+        }
+        Err(fs::TryLockError::Error(source)) => Err(unusable(&path, source)),
+    }
+}
+
+/// Makes the folders of this format, removes the drafts a former process left, and counts the
+/// start. Returns the boot epoch.
+pub(super) fn boot(layout: &Layout) -> Result<u32, OpenError> {
+    for folder in [layout.entries(), layout.tmp(), layout.quarantine()] {
+        make_dir(&folder).map_err(|source| unusable(&folder, source))?;
+    }
+    sweep_drafts(&layout.tmp()).map_err(|source| unusable(&layout.tmp(), source))?;
+    next_epoch(layout).map_err(|source| unusable(&layout.epoch(), source))
+}
+
+/// Reads the names in one folder: no file is opened or asked for its size.
+pub(super) fn list(folder: &Path, shard: u8) -> io::Result<Listing> {
+    let mut listing = Listing::default();
+    match fs::symlink_metadata(folder) {
+        Ok(found) if found.is_dir() => {}
+        Ok(_) => return Err(io::ErrorKind::NotADirectory.into()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(listing),
+        Err(error) => return Err(error),
+    }
+    for file in fs::read_dir(folder)? {
+        let file = file?;
+        let name = file.file_name().to_str().and_then(EntryName::parse);
+        match name.filter(|name| name.prefix.shard() == shard) {
+            Some(name) if file.file_type()?.is_file() => listing.names.push(name),
+            _ => listing.foreign += 1,
+        }
+    }
+    Ok(listing)
+}
+
+/// Makes a folder that only this user may enter.
+pub(super) fn make_dir(path: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+/// The start's number. Serials begin with it, so what is written now wins over what was written
+/// before, without a look at what is there.
+fn next_epoch(layout: &Layout) -> io::Result<u32> {
+    let path = layout.epoch();
+    let last = match fs::read_to_string(&path) {
+        Ok(text) => text.trim().parse().unwrap_or(0),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => 0,
+        Err(error) => return Err(error),
+    };
+    let epoch: u32 = last + 1;
+    let draft = layout.root().join("epoch.new");
+    let mut file = File::create(&draft)?;
+    writeln!(file, "{epoch}")?;
+    file.sync_all()?;
+    fs::rename(&draft, &path)?;
+    File::open(layout.root())?.sync_all()?;
+    Ok(epoch)
+}
+
+fn sweep_drafts(tmp: &Path) -> io::Result<()> {
+    for file in fs::read_dir(tmp)? {
+        let file = file?;
+        if file.file_name().to_str().is_some_and(Layout::is_draft) && file.file_type()?.is_file() {
+            fs::remove_file(file.path())?;
+        }
+    }
+    Ok(())
+}
+
+fn write_owner(lock: &mut File) -> io::Result<()> {
+    lock.set_len(0)?;
+    lock.rewind()?;
+    writeln!(lock, "{}", std::process::id())
+}
+
+fn owner_name(owner: Option<u32>) -> String {
+    owner.map_or_else(
+        || "another process".to_owned(),
+        |pid| format!("process {pid}"),
+    )
+}
+
+fn unusable(path: &Path, source: io::Error) -> OpenError {
+    OpenError::Unusable {
+        path: path.to_owned(),
+        source,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    use super::*;
+
+    #[test]
+    fn a_second_owner_is_refused_and_told_who_owns() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("data");
+        let held = own(&path).unwrap();
+        let mode = fs::metadata(&path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o700);
+        let refused = own(&path).unwrap_err();
+        assert!(
+            refused
+                .to_string()
+                .ends_with(&format!("process {}", std::process::id())),
+            "{refused}"
+        );
+        drop(held);
+        own(&path).unwrap();
+    }
+
+    #[test]
+    fn every_start_has_a_higher_epoch_and_no_drafts() {
+        let dir = tempfile::tempdir().unwrap();
+        let layout = Layout::new(dir.path());
+        assert_eq!(boot(&layout).unwrap(), 1);
+        fs::write(layout.draft(7), b"half").unwrap();
+        fs::write(layout.tmp().join("notes"), b"not ours").unwrap();
+        assert_eq!(boot(&layout).unwrap(), 2);
+        assert!(!layout.draft(7).exists());
+        assert!(layout.tmp().join("notes").exists());
+    }
+
+    #[test]
+    fn strangers_in_a_folder_are_counted_and_left_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let name =
+            |first: &str| format!("{first}0102030405060708090a0b0c0d0e0f-0000010000000007-1f4-1-0");
+        fs::write(dir.path().join(name("ab")), b"").unwrap();
+        fs::write(dir.path().join(name("ac")), b"another shard's").unwrap();
+        fs::write(dir.path().join("README"), b"").unwrap();
+        fs::create_dir(dir.path().join(name("ab").replace('7', "8"))).unwrap();
+        symlink("/etc/passwd", dir.path().join(name("ab").replace('7', "9"))).unwrap();
+        let listing = list(dir.path(), 0xab).unwrap();
+        assert_eq!(listing.names, [EntryName::parse(&name("ab")).unwrap()]);
+        assert_eq!(listing.foreign, 4);
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 5);
+    }
+
+    #[test]
+    fn a_folder_that_is_a_link_is_not_followed() {
+        let dir = tempfile::tempdir().unwrap();
+        let link = dir.path().join("ab");
+        symlink(dir.path(), &link).unwrap();
+        assert!(list(&link, 0xab).is_err());
+        assert!(list(&dir.path().join("ac"), 0xac).unwrap().names.is_empty());
+    }
+}

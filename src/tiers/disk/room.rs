@@ -1,0 +1,173 @@
+//! Room on the disk: promised before it is written, made by eviction, bounded by the capacity and by
+//! what must stay free for others.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use tokio::time::{Duration, Instant};
+
+use super::Disk;
+use super::index::{Shortage, footprint};
+use crate::artifact::Bypass;
+use crate::metrics::Eviction;
+
+/// The file system is asked again for its free space after this time …
+const FREE_FOR: Duration = Duration::from_secs(1);
+/// … and after this many bytes were promised, whichever comes first.
+const FREE_BYTES: u64 = 64 << 20;
+
+/// Bytes promised to one writer; dropping it gives them back.
+pub(super) struct Reservation {
+    disk: Arc<Disk>,
+    bytes: u64,
+}
+
+/// What the file system has left, asked now and then.
+#[derive(Debug)]
+pub(super) struct Free {
+    min_free: u64,
+    known: Mutex<Option<Known>>,
+}
+
+#[derive(Debug)]
+struct Known {
+    available: u64,
+    taken: u64,
+    at: Instant,
+}
+
+// === impl Reservation ===
+
+impl Reservation {
+    /// Promises nothing yet.
+    pub(super) fn none(disk: &Arc<Disk>) -> Self {
+        Self {
+            disk: Arc::clone(disk),
+            bytes: 0,
+        }
+    }
+
+    /// Makes room for a file of `length` bytes in all, evicting where it must.
+    pub(super) fn grow(&mut self, length: u64) -> Result<(), Bypass> {
+        let more = footprint(length).saturating_sub(self.bytes);
+        if more > 0 {
+            self.disk.make_room(self.bytes, more)?;
+            self.bytes += more;
+        }
+        Ok(())
+    }
+
+    /// The tier the bytes are promised by.
+    pub(super) fn disk(&self) -> Arc<Disk> {
+        Arc::clone(&self.disk)
+    }
+
+    /// How long the file may become without asking again.
+    pub(super) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+}
+
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        self.disk.index.lock().release(self.bytes);
+    }
+}
+
+// === impl Free ===
+
+impl Free {
+    /// Leaves `min_free` bytes to others.
+    pub(super) fn new(min_free: u64) -> Self {
+        Self {
+            min_free,
+            known: Mutex::new(None),
+        }
+    }
+
+    /// How many bytes are missing before `bytes` may be taken.
+    fn short_by(&self, folder: &Path, bytes: u64) -> u64 {
+        let mut known = self.known.lock();
+        let is_fresh = |known: &Known| known.at.elapsed() < FREE_FOR && known.taken < FREE_BYTES;
+        if !known.as_ref().is_some_and(is_fresh) {
+            // A file system that does not answer is found out by the next write.
+            let Ok(found) = rustix::fs::statvfs(folder) else {
+                return 0;
+            };
+            *known = Some(Known {
+                available: found.f_bavail.saturating_mul(found.f_frsize),
+                taken: 0,
+                at: Instant::now(),
+            });
+        }
+        let available = known.as_ref().map_or(0, |known| known.available);
+        self.min_free
+            .saturating_add(bytes)
+            .saturating_sub(available)
+    }
+
+    fn take(&self, bytes: u64) {
+        if let Some(known) = self.known.lock().as_mut() {
+            known.available = known.available.saturating_sub(bytes);
+            known.taken = known.taken.saturating_add(bytes);
+        }
+    }
+
+    fn give(&self, bytes: u64) {
+        if let Some(known) = self.known.lock().as_mut() {
+            known.available = known.available.saturating_add(bytes);
+        }
+    }
+}
+
+// === impl Disk ===
+
+impl Disk {
+    /// Evicts down to the low-water mark if the high one is passed, at most `limit` entries; returns
+    /// whether there is more to evict.
+    pub(in crate::tiers) fn trim(&self, limit: usize) -> bool {
+        self.tell_touches();
+        for _ in 0..limit {
+            let candidate = {
+                let index = self.index.lock();
+                index.is_above_low().then(|| index.candidate()).flatten()
+            };
+            let Some(name) = candidate else { return false };
+            if self.evict(&name, Eviction::Size).is_err() {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Promises `bytes` more to a writer that holds `held`.
+    fn make_room(&self, held: u64, bytes: u64) -> Result<(), Bypass> {
+        self.tell_touches();
+        loop {
+            let short = self.free.short_by(self.layout.root(), bytes);
+            let candidate = {
+                let mut index = self.index.lock();
+                if short == 0 {
+                    match index.reserve(held, bytes) {
+                        Ok(()) => break,
+                        Err(Shortage::Full) => {}
+                        Err(Shortage::Crowded) => return Err(Bypass::NoRoom),
+                    }
+                } else if short > index.used() {
+                    // Not even an empty tier would leave enough to others.
+                    return Err(Bypass::NoRoom);
+                }
+                index.candidate()
+            };
+            let name = candidate.ok_or(Bypass::NoRoom)?;
+            self.evict(&name, Eviction::Size)?;
+            self.free.give(footprint(name.length));
+        }
+        self.free.take(bytes);
+        if self.index.lock().is_high() {
+            self.crowded.notify_one();
+        }
+        Ok(())
+    }
+}

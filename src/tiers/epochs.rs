@@ -1,0 +1,114 @@
+//! What keeps the old from overwriting the new: one epoch a stripe of keys.
+//!
+//! A fill or a promotion notes the epoch of its key when it begins and lands only if it is
+//! unchanged; whatever makes older bytes wrong (an accepted upload, a forgotten key) bumps it.
+//! Checking and landing are one section, so nothing comes between. Two keys may share a stripe: a
+//! false conflict costs a store, never an answer.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use parking_lot::{Mutex, MutexGuard};
+
+/// Enough that two keys in flight rarely meet, few enough to be nothing.
+const STRIPES: u16 = 1024;
+
+/// The epoch of a key at one moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Epoch(u64);
+
+/// The epochs of all keys.
+#[derive(Debug)]
+pub(super) struct Epochs {
+    stripes: Vec<Stripe>,
+}
+
+/// The right to change what a stripe's keys mean. Held for a few file calls, so only on threads
+/// that may block.
+pub(super) struct Section<'a> {
+    stripe: &'a Stripe,
+    _held: MutexGuard<'a, ()>,
+}
+
+#[derive(Debug, Default)]
+struct Stripe {
+    changing: Mutex<()>,
+    epoch: AtomicU64,
+}
+
+// === impl Epochs ===
+
+impl Epochs {
+    /// Every key in its first epoch.
+    pub(super) fn new() -> Self {
+        Self {
+            stripes: (0..STRIPES).map(|_| Stripe::default()).collect(),
+        }
+    }
+
+    /// Notes the epoch of the key whose digest begins with `digest`; never waits.
+    pub(super) fn note(&self, digest: &[u8]) -> Epoch {
+        Epoch(self.stripe(digest).epoch.load(Ordering::Acquire))
+    }
+
+    /// Waits for the right to change what the key whose digest begins with `digest` means.
+    pub(super) fn enter(&self, digest: &[u8]) -> Section<'_> {
+        let stripe = self.stripe(digest);
+        Section {
+            stripe,
+            _held: stripe.changing.lock(),
+        }
+    }
+
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "the remainder is below the number of stripes"
+    )]
+    fn stripe(&self, digest: &[u8]) -> &Stripe {
+        let number = match digest {
+            [first, second, ..] => u16::from_be_bytes([*first, *second]),
+            _ => 0,
+        };
+        &self.stripes[usize::from(number % STRIPES)]
+    }
+}
+
+// === impl Section ===
+
+impl Section<'_> {
+    /// Whether nothing has been bumped since `noted`.
+    pub(super) fn is_still(&self, noted: Epoch) -> bool {
+        self.stripe.epoch.load(Ordering::Acquire) == noted.0
+    }
+
+    /// Makes everything noted so far out of date.
+    ///
+    /// Consumes the section: a bump comes after the change it announces. Somebody who notes the new
+    /// epoch must not find the old entry.
+    pub(super) fn bump(self) {
+        self.stripe.epoch.fetch_add(1, Ordering::Release);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bump_outdates_what_was_noted_before_it() {
+        let epochs = Epochs::new();
+        let noted = epochs.note(&[1, 2, 3]);
+        assert!(epochs.enter(&[1, 2, 9]).is_still(noted));
+        epochs.enter(&[1, 2]).bump();
+        assert!(!epochs.enter(&[1, 2, 3]).is_still(noted));
+        let again = epochs.note(&[1, 2, 3]);
+        assert!(epochs.enter(&[1, 2, 3]).is_still(again));
+    }
+
+    #[test]
+    fn a_bump_leaves_other_stripes_alone() {
+        let epochs = Epochs::new();
+        let noted = epochs.note(&[1, 2]);
+        epochs.enter(&[1, 3]).bump();
+        assert!(epochs.enter(&[1, 2]).is_still(noted));
+    }
+}

@@ -1,0 +1,164 @@
+//! A whole artifact entering its tiers, or a key leaving them: what happens in one section.
+//!
+//! Both tiers change together, meta and body as one unit. Everything here blocks.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::Shared;
+use super::disk::{Draft, Prefix, Staged};
+use super::epochs::{Epoch, Section};
+use super::memory::Stored;
+use crate::artifact::{ArtifactKey, Bypass, KeyDigest, Label, Landed, Meta};
+
+/// A whole artifact on its way into the tiers.
+#[derive(Debug)]
+pub struct Landing {
+    /// Which artifact.
+    pub key: ArtifactKey,
+    /// What travels with it.
+    pub label: Label,
+    /// The body's length in bytes; a body of another length does not land.
+    pub size: u64,
+    /// The body.
+    pub body: LandingBody,
+}
+
+/// The body of a landing.
+#[derive(Debug)]
+pub enum LandingBody {
+    /// Small, and whole in memory.
+    Memory(Vec<Bytes>),
+    /// Whole in a draft.
+    Draft(Draft),
+}
+
+/// Why a fill did not land.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotLanded {
+    /// The key changed while the fill was under way: what it brings may be old.
+    Overtaken,
+    /// No tier takes it.
+    Bypassed(Bypass),
+}
+
+/// Who brings the artifact, and what gives way to whom.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Entrance {
+    /// A fill that noted this epoch at its start gives way to everything since.
+    Fill(Epoch),
+    /// An accepted upload replaces everything.
+    Upload,
+}
+
+/// An artifact ready to enter each tier that takes it.
+struct Ready {
+    disk: Result<Staged, Bypass>,
+    memory: Option<Arc<Stored>>,
+}
+
+// === impl Shared ===
+
+impl Shared {
+    /// Lands an artifact, or leaves what the rules of its entrance say.
+    pub(super) fn land(&self, landing: Landing, entrance: Entrance) -> Result<(), NotLanded> {
+        let key = landing.key.digest;
+        let ready = self.prepare(landing);
+        let section = self.epochs.enter(key.as_bytes());
+        match entrance {
+            Entrance::Fill(noted) if !section.is_still(noted) => Err(NotLanded::Overtaken),
+            Entrance::Fill(_) => ready
+                .and_then(|ready| self.enter(&section, &key, ready))
+                .map_err(NotLanded::Bypassed),
+            Entrance::Upload => {
+                let landed = ready.and_then(|ready| self.enter(&section, &key, ready));
+                if landed.is_err() {
+                    self.clear(&section, &key);
+                }
+                section.bump();
+                landed.map_err(NotLanded::Bypassed)
+            }
+        }
+    }
+
+    /// Takes a key out of both tiers, with every file it has.
+    pub(super) fn forget(&self, key: &KeyDigest) {
+        let section = self.epochs.enter(key.as_bytes());
+        self.clear(&section, key);
+        section.bump();
+    }
+
+    /// Everything that takes time, before the section; an error where neither tier takes it.
+    fn prepare(&self, landing: Landing) -> Result<Ready, Bypass> {
+        let Landing {
+            key,
+            label,
+            size,
+            body,
+        } = landing;
+        let meta = Arc::new(Meta {
+            label,
+            size,
+            landed: Landed::now(),
+        });
+        let ready = match body {
+            LandingBody::Draft(draft) => Ready {
+                disk: draft.stage(&key, &meta),
+                memory: None,
+            },
+            LandingBody::Memory(chunks) => {
+                let body = joined(&chunks, size)?;
+                Ready {
+                    disk: self.stage(&key, &meta, &body),
+                    memory: self
+                        .admission
+                        .memory(size)
+                        .then(|| Arc::new(Stored { meta, body })),
+                }
+            }
+        };
+        match (&ready.disk, &ready.memory) {
+            (Err(bypass), None) => Err(*bypass),
+            _ => Ok(ready),
+        }
+    }
+
+    fn stage(&self, key: &ArtifactKey, meta: &Meta, body: &[u8]) -> Result<Staged, Bypass> {
+        self.admission.disk(meta.size)?;
+        let disk = self.disk.as_ref().ok_or(Bypass::NoRoom)?;
+        Staged::write(disk, key, meta, body)
+    }
+
+    /// Replaces what both tiers have of a key. Where the disk cannot take the new entry it must not
+    /// keep the old one.
+    fn enter(&self, section: &Section<'_>, key: &KeyDigest, ready: Ready) -> Result<(), Bypass> {
+        let on_disk = match (ready.disk, &self.disk) {
+            (Ok(staged), Some(disk)) => disk.commit(staged),
+            (Ok(_), None) => Err(Bypass::NoRoom),
+            (Err(bypass), _) => Err(bypass),
+        };
+        if on_disk.is_err() {
+            self.clear(section, key);
+        }
+        let in_memory = self.memory.replace(key, ready.memory);
+        if in_memory { Ok(()) } else { on_disk }
+    }
+
+    fn clear(&self, _section: &Section<'_>, key: &KeyDigest) {
+        if let Some(disk) = &self.disk {
+            disk.remove_all(&Prefix::of(key));
+        }
+        self.memory.replace(key, None);
+    }
+}
+
+/// One buffer of exactly the body: a piece of a larger one would keep all of it alive.
+fn joined(chunks: &[Bytes], size: u64) -> Result<Bytes, Bypass> {
+    let body = chunks.concat();
+    if body.len() as u64 == size {
+        Ok(body.into())
+    } else {
+        Err(Bypass::DiskFault)
+    }
+}

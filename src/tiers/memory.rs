@@ -1,0 +1,264 @@
+//! The memory tier: small artifacts, whole, least recently used out first. Knows nothing of the disk.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use moka::notification::RemovalCause;
+use moka::policy::EvictionPolicy;
+use moka::sync::Cache;
+use tokio::time::Duration;
+
+use crate::artifact::{KeyDigest, Label, Landed, Meta, Tier};
+use crate::config;
+use crate::metrics::{Eviction, Metrics};
+
+/// What an entry costs besides its bytes: table, queues, headers, shared pointers.
+const OVERHEAD: u64 = 256;
+/// Evictions are put off by the cache; after an insert of this many bytes they are not.
+const SETTLE_AT: u64 = 256 * 1024;
+/// The cache's timers refuse ages beyond a thousand years; ten outlast every process.
+const LONGEST: Duration = Duration::from_hours(10 * 365 * 24);
+
+/// An artifact in memory: meta and body as one unit.
+#[derive(Clone, Debug)]
+pub struct Stored {
+    /// What is known of it.
+    pub meta: Arc<Meta>,
+    /// All of it.
+    pub body: Bytes,
+}
+
+/// The memory tier; without a cache where it is turned off.
+pub(super) struct Memory {
+    cache: Option<Cache<KeyDigest, Arc<Stored>>>,
+    capacity: u64,
+    max_age: Duration,
+    metrics: Arc<Metrics>,
+}
+
+/// Entries live until their age from landing, however late they were promoted.
+struct FromLanding {
+    max_age: Duration,
+}
+
+// === impl Memory ===
+
+impl Memory {
+    /// An empty tier.
+    pub(super) fn new(
+        config: &config::MemoryTier,
+        max_age: Duration,
+        metrics: Arc<Metrics>,
+    ) -> Self {
+        let capacity = config.capacity;
+        let counted = Arc::clone(&metrics);
+        let cache = (capacity > 0).then(|| {
+            Cache::builder()
+                .max_capacity(capacity)
+                .eviction_policy(EvictionPolicy::lru())
+                .weigher(|_, stored: &Arc<Stored>| {
+                    u32::try_from(stored.weight()).unwrap_or(u32::MAX)
+                })
+                .expire_after(FromLanding { max_age })
+                .eviction_listener(move |_, _, cause| {
+                    counted.evicted(Tier::Memory, reason(cause));
+                })
+                .build()
+        });
+        let tier = metrics.tier(Tier::Memory);
+        tier.capacity.set(gauge(capacity));
+        Self {
+            cache,
+            capacity,
+            max_age,
+            metrics,
+        }
+    }
+
+    /// Finds an artifact that is not too old.
+    pub(super) fn get(&self, key: &KeyDigest) -> Option<Arc<Stored>> {
+        let stored = self.cache.as_ref()?.get(key)?;
+        (stored.meta.landed.age() < self.max_age).then_some(stored)
+    }
+
+    /// Puts an artifact in the place of whatever the key had; `None`, or one that is too heavy,
+    /// leaves the key with nothing. Returns whether the artifact is in.
+    pub(super) fn replace(&self, key: &KeyDigest, stored: Option<Arc<Stored>>) -> bool {
+        let Some(cache) = &self.cache else {
+            return false;
+        };
+        let Some(stored) = stored.filter(|stored| stored.weight() <= self.capacity) else {
+            cache.invalidate(key);
+            self.report();
+            return false;
+        };
+        let is_large = stored.body.len() as u64 > SETTLE_AT;
+        cache.insert(*key, stored);
+        if is_large {
+            cache.run_pending_tasks();
+        }
+        self.report();
+        true
+    }
+
+    /// Carries out what was put off and brings the gauges up to date.
+    pub(super) fn settle(&self) {
+        let Some(cache) = &self.cache else { return };
+        cache.run_pending_tasks();
+        self.report();
+    }
+
+    /// Looks for the oldest entry. Walks the whole tier.
+    pub(super) fn find_oldest(&self) {
+        let Some(cache) = &self.cache else { return };
+        let oldest = cache.iter().map(|(_, stored)| stored.meta.landed).min();
+        let age = oldest.map_or(0, |landed: Landed| landed.age().as_secs());
+        self.metrics.tier(Tier::Memory).oldest.set(gauge(age));
+    }
+
+    fn report(&self) {
+        let Some(cache) = &self.cache else { return };
+        let tier = self.metrics.tier(Tier::Memory);
+        tier.bytes.set(gauge(cache.weighted_size()));
+        tier.entries.set(gauge(cache.entry_count()));
+    }
+}
+
+// === impl Stored ===
+
+impl Stored {
+    fn weight(&self) -> u64 {
+        self.body.len() as u64 + label_bytes(&self.meta.label) + OVERHEAD
+    }
+}
+
+// === impl FromLanding ===
+
+impl FromLanding {
+    fn left(&self, stored: &Stored) -> Duration {
+        self.max_age
+            .saturating_sub(stored.meta.landed.age())
+            .min(LONGEST)
+    }
+}
+
+#[expect(
+    clippy::disallowed_types,
+    reason = "the cache's interface names the system's instant; it is not looked at"
+)]
+impl moka::Expiry<KeyDigest, Arc<Stored>> for FromLanding {
+    fn expire_after_create(
+        &self,
+        _: &KeyDigest,
+        stored: &Arc<Stored>,
+        _: std::time::Instant,
+    ) -> Option<Duration> {
+        Some(self.left(stored))
+    }
+
+    fn expire_after_update(
+        &self,
+        _: &KeyDigest,
+        stored: &Arc<Stored>,
+        _: std::time::Instant,
+        _: Option<Duration>,
+    ) -> Option<Duration> {
+        Some(self.left(stored))
+    }
+}
+
+fn label_bytes(label: &Label) -> u64 {
+    let fields: usize = label
+        .fields
+        .as_map()
+        .iter()
+        .map(|(name, value)| name.as_str().len() + value.len())
+        .sum();
+    let team = label.team.as_ref().map_or(0, String::len);
+    (fields + team + label.hash.as_str().len()) as u64
+}
+
+fn reason(cause: RemovalCause) -> Eviction {
+    match cause {
+        RemovalCause::Expired => Eviction::Age,
+        RemovalCause::Size => Eviction::Size,
+        RemovalCause::Replaced | RemovalCause::Explicit => Eviction::Replaced,
+    }
+}
+
+/// A number as a gauge takes it.
+pub(super) fn gauge(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::artifact::{ArtifactHash, Fields};
+
+    const DAY: Duration = Duration::from_hours(24);
+
+    fn memory(capacity: u64) -> Memory {
+        let config = config::MemoryTier {
+            capacity,
+            max_artifact: capacity,
+        };
+        Memory::new(&config, DAY, Arc::new(Metrics::new().unwrap()))
+    }
+
+    fn key(number: u8) -> KeyDigest {
+        KeyDigest::from_bytes([number; 32])
+    }
+
+    fn stored(size: usize, landed: Landed) -> Arc<Stored> {
+        Arc::new(Stored {
+            meta: Arc::new(Meta {
+                label: Label {
+                    hash: ArtifactHash::parse("a").unwrap(),
+                    team: None,
+                    fields: Fields::default(),
+                },
+                size: size as u64,
+                landed,
+            }),
+            body: Bytes::from(vec![7; size]),
+        })
+    }
+
+    #[test]
+    fn one_too_heavy_for_the_tier_takes_its_predecessor_with_it() {
+        let memory = memory(10_000);
+        assert!(memory.replace(&key(1), Some(stored(100, Landed::now()))));
+        assert!(!memory.replace(&key(1), Some(stored(10_000, Landed::now()))));
+        assert!(memory.get(&key(1)).is_none());
+    }
+
+    #[test]
+    fn the_bytes_stay_below_the_capacity() {
+        let memory = memory(4 << 20);
+        for number in 0..20 {
+            memory.replace(&key(number), Some(stored(1 << 20, Landed::now())));
+        }
+        let tier = memory.metrics.tier(Tier::Memory);
+        assert!(tier.bytes.get() <= 4 << 20, "{}", tier.bytes.get());
+        assert!(memory.get(&key(19)).is_some(), "the newest stays");
+        assert!(memory.get(&key(0)).is_none());
+    }
+
+    #[test]
+    fn age_counts_from_landing_not_from_promotion() {
+        let memory = memory(10_000);
+        let landed = |age: u64| Landed::from_secs(Landed::now().as_secs() - age);
+        memory.replace(&key(1), Some(stored(1, landed(DAY.as_secs()))));
+        memory.replace(&key(2), Some(stored(1, landed(DAY.as_secs() - 100))));
+        assert!(memory.get(&key(1)).is_none());
+        assert!(memory.get(&key(2)).is_some());
+    }
+
+    #[test]
+    fn a_tier_that_is_off_holds_nothing() {
+        let memory = memory(0);
+        assert!(!memory.replace(&key(1), Some(stored(1, Landed::now()))));
+        assert!(memory.get(&key(1)).is_none());
+    }
+}

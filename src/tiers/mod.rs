@@ -1,0 +1,211 @@
+//! Where artifacts rest, fastest first: memory, then disk.
+//!
+//! A look-up asks both; a landing changes both, meta and body as one unit. A fault in a tier costs a
+//! hit, never an answer. The tiers know nothing of HTTP routes, callers' rights or the upstream.
+
+mod admission;
+mod disk;
+mod epochs;
+mod found;
+mod landing;
+mod memory;
+#[cfg(test)]
+mod tests;
+mod upkeep;
+
+use std::fmt;
+use std::fs::File;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use tokio::sync::Mutex;
+use tokio::task::spawn_blocking;
+
+use self::admission::Admission;
+use self::disk::{Disk, Jobs, Shares};
+use self::epochs::Epochs;
+use self::landing::Entrance;
+use self::memory::Memory;
+use crate::artifact::{ArtifactKey, Bypass, KeyDigest};
+use crate::config;
+use crate::metrics::Metrics;
+use crate::tasks::Tasks;
+
+pub use self::disk::{Damaged, Draft, DraftReader, FileBody, OpenError};
+pub use self::epochs::Epoch;
+pub use self::found::{Artifact, ArtifactBody, Found, Resting};
+pub use self::landing::{Landing, LandingBody, NotLanded};
+pub use self::memory::Stored;
+
+/// Entries checked or promoted at once; each has its turn.
+const TURNS: usize = 256;
+
+/// Both tiers of one data directory.
+pub struct Tiers {
+    shared: Arc<Shared>,
+}
+
+/// What jobs on other threads need of the tiers.
+struct Shared {
+    memory: Memory,
+    disk: Option<Arc<Disk>>,
+    epochs: Arc<Epochs>,
+    admission: Admission,
+    jobs: Jobs,
+    turns: Vec<Mutex<()>>,
+    _lock: File,
+}
+
+// === impl Tiers ===
+
+impl Tiers {
+    /// Opens the tiers in `data_dir`, which nobody else may be using. Reads no entry: that happens
+    /// in a task of its own, and whenever somebody asks.
+    pub async fn open(
+        config: &config::Tier,
+        data_dir: &Path,
+        metrics: Arc<Metrics>,
+        tasks: Tasks,
+    ) -> Result<Arc<Self>, OpenError> {
+        let (config, owned) = (config.clone(), data_dir.to_owned());
+        let opening = spawn_blocking(move || Shared::open(&config, &owned, &metrics));
+        let shared = opening.await.map_err(|error| OpenError::Unusable {
+            path: data_dir.to_owned(),
+            source: error.into(),
+        })??;
+        tasks.spawn(upkeep::run(Arc::clone(&shared), tasks.clone()));
+        Ok(Arc::new(Self { shared }))
+    }
+
+    /// Finds an artifact, in memory first, then on the disk; one that is too old is not found. What
+    /// is in memory is found without waiting for anything.
+    pub async fn lookup(&self, key: &KeyDigest) -> Option<Found> {
+        let shared = &self.shared;
+        // Noted before anything is looked at: a promotion of what is found gives way to all that
+        // happens from here on.
+        let noted = self.epoch(key);
+        if let Some(stored) = shared.memory.get(key) {
+            if let Some(disk) = &shared.disk {
+                disk.touch(key);
+            }
+            return Some(Found::Memory(stored));
+        }
+        let disk = shared.disk.as_ref()?;
+        let name = disk.find(key).await?;
+        Some(Found::Disk(Resting::new(shared, disk, *key, name, noted)))
+    }
+
+    /// The key's epoch, which a fill notes before it asks the upstream.
+    pub fn epoch(&self, key: &KeyDigest) -> Epoch {
+        self.shared.epochs.note(key.as_bytes())
+    }
+
+    /// Whether an artifact of this length may rest anywhere.
+    pub fn admit(&self, length: Option<u64>) -> Result<(), Bypass> {
+        self.shared.admission.anywhere(length)
+    }
+
+    /// Begins an entry on the disk, with room for some of the `expected` bytes.
+    pub async fn draft(&self, key: &ArtifactKey, expected: Option<u64>) -> Result<Draft, Bypass> {
+        let shared = &self.shared;
+        shared.admission.disk(expected.unwrap_or(0))?;
+        let disk = Arc::clone(shared.disk.as_ref().ok_or(Bypass::NoRoom)?);
+        let key = key.digest;
+        let begun = shared.jobs.run(move || Draft::begin(&disk, &key, expected));
+        begun.await.map_err(|_| Bypass::DiskFault)?
+    }
+
+    /// Lands a fill in every tier that takes it, unless its key changed since `noted`.
+    pub async fn land(&self, landing: Landing, noted: Epoch) -> Result<(), NotLanded> {
+        let landed = self.enter(landing, Entrance::Fill(noted)).await;
+        landed.unwrap_or(Err(NotLanded::Bypassed(Bypass::DiskFault)))
+    }
+
+    /// Lands an accepted upload in place of whatever the tiers have of its key. Where no tier takes
+    /// it the key is forgotten before this returns.
+    ///
+    /// Not cancel-safe before it has begun: call it from a task that nobody drops.
+    pub async fn publish(&self, landing: Landing) -> Result<(), Bypass> {
+        let key = landing.key.digest;
+        match self.enter(landing, Entrance::Upload).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(NotLanded::Bypassed(bypass))) => Err(bypass),
+            // The job was lost on its way, wherever it was.
+            Ok(Err(NotLanded::Overtaken)) | Err(_) => {
+                self.forget(&key).await;
+                Err(Bypass::DiskFault)
+            }
+        }
+    }
+
+    /// Takes a key out of both tiers, with every file it has. Whatever is under way for it gives
+    /// way.
+    ///
+    /// Not cancel-safe before it has begun: call it from a task that nobody drops.
+    pub async fn forget(&self, key: &KeyDigest) {
+        let (shared, key) = (Arc::clone(&self.shared), *key);
+        // A lost job is a panic of ours, which the runtime has already reported.
+        drop(self.shared.jobs.run(move || shared.forget(&key)).await);
+    }
+
+    /// Brings the tiers' gauges up to date, for whoever is about to read them.
+    pub fn report(&self) {
+        self.shared.memory.settle();
+        if let Some(disk) = &self.shared.disk {
+            disk.report();
+        }
+    }
+
+    async fn enter(
+        &self,
+        landing: Landing,
+        entrance: Entrance,
+    ) -> io::Result<Result<(), NotLanded>> {
+        let shared = Arc::clone(&self.shared);
+        let job = move || shared.land(landing, entrance);
+        self.shared.jobs.run(job).await
+    }
+}
+
+impl fmt::Debug for Tiers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tiers")
+            .field("admission", &self.shared.admission)
+            .finish_non_exhaustive()
+    }
+}
+
+// === impl Shared ===
+
+impl Shared {
+    fn open(
+        config: &config::Tier,
+        data_dir: &Path,
+        metrics: &Arc<Metrics>,
+    ) -> Result<Arc<Self>, OpenError> {
+        let lock = disk::own(data_dir)?;
+        let epochs = Arc::new(Epochs::new());
+        let jobs = Jobs::new();
+        let disk = if config.disk.capacity > 0 {
+            let shares = Shares {
+                epochs: Arc::clone(&epochs),
+                metrics: Arc::clone(metrics),
+                jobs: jobs.clone(),
+            };
+            Some(Disk::open(&config.disk, data_dir, shares)?)
+        } else {
+            None
+        };
+        let max_age = config.disk.max_age;
+        Ok(Arc::new(Self {
+            memory: Memory::new(&config.memory, max_age, Arc::clone(metrics)),
+            disk,
+            epochs,
+            admission: Admission::new(config),
+            jobs,
+            turns: (0..TURNS).map(|_| Mutex::new(())).collect(),
+            _lock: lock,
+        }))
+    }
+}
