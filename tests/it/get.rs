@@ -1,6 +1,8 @@
 //! Downloads: misses, hits from either tier, and what of a request reaches the upstream.
 
-use crate::support::{Artifact, Larder, Origin, Request, Setup, artifact, bytes, script};
+use crate::support::{
+    Artifact, Larder, Origin, Request, Setup, artifact, bytes, eventually, script,
+};
 
 const FILLED: &str = "larder; fwd=uri-miss; fwd-status=200; stored";
 const MEMORY: &str = "larder; hit; detail=memory";
@@ -85,7 +87,7 @@ async fn an_artifact_outlives_a_restart_and_is_promoted() {
     first.assert_body(&body);
     assert_eq!(first.cache_status(), DISK);
     assert_eq!(first.header("x-artifact-tag"), Some("sig"));
-    crate::support::eventually("the promotion", async || {
+    eventually("the promotion", async || {
         client.get(&artifact("aa")).await.cache_status() == MEMORY
     })
     .await;

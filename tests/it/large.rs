@@ -17,8 +17,9 @@ async fn a_large_artifact_up_and_down_leaves_memory_alone() {
         .get(&artifact("warm-up"))
         .await
         .assert_body(&bytes(2, 100_000));
-    let before = larder.resident();
+    let before = larder.process().resident();
     let peak = larder
+        .process()
         .peak_during(async {
             assert_eq!(client.put(&artifact("aa"), &body).await.status, 202);
             client.get(&artifact("aa")).await.assert_body(&body);

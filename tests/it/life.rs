@@ -5,7 +5,10 @@ use std::net::TcpListener;
 
 use tokio::net::TcpStream;
 
-use crate::support::{Ended, Larder, Origin, Request, Setup, artifact, bytes, eventually, script};
+use crate::support::{
+    Ended, Larder, Origin, Request, Setup, artifact, assert_bytes, assert_whole, bytes, eventually,
+    script,
+};
 
 #[tokio::test]
 async fn sigterm_finishes_what_runs_and_exits_0() {
@@ -19,7 +22,7 @@ async fn sigterm_finishes_what_runs_and_exits_0() {
         .send_head(&Request::new("GET", &artifact("aa")))
         .await;
     client.read_head().await.expect("a head");
-    assert_eq!(client.read_some(5000).await, body[..5000]);
+    assert_bytes(&client.read_some(5000).await, &body[..5000]);
     larder.terminate();
     let address = larder.address();
     eventually("new connections to be refused", async || {
@@ -27,10 +30,7 @@ async fn sigterm_finishes_what_runs_and_exits_0() {
     })
     .await;
     origin.release("rest");
-    assert_eq!(
-        client.read_rest().await,
-        (body[5000..].to_vec(), Ended::Whole)
-    );
+    assert_whole(&client.read_rest().await, &body[5000..]);
     let exit = larder.exit().await;
     assert_eq!(exit.code, Some(0), "{}", exit.stderr);
 }
@@ -138,7 +138,7 @@ async fn a_data_directory_has_one_process_and_the_second_is_told_which() {
     let larder = Larder::alone().await;
     let exit = larder.setup().run(&["serve", "--config", "{config}"]).await;
     assert_eq!(exit.code, Some(2), "{}", exit.stderr);
-    assert_one_line(&exit.stderr, &larder.pid().to_string());
+    assert_one_line(&exit.stderr, &larder.process().id().to_string());
     assert_eq!(
         larder.client().get(&artifact("aa")).await.status,
         404,

@@ -3,7 +3,9 @@
 //! What fails is told in [`refused`](crate::refused), what meets an entry that is already there in
 //! [`overwrite`](crate::overwrite).
 
-use crate::support::{Client, Larder, Origin, Request, Seen, artifact, bytes, script};
+use crate::support::{
+    Client, Larder, Origin, Request, Seen, artifact, assert_bytes, bytes, script,
+};
 
 const STORED: &str = "larder; fwd=method; stored";
 const MEMORY: &str = "larder; hit; detail=memory";
@@ -51,7 +53,7 @@ async fn an_upload_is_stored_upstream_and_here_and_its_answer_relayed_byte_for_b
     assert_eq!(reply.header("x-vercel-id"), Some("fra1"));
 
     let seen = &origin.seen("PUT", "aa")[0];
-    assert!(seen.body == body, "other bytes than the client's");
+    assert_bytes(&seen.body, &body);
     assert_eq!(seen.target(), artifact("aa"));
     assert_eq!(seen.header("x-artifact-client-ci"), Some("GITHUB_ACTIONS"));
     assert_eq!(seen.header("x-artifact-duration"), Some("1038"));
@@ -80,10 +82,7 @@ async fn an_upload_reaches_the_upstream_while_the_client_still_sends() {
     assert_eq!(seen.ended, None);
     client.send(&body[60_000..]).await;
     assert_eq!(client.reply().await.status, 202);
-    assert!(
-        origin.seen("PUT", "aa")[0].body == body,
-        "other bytes than the client's"
-    );
+    assert_bytes(&origin.seen("PUT", "aa")[0].body, &body);
 }
 
 #[tokio::test]
@@ -97,7 +96,7 @@ async fn a_chunked_upload_has_a_length_upstream() {
     let seen = &origin.seen("PUT", "aa")[0];
     assert_eq!(seen.header("content-length"), Some("100000"));
     assert_eq!(seen.header("transfer-encoding"), None);
-    assert!(seen.body == body, "other bytes than the client's");
+    assert_bytes(&seen.body, &body);
     client.get(&artifact("aa")).await.assert_body(&body);
     assert_eq!(origin.gets("aa"), 0);
 }
@@ -136,7 +135,7 @@ async fn a_client_that_waits_for_100_continue_is_told_to_go_on() {
     );
     client.send(&bytes(1, 500)).await;
     assert_eq!(client.reply().await.status, 202);
-    assert_eq!(origin.seen("PUT", "aa")[0].body, bytes(1, 500));
+    assert_bytes(&origin.seen("PUT", "aa")[0].body, &bytes(1, 500));
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Larder, Origin, Reply, Request, Setup, artifact, bytes, script};
+use crate::support::{Larder, Origin, Reply, Request, Seen, Setup, artifact, bytes, script};
 
 const STATUS: &str = "/v8/artifacts/status?slug=acme";
 const BATCH: &str = "/v8/artifacts?slug=acme";
@@ -112,7 +112,7 @@ async fn events_are_answered_at_once_and_forwarded() {
     client.leave();
     origin.wait_at("events").await;
     origin.release("events");
-    let whole = |seen: &crate::support::Seen| seen.is("POST", "events") && seen.ended.is_some();
+    let whole = |seen: &Seen| seen.is("POST", "events") && seen.ended.is_some();
     let seen = origin.until("the events", whole).await;
     assert_eq!((seen.target(), seen.token()), (EVENTS, "member"));
     assert_eq!(seen.body, events);

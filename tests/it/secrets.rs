@@ -45,14 +45,14 @@ async fn no_token_reaches_a_log_a_metric_or_the_disk() {
         .await;
     let metrics = larder.metrics().await;
     assert!(!metrics.text().contains("canary"), "in the metrics");
-    let data_dir = larder.data_dir();
+    let setup = larder.setup().clone();
     let exit = larder.stop().await;
     for printed in [&exit.stdout, &exit.stderr] {
         let found = printed.lines().find(|line| line.contains("canary"));
         assert_eq!(found, None, "in the log");
     }
     assert!(
-        read_all(&data_dir) > 0,
+        read_all(&setup.data_dir()) > 0,
         "a session leaves something to look at"
     );
 }

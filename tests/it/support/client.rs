@@ -6,7 +6,7 @@ use tokio::io::{AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 
 use super::wire::{Ended, Head, Incoming};
-use super::within;
+use super::{assert_bytes, within};
 
 /// One keep-alive connection to an address, opened when first needed.
 #[derive(Debug)]
@@ -286,8 +286,7 @@ impl Reply {
             "{:?}",
             self.head
         );
-        assert_eq!(self.body.len(), body.len(), "{:?}", self.head);
-        assert!(self.body == body, "other bytes than expected");
+        assert_bytes(&self.body, body);
         assert_eq!(
             self.header("content-length"),
             Some(body.len().to_string().as_str())

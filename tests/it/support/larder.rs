@@ -4,21 +4,14 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::pin::pin;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::sync::Arc;
-use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
-use tokio::time::timeout;
 
 use super::metrics::Metrics;
-use super::output::{Exit, Output};
+use super::process::{Exit, Process};
 use super::{Client, Origin, eventually};
-
-/// How often memory is looked at.
-const SAMPLE: Duration = Duration::from_millis(5);
 
 /// A configuration that is not running yet.
 #[derive(Clone, Debug)]
@@ -30,10 +23,9 @@ pub struct Setup {
 /// A running Larder; killed when dropped.
 #[derive(Debug)]
 pub struct Larder {
-    process: Child,
+    process: Process,
     data: SocketAddr,
     admin: SocketAddr,
-    output: Output,
     setup: Setup,
 }
 
@@ -85,14 +77,11 @@ impl Setup {
         fs::remove_file(self.admin_file()).ok();
         let config = self.write();
         let mut process = self.spawn(&["serve", "--config", &config]);
-        let mut output = Output::of(&mut process);
-        let port = output.port().await;
-        let data = SocketAddr::from(([127, 0, 0, 1], port));
+        let data = SocketAddr::from(([127, 0, 0, 1], process.port().await));
         let mut larder = Larder {
             process,
             data,
             admin: data,
-            output,
             setup: self,
         };
         eventually("ready", async || larder.is_ready().await).await;
@@ -106,14 +95,16 @@ impl Setup {
             .iter()
             .map(|&word| if word == "{config}" { &config } else { word })
             .collect();
-        let mut process = self.spawn(&arguments);
-        let output = Output::of(&mut process);
-        let code = exit_code(&mut process).await;
-        output.exit(code).await
+        self.spawn(&arguments).exit().await
+    }
+
+    /// Where the entries are.
+    pub fn data_dir(&self) -> PathBuf {
+        self.directory().join("data")
     }
 
     fn admin_file(&self) -> PathBuf {
-        self.directory().join("data/admin.json")
+        self.data_dir().join("admin.json")
     }
 
     fn write(&self) -> String {
@@ -127,17 +118,14 @@ impl Setup {
         path.to_str().expect("a plain path").to_owned()
     }
 
-    fn spawn(&self, arguments: &[&str]) -> Child {
-        Command::new(env!("CARGO_BIN_EXE_larder"))
+    fn spawn(&self, arguments: &[&str]) -> Process {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_larder"));
+        command
             .args(arguments)
             .env_clear()
             .env("HOME", self.directory())
-            .current_dir(self.directory())
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the binary")
+            .current_dir(self.directory());
+        Process::spawn(command)
     }
 }
 
@@ -178,12 +166,9 @@ impl Larder {
         self.data
     }
 
-    pub fn pid(&self) -> u32 {
-        self.process.id()
-    }
-
-    pub fn data_dir(&self) -> PathBuf {
-        self.setup.directory().join("data")
+    /// The process itself.
+    pub fn process(&self) -> &Process {
+        &self.process
     }
 
     pub fn setup(&self) -> &Setup {
@@ -206,37 +191,12 @@ impl Larder {
 
     /// Everything printed so far.
     pub fn printed(&self) -> String {
-        self.output.so_far()
-    }
-
-    /// Runs `story` and returns the most memory of its own that the process held meanwhile, in bytes.
-    pub async fn peak_during(&self, story: impl Future<Output = ()>) -> u64 {
-        let mut story = pin!(story);
-        let mut peak = self.resident();
-        while timeout(SAMPLE, &mut story).await.is_err() {
-            peak = peak.max(self.resident());
-        }
-        peak.max(self.resident())
-    }
-
-    /// Resident memory, in bytes: its own, not the page cache that mapped files show.
-    pub fn resident(&self) -> u64 {
-        let path = format!("/proc/{}/status", self.pid());
-        let status = fs::read_to_string(path).expect("a live process");
-        let line = status
-            .lines()
-            .find_map(|line| line.strip_prefix("RssAnon:"));
-        let figure = line.expect("a figure").trim().trim_end_matches("kB").trim();
-        figure.parse::<u64>().expect("a number") * 1024
+        self.process.printed()
     }
 
     /// Asks it to stop; does not wait.
     pub fn terminate(&self) {
-        let pid = i32::try_from(self.pid())
-            .ok()
-            .and_then(Pid::from_raw)
-            .expect("a process");
-        kill_process(pid, Signal::TERM).expect("a live process");
+        self.process.terminate();
     }
 
     /// Stops it and waits for its end.
@@ -247,14 +207,13 @@ impl Larder {
 
     /// Waits for its end.
     pub async fn exit(&mut self) -> Exit {
-        let code = exit_code(&mut self.process).await;
-        self.output.clone().exit(code).await
+        self.process.exit().await
     }
 
     /// Kills it without a word.
-    pub async fn kill(&mut self) -> Exit {
-        self.process.kill().expect("a live process");
-        self.exit().await
+    pub async fn kill(&mut self) {
+        self.process.kill();
+        self.exit().await;
     }
 
     /// Stops it, and starts another one on the same data and configuration.
@@ -267,6 +226,7 @@ impl Larder {
 
     /// Learns the admin listener's address from the file made for that purpose, and asks there.
     async fn is_ready(&mut self) -> bool {
+        self.process.assert_alive();
         let Ok(text) = fs::read_to_string(self.setup.admin_file()) else {
             return false;
         };
@@ -279,27 +239,4 @@ impl Larder {
         self.admin = address.expect("an address in admin.json");
         self.admin().get("/readyz").await.status == 200
     }
-}
-
-impl Drop for Larder {
-    fn drop(&mut self) {
-        // It may be gone already, which is as good.
-        self.process.kill().ok();
-        self.process.wait().ok();
-    }
-}
-
-async fn exit_code(process: &mut Child) -> Option<i32> {
-    let mut code = None;
-    eventually("the process to end", async || {
-        match process.try_wait().expect("our child") {
-            Some(status) => {
-                code = status.code();
-                true
-            }
-            None => false,
-        }
-    })
-    .await;
-    code
 }

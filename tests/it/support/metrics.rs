@@ -21,7 +21,8 @@ impl Metrics {
             let known = series.split('{').next() == Some(name);
             (known && carries(series)).then(|| value.parse::<f64>().expect("a number"))
         });
-        values.sum()
+        // Not `sum`: that of nothing is negative zero.
+        values.fold(0.0, |sum, value| sum + value)
     }
 
     /// Whether a series of that name is there at all.

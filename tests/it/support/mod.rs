@@ -7,7 +7,7 @@ mod gates;
 mod larder;
 mod metrics;
 mod origin;
-mod output;
+mod process;
 mod wire;
 
 use std::future::Future;
@@ -23,7 +23,7 @@ pub use origin::{Artifact, Origin, Script, Seen, script};
 pub use wire::Ended;
 
 /// Longer than anything here takes on a busy machine: reaching it means that something hangs.
-const PATIENCE: Duration = Duration::from_mins(1);
+const PATIENCE: Duration = Duration::from_secs(30);
 const POLL: Duration = Duration::from_millis(10);
 
 /// Where an artifact of the team `acme` is.
@@ -43,6 +43,27 @@ pub fn bytes(seed: u64, length: usize) -> Vec<u8> {
     }
     bytes.truncate(length);
     bytes
+}
+
+/// Asserts that the same bytes arrived as were sent, without printing thousands of them.
+#[track_caller]
+pub fn assert_bytes(arrived: &[u8], sent: &[u8]) {
+    let differs = arrived
+        .iter()
+        .zip(sent)
+        .position(|(one, other)| one != other);
+    let lengths = (arrived.len(), sent.len());
+    assert!(
+        arrived == sent,
+        "{lengths:?} bytes arrived and sent, differing first at {differs:?}"
+    );
+}
+
+/// Asserts that a body ended as promised, and is this one.
+#[track_caller]
+pub fn assert_whole((arrived, ended): &(Vec<u8>, Ended), sent: &[u8]) {
+    assert_bytes(arrived, sent);
+    assert_eq!(*ended, Ended::Whole);
 }
 
 /// Waits for `future`, and fails the test instead of hanging it.
