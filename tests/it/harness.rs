@@ -1,0 +1,186 @@
+//! The harness itself, against a plain client: what it tells of others it must do.
+
+use crate::support::{Client, Ended, Origin, Request, Setup, artifact, bytes, script};
+
+#[tokio::test]
+async fn the_origin_is_a_store() {
+    let origin = Origin::start();
+    let mut client = Client::new(origin.address()).token("t");
+    assert_eq!(client.get(&artifact("aa")).await.status, 404);
+    let upload = Request::new("PUT", &artifact("aa"))
+        .header("x-artifact-tag", "sig")
+        .body(b"body");
+    assert_eq!(client.ask(&upload.chunked()).await.status, 202);
+    let found = client.get(&artifact("aa")).await;
+    found.assert_body(b"body");
+    assert_eq!(found.header("x-artifact-tag"), Some("sig"));
+    assert_eq!(client.get("/v8/artifacts/aa?slug=other").await.status, 404);
+    let head = client.head(&artifact("aa")).await;
+    assert_eq!(
+        (head.status, head.header("content-length"), head.body.len()),
+        (200, Some("4"), 0)
+    );
+    let batch = client
+        .post("/v8/artifacts?slug=acme", br#"{"hashes":["aa","bb"]}"#)
+        .await;
+    assert_eq!(
+        batch.body,
+        br#"{"aa":{"size":4,"taskDurationMs":7},"bb":null}"#
+    );
+    let connections: Vec<_> = origin
+        .requests()
+        .iter()
+        .map(|seen| seen.connection)
+        .collect();
+    assert_eq!(connections, [0; 6], "kept alive");
+}
+
+#[tokio::test]
+async fn the_origin_refuses_whom_it_is_told_to() {
+    let origin = Origin::start();
+    origin.members(&["member"], 403);
+    let mut stranger = Client::new(origin.address()).token("stranger");
+    assert_eq!(stranger.get(&artifact("aa")).await.status, 403);
+    assert_eq!(
+        stranger.get("/v8/artifacts/status?slug=acme").await.status,
+        200
+    );
+    let mut member = Client::new(origin.address()).token("member");
+    assert_eq!(member.get(&artifact("aa")).await.status, 404);
+    assert_eq!(origin.gets("aa"), 2);
+}
+
+#[tokio::test]
+async fn a_script_is_played_in_order_and_gates_hold_it() {
+    let origin = Origin::start();
+    origin.once(
+        "GET",
+        "aa",
+        script()
+            .head(200)
+            .length(8)
+            .chunk(b"half")
+            .hold("rest")
+            .chunk(b"rest"),
+    );
+    let mut client = Client::new(origin.address());
+    client
+        .send_head(&Request::new("GET", "/v8/artifacts/aa"))
+        .await;
+    origin.wait_at("rest").await;
+    assert_eq!(
+        client.read_head().await.unwrap().get("content-length"),
+        Some("8")
+    );
+    assert_eq!(client.read_some(4).await, b"half");
+    origin.release("rest");
+    assert_eq!(client.read_rest().await, (b"rest".to_vec(), Ended::Whole));
+    assert_eq!(client.get("/v8/artifacts/aa").await.status, 404, "used up");
+}
+
+#[tokio::test]
+async fn every_broken_ending_is_seen_as_cut_and_every_whole_one_as_whole() {
+    let origin = Origin::start();
+    let cases = [
+        (
+            "cut",
+            script().head(200).length(9).chunk(b"half").cut(),
+            Ended::Cut,
+        ),
+        (
+            "reset",
+            script().head(200).chunked().chunk(b"half").reset(),
+            Ended::Cut,
+        ),
+        (
+            "short",
+            script().head(200).length(9).chunk(b"half"),
+            Ended::Cut,
+        ),
+        (
+            "no-last-chunk",
+            script().head(200).chunked().chunk(b"half").cut(),
+            Ended::Cut,
+        ),
+        (
+            "long",
+            script().head(200).length(2).chunk(b"half"),
+            Ended::Whole,
+        ),
+        (
+            "chunked",
+            script().head(200).chunked().chunk(b"ha").chunk(b"lf"),
+            Ended::Whole,
+        ),
+        (
+            "unframed",
+            script().head(200).unframed().chunk(b"half"),
+            Ended::Whole,
+        ),
+    ];
+    for (name, script, ended) in cases {
+        origin.always("GET", name, script);
+        let mut client = Client::new(origin.address());
+        assert_eq!(client.get(&artifact(name)).await.ended, ended, "{name}");
+    }
+    origin.always("GET", "silent", script().reset());
+    assert_eq!(
+        Client::new(origin.address())
+            .get(&artifact("silent"))
+            .await
+            .status,
+        0
+    );
+}
+
+#[tokio::test]
+async fn an_early_answer_comes_before_the_body() {
+    let origin = Origin::start();
+    origin.once("PUT", "aa", script().early().head(403).chunk(b"no"));
+    let mut client = Client::new(origin.address());
+    client
+        .send_head(&Request::new("PUT", &artifact("aa")).header("content-length", "100"))
+        .await;
+    assert_eq!(client.reply().await.status, 403);
+    client.send(&bytes(1, 40)).await;
+    client.leave();
+    let seen = origin
+        .until("the cut", |seen| seen.ended == Some(Ended::Cut))
+        .await;
+    assert_eq!(seen.body, bytes(1, 40));
+}
+
+#[tokio::test]
+async fn a_stopped_origin_refuses_and_comes_back_at_its_address() {
+    let mut origin = Origin::start();
+    let mut client = Client::new(origin.address());
+    assert_eq!(client.get(&artifact("aa")).await.status, 404);
+    origin.stop().await;
+    assert_eq!(
+        client.get(&artifact("aa")).await.status,
+        0,
+        "the old connection is broken"
+    );
+    assert_eq!(
+        client.get(&artifact("aa")).await.status,
+        0,
+        "a new one is refused"
+    );
+    origin.resume();
+    assert_eq!(client.get(&artifact("aa")).await.status, 404);
+}
+
+#[tokio::test]
+async fn a_command_runs_to_its_end_and_its_output_is_kept() {
+    let exit = Setup::alone().run(&["--no-such-flag"]).await;
+    assert!(exit.code.is_some());
+    assert!(exit.stdout.len() + exit.stderr.len() < 10_000);
+}
+
+#[test]
+fn bytes_differ_by_seed_and_position() {
+    assert_eq!(bytes(1, 1001).len(), 1001);
+    assert_ne!(bytes(1, 64), bytes(2, 64));
+    assert_ne!(bytes(1, 64)[..32], bytes(1, 64)[32..]);
+    assert_eq!(bytes(1, 64), bytes(1, 128)[..64]);
+}

@@ -1,0 +1,216 @@
+//! A process from its start to its end.
+
+use std::fs;
+use std::net::TcpListener;
+
+use tokio::net::TcpStream;
+
+use crate::support::{
+    Ended, Larder, Origin, Request, Setup, artifact, assert_bytes, assert_whole, bytes, eventually,
+    script,
+};
+
+#[tokio::test]
+async fn sigterm_finishes_what_runs_and_exits_0() {
+    let origin = Origin::start();
+    let body = bytes(1, 10_000);
+    let halved = script().head(200).length(10_000).chunk(&body[..5000]);
+    origin.once("GET", "aa", halved.hold("rest").chunk(&body[5000..]));
+    let mut larder = Larder::before(&origin).await;
+    let mut client = larder.client();
+    client
+        .send_head(&Request::new("GET", &artifact("aa")))
+        .await;
+    client.read_head().await.expect("a head");
+    assert_bytes(&client.read_some(5000).await, &body[..5000]);
+    larder.terminate();
+    let address = larder.address();
+    eventually("new connections to be refused", async || {
+        TcpStream::connect(address).await.is_err()
+    })
+    .await;
+    origin.release("rest");
+    assert_whole(&client.read_rest().await, &body[5000..]);
+    let exit = larder.exit().await;
+    assert_eq!(exit.code, Some(0), "{}", exit.stderr);
+}
+
+#[tokio::test]
+async fn sigterm_with_nothing_running_ends_at_once() {
+    let origin = Origin::start();
+    let larder = Larder::before(&origin).await;
+    let mut client = larder.client();
+    client.get(&artifact("aa")).await;
+    // The client's idle connection is no reason to wait out the grace.
+    let exit = tokio::time::timeout(std::time::Duration::from_secs(15), larder.stop()).await;
+    assert_eq!(exit.expect("well within the grace of 30 s").code, Some(0));
+}
+
+#[tokio::test]
+async fn what_runs_longer_than_the_grace_is_cut_and_not_stored() {
+    let origin = Origin::start();
+    let body = bytes(1, 10_000);
+    let endless = script()
+        .head(200)
+        .length(10_000)
+        .chunk(&body[..5000])
+        .stall();
+    origin.once("GET", "aa", endless);
+    origin.hold("aa", &body);
+    let larder = Setup::before(&origin)
+        .set("server.shutdown_grace", "100ms")
+        .start()
+        .await;
+    let mut client = larder.client();
+    client
+        .send_head(&Request::new("GET", &artifact("aa")))
+        .await;
+    client.read_head().await.expect("a head");
+    let larder = {
+        let setup = larder.setup().clone();
+        larder.stop().await;
+        setup.start().await
+    };
+    let (read, ended) = client.read_rest().await;
+    assert_eq!((read.len(), ended), (5000, Ended::Cut));
+    assert!(!larder.client().get(&artifact("aa")).await.is_hit());
+}
+
+#[tokio::test]
+async fn a_kill_costs_at_most_a_miss() {
+    let origin = Origin::start();
+    let body = bytes(1, 100_000);
+    let mut larder = Larder::before(&origin).await;
+    let mut client = larder.client();
+    for number in 0..20 {
+        client.put(&artifact(&format!("aa{number}")), &body).await;
+    }
+    origin.once(
+        "GET",
+        "half",
+        script().head(200).length(9000).chunk(b"half").stall(),
+    );
+    client
+        .send_head(&Request::new("GET", &artifact("half")))
+        .await;
+    client.read_head().await.expect("a head");
+    larder.kill().await;
+    let larder = larder.setup().clone().start().await;
+    let mut client = larder.client();
+    for number in 0..20 {
+        client
+            .get(&artifact(&format!("aa{number}")))
+            .await
+            .assert_body(&body);
+    }
+    assert_eq!(client.get(&artifact("half")).await.status, 404);
+}
+
+#[tokio::test]
+async fn a_port_in_use_is_one_clear_line_and_exit_1() {
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = taken.local_addr().expect("an address").to_string();
+    let setup = Setup::alone().toml("server.listen", &format!("[{address:?}]"));
+    let exit = setup.run(&["serve", "--config", "{config}"]).await;
+    assert_eq!(exit.code, Some(1), "{}", exit.stderr);
+    assert_one_line(&exit.stderr, &address);
+}
+
+#[tokio::test]
+async fn a_data_directory_that_cannot_be_written_is_one_clear_line() {
+    let setup = Setup::alone();
+    let file = setup.directory().join("file");
+    fs::write(&file, "not a directory").expect("a file");
+    let below = file.join("data").to_str().expect("a plain path").to_owned();
+    let setup = setup.set("data_dir", &below);
+    let exit = setup.run(&["serve", "--config", "{config}"]).await;
+    assert!(
+        matches!(exit.code, Some(1 | 2)),
+        "{:?}: {}",
+        exit.code,
+        exit.stderr
+    );
+    assert_one_line(&exit.stderr, &below);
+}
+
+#[tokio::test]
+async fn a_data_directory_has_one_process_and_the_second_is_told_which() {
+    let larder = Larder::alone().await;
+    let exit = larder.setup().run(&["serve", "--config", "{config}"]).await;
+    assert_eq!(exit.code, Some(2), "{}", exit.stderr);
+    assert_one_line(&exit.stderr, &larder.process().id().to_string());
+    assert_eq!(
+        larder.client().get(&artifact("aa")).await.status,
+        404,
+        "the first lives on"
+    );
+}
+
+#[tokio::test]
+async fn the_first_lines_tell_how_to_point_turbo_here() {
+    let larder = Larder::alone().await;
+    let printed = larder.printed();
+    for name in ["TURBO_API=", "TURBO_TOKEN=", "TURBO_TEAM="] {
+        let line = printed.lines().find(|line| line.contains(name));
+        assert!(
+            line.is_some_and(|line| line.trim_start().starts_with("export ")),
+            "{printed}"
+        );
+    }
+    assert!(printed.contains("--upstream vercel"), "{printed}");
+}
+
+#[tokio::test]
+async fn version_check_and_help_work_without_a_server() {
+    let setup = Setup::alone();
+    let version = setup.run(&["--version"]).await;
+    assert_eq!(version.code, Some(0));
+    assert_eq!(
+        version.stdout.trim(),
+        concat!("larder ", env!("CARGO_PKG_VERSION"))
+    );
+    let check = setup.run(&["check", "--config", "{config}"]).await;
+    assert_eq!(check.code, Some(0), "{}", check.stderr);
+    assert!(
+        check
+            .stdout
+            .lines()
+            .any(|line| line.starts_with("upstream.url = ")),
+        "{}",
+        check.stdout
+    );
+    let help = setup.run(&["--help"]).await;
+    assert_eq!(help.code, Some(0));
+    assert!(
+        help.stdout.contains("serve") && help.stdout.contains("check"),
+        "{}",
+        help.stdout
+    );
+    assert_eq!(setup.run(&["--no-such-flag"]).await.code, Some(2));
+    let wrong = setup.toml("upstream.conect_timeout", "'5s'");
+    let exit = wrong.run(&["serve", "--config", "{config}"]).await;
+    assert_eq!(exit.code, Some(2));
+    assert!(
+        exit.stderr.contains("connect_timeout"),
+        "the nearest known key: {}",
+        exit.stderr
+    );
+}
+
+/// Asserts that exactly one line of what was printed names `what`, and that nothing panicked.
+#[track_caller]
+fn assert_one_line(printed: &str, what: &str) {
+    let naming = printed.lines().filter(|line| names(line, what)).count();
+    assert_eq!(naming, 1, "{what} in: {printed}");
+    assert!(!printed.contains("panicked"), "{printed}");
+}
+
+/// Whether `what` stands in the line by itself, not as a part of a longer word or number.
+fn names(line: &str, what: &str) -> bool {
+    let stands_alone = |(start, _): (usize, &str)| {
+        let before = line[..start].chars().next_back();
+        let after = line[start + what.len()..].chars().next();
+        !before.into_iter().chain(after).any(char::is_alphanumeric)
+    };
+    line.match_indices(what).any(stands_alone)
+}

@@ -1,0 +1,26 @@
+//! Larder from outside: the real binary between a scripted origin and a client that sees every byte.
+//!
+//! One file for each thing a client can want, one test for each promise.
+
+#![cfg(test)]
+#![expect(unreachable_pub, reason = "a test binary exports nothing")]
+
+mod support;
+
+mod access;
+mod collapse;
+mod degrade;
+mod edges;
+mod fill;
+mod get;
+mod harness;
+mod head;
+mod large;
+mod life;
+mod observed;
+mod overwrite;
+mod put;
+mod refused;
+mod routes;
+mod secrets;
+mod verdicts;

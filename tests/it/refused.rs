@@ -1,0 +1,151 @@
+//! Uploads that fail: refused, cut, too large, or with nobody to take them.
+
+use crate::put::{announced, member};
+use crate::support::{
+    Ended, Larder, Origin, Request, Seen, Setup, artifact, bytes, error_code, script,
+};
+
+const ABSENT: &str = "larder; fwd=uri-miss; fwd-status=404";
+
+#[tokio::test]
+async fn a_refused_upload_leaves_nothing_and_its_refusal_is_relayed() {
+    let origin = Origin::start();
+    let larder = Larder::before(&origin).await;
+    for refusal in [400, 401, 402, 403, 413, 500] {
+        let mut client = member(&origin, &larder).await;
+        let hash = format!("refused{refusal}");
+        let words = format!(r#"{{"error":{{"code":"c{refusal}","message":"no"}}}}"#);
+        origin.always("PUT", &hash, script().head(refusal).chunk(words.as_bytes()));
+        let reply = client.put(&artifact(&hash), &bytes(1, 500)).await;
+        assert!(reply.status >= 400, "{refusal}");
+        if refusal < 500 {
+            assert_eq!((reply.status, reply.body), (refusal, words.into_bytes()));
+        }
+        let after = client.get(&artifact(&hash)).await;
+        assert_eq!(
+            (after.status, after.cache_status()),
+            (404, ABSENT),
+            "{refusal}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_cut_upload_leaves_no_entry_and_is_not_completed_upstream() {
+    let origin = Origin::start();
+    let larder = Larder::before(&origin).await;
+    let mut reader = member(&origin, &larder).await;
+    let mut writer = larder.client();
+    writer.send_head(&announced("aa", 100_000)).await;
+    writer.send(&bytes(1, 60_000)).await;
+    origin
+        .until("a part", |seen| {
+            seen.is("PUT", "aa") && !seen.body.is_empty()
+        })
+        .await;
+    writer.leave();
+    let cut = |seen: &Seen| seen.is("PUT", "aa") && seen.ended == Some(Ended::Cut);
+    origin.until("the cut", cut).await;
+    assert_eq!(reader.get(&artifact("aa")).await.cache_status(), ABSENT);
+
+    writer
+        .send_head(&Request::new("PUT", &artifact("bb")).chunked())
+        .await;
+    writer.send(b"7d0\r\n").await;
+    writer.send(&bytes(1, 1000)).await;
+    writer.leave();
+    assert_eq!(reader.get(&artifact("bb")).await.cache_status(), ABSENT);
+    let whole = origin
+        .requests()
+        .iter()
+        .any(|seen| seen.method() == "PUT" && seen.ended == Some(Ended::Whole));
+    assert!(!whole, "the upstream took a part for the whole");
+}
+
+#[tokio::test]
+async fn an_early_refusal_is_relayed_while_the_body_is_in_flight() {
+    let origin = Origin::start();
+    let larder = Larder::before(&origin).await;
+    let words = br#"{"error":{"code":"forbidden","message":"read only"}}"#;
+    origin.once("PUT", "aa", script().early().head(403).chunk(words));
+    let mut client = larder.client();
+    client.send_head(&announced("aa", 1_000_000)).await;
+    client.send(&bytes(1, 10_000)).await;
+    let reply = client.reply().await;
+    assert_eq!((reply.status, reply.body.as_slice()), (403, &words[..]));
+}
+
+#[tokio::test]
+async fn a_body_over_the_limit_is_refused_and_reaches_nobody() {
+    let origin = Origin::start();
+    let larder = Setup::before(&origin)
+        .set("upload.max_size", "64KiB")
+        .start()
+        .await;
+    let mut client = member(&origin, &larder).await;
+    let mut writer = larder.client();
+    writer.send_head(&announced("aa", 65_537)).await;
+    let by_length = writer.reply().await;
+    assert_eq!(by_length.status, 413);
+    error_code(&by_length);
+    let chunked = Request::new("PUT", &artifact("bb"))
+        .body(&bytes(1, 65_537))
+        .chunked();
+    assert_eq!(larder.client().ask(&chunked).await.status, 413);
+    for hash in ["aa", "bb"] {
+        assert_eq!(client.get(&artifact(hash)).await.cache_status(), ABSENT);
+        assert!(origin.seen("PUT", hash).is_empty());
+    }
+    assert_eq!(
+        client.put(&artifact("cc"), &bytes(1, 65_536)).await.status,
+        202
+    );
+}
+
+#[tokio::test]
+async fn an_upload_the_upstream_cannot_take_is_refused_softly_and_leaves_nothing() {
+    let mut origin = Origin::start();
+    let larder = Larder::before(&origin).await;
+    let mut client = member(&origin, &larder).await;
+    origin.stop().await;
+    let reply = client.put(&artifact("aa"), &bytes(1, 500)).await;
+    // 5xx and 429 make clients pause or give up for the run; 401 and 403 would blame the caller.
+    assert!((400..500).contains(&reply.status), "{}", reply.status);
+    assert!(![401, 403, 429].contains(&reply.status), "{}", reply.status);
+    error_code(&reply);
+    let after = client.get(&artifact("aa")).await;
+    assert_eq!(after.status, 404);
+    assert_eq!(
+        after.cache_status(),
+        "larder; fwd=uri-miss; detail=upstream-unreachable"
+    );
+}
+
+#[tokio::test]
+async fn on_failure_keep_keeps_uploads_of_proven_writers_only() {
+    let mut origin = Origin::start();
+    let larder = Setup::before(&origin)
+        .set("upload.on_failure", "keep")
+        .start()
+        .await;
+    let mut writer = member(&origin, &larder).await;
+    assert_eq!(
+        writer.put(&artifact("proof-of-writing"), b"x").await.status,
+        202
+    );
+    origin.stop().await;
+    assert_eq!(
+        writer.put(&artifact("aa"), &bytes(1, 500)).await.status,
+        202
+    );
+    writer
+        .get(&artifact("aa"))
+        .await
+        .assert_body(&bytes(1, 500));
+    let stranger = larder
+        .client_as("stranger")
+        .put(&artifact("bb"), b"x")
+        .await;
+    assert!((400..500).contains(&stranger.status), "{}", stranger.status);
+    assert_eq!(writer.get(&artifact("bb")).await.status, 404);
+}

@@ -1,0 +1,274 @@
+//! An origin that does exactly what a test tells it to, byte by byte, and remembers what it was asked.
+//!
+//! Without a script it behaves as a small Vercel: see [`store`].
+
+mod connection;
+mod script;
+mod store;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+
+use parking_lot::Mutex;
+use tokio::net::{TcpListener, TcpSocket};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use super::gates::Gates;
+use super::wire::{Ended, Head};
+use super::within;
+pub use script::{Script, script};
+pub use store::Artifact;
+use store::Store;
+
+/// A running origin; gone when dropped.
+#[derive(Debug)]
+pub struct Origin {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+    door: Door,
+}
+
+/// One request as it arrived.
+#[derive(Clone, Debug)]
+pub struct Seen {
+    pub connection: usize,
+    pub head: Head,
+    pub body: Vec<u8>,
+    /// How its body ended, once it has.
+    pub ended: Option<Ended>,
+}
+
+/// A port that is listened to, or one that refuses and that nobody else can take meanwhile.
+#[derive(Debug)]
+enum Door {
+    Open(JoinSet<()>),
+    Shut(TcpSocket),
+}
+
+/// What the connections share.
+#[derive(Debug, Default)]
+struct Shared {
+    seen: watch::Sender<Vec<Seen>>,
+    open: watch::Sender<usize>,
+    accepted: AtomicUsize,
+    gates: Gates,
+    plans: Mutex<Vec<Plan>>,
+    store: Mutex<Store>,
+}
+
+#[derive(Debug)]
+struct Plan {
+    method: String,
+    name: String,
+    script: Script,
+    once: bool,
+}
+
+// === impl Origin ===
+
+impl Origin {
+    /// Listens on a port of its own.
+    pub fn start() -> Self {
+        let socket = bind("127.0.0.1:0".parse().expect("an address"));
+        let address = socket.local_addr().expect("a bound socket");
+        let shared = Arc::new(Shared::default());
+        let door = Door::listen(socket, &shared);
+        Self {
+            address,
+            shared,
+            door,
+        }
+    }
+
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Breaks every connection and refuses new ones.
+    pub async fn stop(&mut self) {
+        if let Door::Open(serving) = &mut self.door {
+            serving.shutdown().await;
+            let mut open = self.shared.open.subscribe();
+            within("connections to close", open.wait_for(|open| *open == 0))
+                .await
+                .expect("ours");
+            self.door = Door::Shut(bind(self.address));
+        }
+    }
+
+    /// Listens again at the same address.
+    pub fn resume(&mut self) {
+        let bound = std::mem::replace(&mut self.door, Door::Open(JoinSet::new()));
+        if let Door::Shut(socket) = bound {
+            self.door = Door::listen(socket, &self.shared);
+        }
+    }
+
+    /// Answers the next such request by `script`; several are used up in order. `name` is a path,
+    /// or its last segment.
+    pub fn once(&self, method: &str, name: &str, script: Script) {
+        self.plan(method, name, script, true);
+    }
+
+    /// Answers all such requests by `script`, until [`forget`](Self::forget).
+    pub fn always(&self, method: &str, name: &str, script: Script) {
+        self.plan(method, name, script, false);
+    }
+
+    /// Forgets every script.
+    pub fn forget(&self) {
+        self.shared.plans.lock().clear();
+    }
+
+    /// Holds an artifact of the team `acme`.
+    pub fn hold(&self, hash: &str, artifact: impl Into<Artifact>) {
+        self.hold_at("slug=acme", hash, artifact);
+    }
+
+    /// Holds an artifact under exactly this query.
+    pub fn hold_at(&self, query: &str, hash: &str, artifact: impl Into<Artifact>) {
+        self.shared.store.lock().hold(query, hash, artifact.into());
+    }
+
+    /// Only these tokens may use the team `acme` from now on; others get `refusal`.
+    pub fn members(&self, tokens: &[&str], refusal: u16) {
+        self.shared.store.lock().members(tokens, refusal);
+    }
+
+    /// Waits until an answer has come to the gate of that name.
+    pub async fn wait_at(&self, gate: &str) {
+        self.shared.gates.reached(gate).await;
+    }
+
+    /// Opens a gate.
+    pub fn release(&self, gate: &str) {
+        self.shared.gates.open(gate);
+    }
+
+    /// Every such request so far. `name` is a path, or its last segment.
+    pub fn seen(&self, method: &str, name: &str) -> Vec<Seen> {
+        let all = self.shared.seen.borrow();
+        all.iter()
+            .filter(|seen| seen.is(method, name))
+            .cloned()
+            .collect()
+    }
+
+    /// Every request so far.
+    pub fn requests(&self) -> Vec<Seen> {
+        self.shared.seen.borrow().clone()
+    }
+
+    /// How often an artifact was fetched.
+    pub fn gets(&self, hash: &str) -> usize {
+        self.seen("GET", hash).len()
+    }
+
+    /// Waits until a request that fits has been seen, and returns it.
+    pub async fn until(&self, what: &str, fits: impl Fn(&Seen) -> bool) -> Seen {
+        let mut seen = self.shared.seen.subscribe();
+        let all = within(what, seen.wait_for(|all| all.iter().any(&fits)))
+            .await
+            .expect("ours");
+        all.iter()
+            .find(|seen| fits(seen))
+            .cloned()
+            .expect("just seen")
+    }
+
+    fn plan(&self, method: &str, name: &str, script: Script, once: bool) {
+        let (method, name) = (method.to_owned(), name.to_owned());
+        self.shared.plans.lock().push(Plan {
+            method,
+            name,
+            script,
+            once,
+        });
+    }
+}
+
+// === impl Seen ===
+
+impl Seen {
+    pub fn method(&self) -> &str {
+        self.head.word(0)
+    }
+
+    pub fn target(&self) -> &str {
+        self.head.word(1)
+    }
+
+    pub fn path(&self) -> &str {
+        self.target().split('?').next().unwrap_or_default()
+    }
+
+    pub fn query(&self) -> &str {
+        self.target().split_once('?').map_or("", |(_, query)| query)
+    }
+
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.head.get(name)
+    }
+
+    /// The bearer token, empty where there is none.
+    pub fn token(&self) -> &str {
+        self.header("authorization")
+            .and_then(|value| value.strip_prefix("Bearer "))
+            .unwrap_or("")
+    }
+
+    /// Whether it is a request of this method to this path, or to one that ends in this segment.
+    pub fn is(&self, method: &str, name: &str) -> bool {
+        let last = self.path().rsplit('/').next();
+        self.method() == method && (self.path() == name || last == Some(name))
+    }
+}
+
+// === impl Door ===
+
+impl Door {
+    fn listen(socket: TcpSocket, shared: &Arc<Shared>) -> Self {
+        let listener = socket.listen(1024).expect("a listening socket");
+        let mut serving = JoinSet::new();
+        serving.spawn(accept(listener, Arc::clone(shared)));
+        Self::Open(serving)
+    }
+}
+
+// === impl Shared ===
+
+impl Shared {
+    /// The script for a request, if one was written for it.
+    fn script(&self, seen: &Seen) -> Option<Script> {
+        let mut plans = self.plans.lock();
+        let found = plans
+            .iter()
+            .position(|plan| seen.is(&plan.method, &plan.name))?;
+        if plans[found].once {
+            Some(plans.remove(found).script)
+        } else {
+            Some(plans[found].script.clone())
+        }
+    }
+}
+
+fn bind(address: SocketAddr) -> TcpSocket {
+    let socket = TcpSocket::new_v4().expect("a socket");
+    socket.set_reuseaddr(true).expect("an option");
+    socket.bind(address).expect("a free port");
+    socket
+}
+
+/// Accepts until dropped; the connections end with it.
+async fn accept(listener: TcpListener, shared: Arc<Shared>) {
+    let mut connections = JoinSet::new();
+    while let Ok((stream, _)) = listener.accept().await {
+        connections.spawn(connection::serve(stream, Arc::clone(&shared)));
+    }
+}

@@ -1,0 +1,133 @@
+//! The life of a verdict: how it is got, how long it holds, what ends it.
+
+use crate::access::{assert_nothing_of, held};
+use crate::support::{Larder, Origin, Request, Setup, artifact, script};
+
+const MEMORY: &str = "larder; hit; detail=memory";
+
+#[tokio::test]
+async fn a_hit_without_a_verdict_costs_one_head_of_that_hash_and_then_none() {
+    let origin = Origin::start();
+    origin.members(&["member", "colleague"], 403);
+    let larder = Larder::before(&origin).await;
+    let body = held(&origin, &larder, "aa").await;
+    held(&origin, &larder, "bb").await;
+    let before = origin.requests().len();
+    let mut colleague = larder.client_as("colleague");
+    for hash in ["aa", "aa", "bb"] {
+        let reply = colleague.get(&artifact(hash)).await;
+        reply.assert_body(&body);
+        assert_eq!(reply.cache_status(), MEMORY);
+    }
+    let after: Vec<_> = origin.requests().drain(before..).collect();
+    assert_eq!(after.len(), 1);
+    assert!(after[0].is("HEAD", "aa") && after[0].token() == "colleague");
+    assert_eq!(after[0].target(), artifact("aa"));
+}
+
+#[tokio::test]
+async fn a_burst_of_hits_without_a_verdict_costs_one_head() {
+    let origin = Origin::start();
+    origin.members(&["member", "colleague"], 403);
+    let larder = Larder::before(&origin).await;
+    held(&origin, &larder, "aa").await;
+    origin.once("HEAD", "aa", script().hold("verdict").usual());
+    let mut clients: Vec<_> = (0..8).map(|_| larder.client_as("colleague")).collect();
+    for client in &mut clients {
+        client
+            .send_head(&Request::new("GET", &artifact("aa")))
+            .await;
+    }
+    origin.wait_at("verdict").await;
+    origin.release("verdict");
+    for client in &mut clients {
+        assert_eq!(client.reply().await.cache_status(), MEMORY);
+    }
+    assert_eq!(origin.seen("HEAD", "aa").len(), 1);
+}
+
+#[tokio::test]
+async fn a_401_revokes_at_once() {
+    let origin = Origin::start();
+    let larder = Larder::before(&origin).await;
+    let body = held(&origin, &larder, "aa").await;
+    let mut client = larder.client();
+    assert_eq!(client.get(&artifact("aa")).await.cache_status(), MEMORY);
+    origin.members(&[], 401);
+    assert_eq!(client.get(&artifact("unknown")).await.status, 401);
+    let reply = client.get(&artifact("aa")).await;
+    assert_eq!(reply.status, 401);
+    assert_nothing_of(&reply, &body);
+}
+
+#[tokio::test]
+async fn a_refused_upload_says_nothing_about_reading() {
+    let origin = Origin::start();
+    let larder = Larder::before(&origin).await;
+    held(&origin, &larder, "aa").await;
+    let before = origin.requests().len();
+    let refused = script().head(403).chunk(b"{}");
+    origin.once("PUT", "bb", refused);
+    let mut client = larder.client();
+    assert_eq!(client.put(&artifact("bb"), b"x").await.status, 403);
+    assert_eq!(client.get(&artifact("aa")).await.cache_status(), MEMORY);
+    assert_eq!(origin.requests().len(), before + 1, "no probe");
+}
+
+#[tokio::test]
+async fn a_hit_survives_an_outage_for_the_accepted_and_is_a_miss_for_strangers() {
+    let mut origin = Origin::start();
+    let larder = Larder::before(&origin).await;
+    let body = held(&origin, &larder, "aa").await;
+    origin.stop().await;
+    let hit = larder.client().get(&artifact("aa")).await;
+    hit.assert_body(&body);
+    assert_eq!(hit.cache_status(), MEMORY);
+    let stranger = larder.client_as("stranger").get(&artifact("aa")).await;
+    assert_eq!(stranger.status, 404);
+    assert_nothing_of(&stranger, &body);
+}
+
+#[tokio::test]
+async fn an_acceptance_survives_a_restart_in_an_outage() {
+    let mut origin = Origin::start();
+    let larder = Larder::before(&origin).await;
+    let body = held(&origin, &larder, "aa").await;
+    origin.stop().await;
+    let larder = larder.restart().await;
+    larder
+        .client()
+        .get(&artifact("aa"))
+        .await
+        .assert_body(&body);
+    assert_nothing_of(
+        &larder.client_as("stranger").get(&artifact("aa")).await,
+        &body,
+    );
+}
+
+#[tokio::test]
+async fn an_expired_verdict_is_asked_again_and_holds_while_nobody_can_be_asked() {
+    let mut origin = Origin::start();
+    let larder = Setup::before(&origin)
+        .set("access.verdict_ttl", "1ms")
+        .start()
+        .await;
+    let body = held(&origin, &larder, "aa").await;
+    let before = origin.seen("HEAD", "aa").len();
+    larder
+        .client()
+        .get(&artifact("aa"))
+        .await
+        .assert_body(&body);
+    assert_eq!(origin.seen("HEAD", "aa").len(), before + 1);
+    origin.stop().await;
+    let grace = larder.client().get(&artifact("aa")).await;
+    grace.assert_body(&body);
+    assert_eq!(grace.cache_status(), "larder; hit; detail=memory; grace");
+    origin.resume();
+    origin.members(&[], 403);
+    let refused = larder.client().get(&artifact("aa")).await;
+    assert_eq!(refused.status, 403);
+    assert_nothing_of(&refused, &body);
+}
