@@ -8,13 +8,19 @@
 //! A request is named, looked up, and then either authorised and served, or transferred. Each
 //! station hands the next a richer type; everything moves down once and up once.
 
+pub mod access;
 pub mod admin;
+pub mod app;
 pub mod artifact;
 pub mod caller;
 pub mod cli;
 pub mod config;
 pub mod metrics;
+pub mod proxy;
+pub mod router;
 pub mod server;
 pub mod tasks;
 pub mod telemetry;
+pub mod tiers;
+pub mod transfer;
 pub mod upstream;

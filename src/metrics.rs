@@ -8,6 +8,9 @@ use prometheus::{
 
 use crate::artifact::{Outcome, RouteName, Tier};
 
+/// A value that goes up and down; clones share it.
+pub type Gauge = IntGauge;
+
 /// Sub-millisecond hits to sixty-second uploads, in seconds.
 const BUCKETS: [f64; 17] = [
     0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5,
@@ -88,30 +91,11 @@ impl Metrics {
     /// Only where two metrics share a name, which a test excludes.
     pub fn new() -> Result<Self, prometheus::Error> {
         let registry = Registry::new();
-        let request_labels = ["route", "outcome"];
-        let total = counters(
-            &registry,
-            "larder_requests_total",
-            "Requests answered.",
-            &request_labels,
-        )?;
-        let seconds = histograms(
-            &registry,
-            "larder_request_seconds",
-            "Time to the answer's end.",
-            &request_labels,
-        )?;
-        let first = histograms(
-            &registry,
-            "larder_first_byte_seconds",
-            "Time to the answer's head.",
-            &request_labels,
-        )?;
-        let bytes = counters(
-            &registry,
-            "larder_response_bytes_total",
-            "Body bytes sent to clients.",
-            &["outcome"],
+        let gauge = |name, help| one(&registry, IntGauge::new(name, help)?);
+        let counter = |name, help| one(&registry, IntCounter::new(name, help)?);
+        let saved_seconds = prometheus::Counter::new(
+            "larder_saved_seconds_total",
+            "Task time that GET hits stood for.",
         )?;
         let build = gauges(
             &registry,
@@ -120,25 +104,9 @@ impl Metrics {
             &["version"],
         )?;
         build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
-        let requests = RouteName::ALL
-            .iter()
-            .flat_map(|route| {
-                Outcome::LABELS
-                    .iter()
-                    .map(move |outcome| [route.as_str(), outcome])
-            })
-            .map(|labels| RequestMetrics {
-                total: total.with_label_values(&labels),
-                seconds: seconds.with_label_values(&labels),
-                first_byte: first.with_label_values(&labels),
-            })
-            .collect();
         Ok(Self {
-            requests,
-            response_bytes: Outcome::LABELS
-                .iter()
-                .map(|outcome| bytes.with_label_values(&[outcome]))
-                .collect(),
+            requests: request_metrics(&registry)?,
+            response_bytes: response_bytes(&registry)?,
             upstream_requests: counters(
                 &registry,
                 "larder_upstream_requests_total",
@@ -164,38 +132,17 @@ impl Metrics {
                 "Judgements of callers.",
                 &["result", "source"],
             )?,
-            fills_in_flight: one(
-                &registry,
-                IntGauge::new("larder_fills_in_flight", "Fills running.")?,
+            fills_in_flight: gauge("larder_fills_in_flight", "Fills running.")?,
+            saved_bytes: counter("larder_saved_bytes_total", "Bytes of GET hits.")?,
+            saved_seconds: one(&registry, saved_seconds)?,
+            connections: gauge("larder_connections", "Connections open.")?,
+            access_lines_lost: counter(
+                "larder_access_lines_lost_total",
+                "Access lines the writer could not take.",
             )?,
-            saved_bytes: one(
-                &registry,
-                IntCounter::new("larder_saved_bytes_total", "Bytes of GET hits.")?,
-            )?,
-            saved_seconds: one(
-                &registry,
-                prometheus::Counter::new(
-                    "larder_saved_seconds_total",
-                    "Task time that GET hits stood for.",
-                )?,
-            )?,
-            connections: one(
-                &registry,
-                IntGauge::new("larder_connections", "Connections open.")?,
-            )?,
-            access_lines_lost: one(
-                &registry,
-                IntCounter::new(
-                    "larder_access_lines_lost_total",
-                    "Access lines the writer could not take.",
-                )?,
-            )?,
-            events_lost: one(
-                &registry,
-                IntCounter::new(
-                    "larder_events_lost_total",
-                    "Usage events that were not forwarded.",
-                )?,
+            events_lost: counter(
+                "larder_events_lost_total",
+                "Usage events that were not forwarded.",
             )?,
             registry,
         })
@@ -262,6 +209,52 @@ impl Eviction {
             Self::Corrupt => "corrupt",
         }
     }
+}
+
+fn request_metrics(registry: &Registry) -> Result<Vec<RequestMetrics>, prometheus::Error> {
+    let labels = ["route", "outcome"];
+    let total = counters(
+        registry,
+        "larder_requests_total",
+        "Requests answered.",
+        &labels,
+    )?;
+    let seconds = histograms(
+        registry,
+        "larder_request_seconds",
+        "Time to the answer's end.",
+        &labels,
+    )?;
+    let first_byte = histograms(
+        registry,
+        "larder_first_byte_seconds",
+        "Time to the answer's head.",
+        &labels,
+    )?;
+    let pairs = RouteName::ALL.iter().flat_map(|route| {
+        Outcome::LABELS
+            .iter()
+            .map(move |outcome| [route.as_str(), outcome])
+    });
+    let handles = pairs.map(|pair| RequestMetrics {
+        total: total.with_label_values(&pair),
+        seconds: seconds.with_label_values(&pair),
+        first_byte: first_byte.with_label_values(&pair),
+    });
+    Ok(handles.collect())
+}
+
+fn response_bytes(registry: &Registry) -> Result<Vec<IntCounter>, prometheus::Error> {
+    let bytes = counters(
+        registry,
+        "larder_response_bytes_total",
+        "Body bytes sent to clients.",
+        &["outcome"],
+    )?;
+    Ok(Outcome::LABELS
+        .iter()
+        .map(|outcome| bytes.with_label_values(&[outcome]))
+        .collect())
 }
 
 fn tier_metrics(registry: &Registry) -> Result<[TierMetrics; 2], prometheus::Error> {
@@ -368,7 +361,11 @@ mod tests {
         let [metric] = counted.as_slice() else {
             panic!("{counted:?}")
         };
-        let labels: Vec<_> = metric.get_label().iter().map(|pair| pair.value()).collect();
+        let labels: Vec<_> = metric
+            .get_label()
+            .iter()
+            .map(prometheus::proto::LabelPair::value)
+            .collect();
         assert_eq!(labels, ["denied", "pass"]);
     }
 }

@@ -71,6 +71,11 @@ impl Admin {
         }
     }
 
+    /// The statement that `/readyz` gives; whoever starts and stops the process makes it.
+    pub fn readiness(&self) -> Readiness {
+        self.readiness.clone()
+    }
+
     /// The bounds of the admin listener's connections.
     pub fn limits() -> Limits {
         Limits {
@@ -96,12 +101,12 @@ impl Admin {
         }
         match path {
             "/metrics" => self.figures().await,
-            "/readyz" => self.readiness(),
+            "/readyz" => self.tell_readiness(),
             _ => text(StatusCode::OK, "ok\n"),
         }
     }
 
-    fn readiness(&self) -> Answer {
+    fn tell_readiness(&self) -> Answer {
         let status = if self.readiness.is_ready() {
             StatusCode::OK
         } else {

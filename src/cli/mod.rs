@@ -12,6 +12,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
+use tokio::runtime::{Builder, Runtime};
 
 use crate::config::{self, Environment, Flags, Loaded};
 
@@ -101,6 +102,18 @@ fn usage(error: &clap::Error) -> ExitCode {
     }
 }
 
+/// Most threads for calls that block: the disk tier bounds its own jobs well below this.
+const BLOCKING_THREADS: usize = 64;
+
+/// The runtime that everything runs on.
+fn runtime() -> io::Result<Runtime> {
+    Builder::new_multi_thread()
+        .enable_all()
+        .max_blocking_threads(BLOCKING_THREADS)
+        .thread_name("larder")
+        .build()
+}
+
 /// Prints lines to standard error.
 fn complain(lines: &[String]) {
     let mut stderr = io::stderr().lock();
@@ -118,7 +131,7 @@ impl Arguments {
             None => loaded(self.flags, environment, serve::run),
             Some(Command::Serve(flags)) => loaded(flags, environment, serve::run),
             Some(Command::Check(flags)) => loaded(flags, environment, |loaded| check::run(&loaded)),
-            Some(Command::Demo) => demo::run(),
+            Some(Command::Demo) => demo::run(&environment.temp_dir()),
         }
     }
 }

@@ -47,6 +47,12 @@ impl Environment {
         Self(variables.into_iter().collect())
     }
 
+    /// Where files that nobody keeps go.
+    pub fn temp_dir(&self) -> PathBuf {
+        self.get("TMPDIR")
+            .map_or_else(|| PathBuf::from("/tmp"), PathBuf::from)
+    }
+
     /// A variable's value; an empty one counts as not set, as the system's own conventions have it.
     pub(super) fn get(&self, name: &str) -> Option<&OsStr> {
         self.0

@@ -6,6 +6,8 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError, channel, sync_channel}
 use std::thread;
 use std::time::Duration;
 
+use parking_lot::Mutex;
+
 use super::line::AccessLine;
 use crate::config::{self, LogFormat, LogLevel};
 use crate::metrics::Metrics;
@@ -36,7 +38,7 @@ pub struct AccessLog {
 struct Writer {
     lines: SyncSender<AccessLine>,
     /// Closed by the writer's end.
-    ended: Receiver<()>,
+    ended: Mutex<Receiver<()>>,
 }
 
 /// The writing thread's side.
@@ -95,7 +97,10 @@ impl AccessLog {
                 drop(alive);
             })?;
         Ok(Self {
-            writer: Some(Writer { lines, ended }),
+            writer: Some(Writer {
+                lines,
+                ended: Mutex::new(ended),
+            }),
             metrics,
         })
     }
@@ -124,7 +129,9 @@ impl Drop for AccessLog {
         };
         drop(lines);
         // Nothing is ever sent here: the end is the news, and so is its absence.
-        if ended.recv_timeout(FLUSH_PATIENCE) == Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
+        if ended.lock().recv_timeout(FLUSH_PATIENCE)
+            == Err(std::sync::mpsc::RecvTimeoutError::Timeout)
+        {
             tracing::warn!("the last access lines could not be written in time");
         }
     }

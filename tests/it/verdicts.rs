@@ -110,7 +110,7 @@ async fn an_acceptance_survives_a_restart_in_an_outage() {
 async fn an_expired_verdict_is_asked_again_and_holds_while_nobody_can_be_asked() {
     let mut origin = Origin::start();
     let larder = Setup::before(&origin)
-        .set("access.verdict_ttl", "1ms")
+        .set("access.verdict_ttl", "1ns")
         .start()
         .await;
     let body = held(&origin, &larder, "aa").await;

@@ -128,6 +128,7 @@ async fn send(
     let (framing, tells_the_truth) = (answer.framing, answer.tells_the_truth());
     for step in answer.body {
         let next = match step {
+            Step::Raw(_) if is_head => Next::Request,
             Step::Raw(bytes) => written(stream.write_all(&framing.frame(&bytes)).await.is_ok()),
             Step::Hold(gate) => {
                 shared.gates.pass(&gate).await;
@@ -142,8 +143,9 @@ async fn send(
         }
     }
     match framing {
+        Framing::Chunked | Framing::Length(_) if is_head => Next::Request,
         Framing::Chunked => written(stream.write_all(b"0\r\n\r\n").await.is_ok()),
-        Framing::Length(_) => written(is_head || tells_the_truth),
+        Framing::Length(_) => written(tells_the_truth),
         Framing::Unframed => Next::Close,
     }
 }

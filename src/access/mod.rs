@@ -1,0 +1,283 @@
+//! May this caller read this team's artifacts?
+//!
+//! A hit rests on evidence that the upstream accepted *this* caller for *this* scope: a 2xx on an
+//! artifact route, remembered for a while, or one `HEAD` of the very artifact. Everything else is
+//! no hit. Standalone, a list kept here decides, or nobody.
+
+mod evidence;
+mod probes;
+mod tokens;
+mod verdicts;
+
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use tokio::time::{Duration, Instant};
+
+pub use evidence::{Evidence, Right, weigh};
+pub use tokens::Denial;
+
+use self::probes::Probes;
+use self::verdicts::{Remembered, Subject, Verdicts};
+use crate::artifact::{Answer, ArtifactKey, Failure, ScopeDigest};
+use crate::caller::{Caller, CallerDigest};
+use crate::config::{self, AccessMode};
+use crate::metrics::Metrics;
+use crate::tasks::Tasks;
+use crate::upstream::{ArtifactRequest, Stated, Upstream};
+
+/// How long one question to the upstream about a caller may take: a hit waits for it.
+const PROBE_BUDGET: Duration = Duration::from_secs(2);
+/// How long the accepted are served on grace before the upstream is asked again after it could not
+/// be: an outage must not cost every hit a budget.
+const PROBE_PAUSE: Duration = Duration::from_secs(2);
+
+/// Judges callers.
+pub struct Access {
+    mode: AccessMode,
+    verdicts: Verdicts,
+    probes: Probes,
+    upstream: Arc<Upstream>,
+    metrics: Arc<Metrics>,
+    tasks: Tasks,
+    unaskable_until: Mutex<Option<Instant>>,
+}
+
+/// Who asks for what.
+#[derive(Debug)]
+pub struct Question<'a> {
+    /// Who asks.
+    pub caller: &'a Caller,
+    /// For which artifact.
+    pub key: &'a ArtifactKey,
+    /// The request's raw query.
+    pub query: &'a str,
+    /// How the upstream would be asked.
+    pub request: &'a ArtifactRequest,
+}
+
+/// May they?
+#[derive(Clone, Debug)]
+pub enum Decision {
+    /// Yes; `grace` where the acceptance outlived its time because the upstream cannot be asked.
+    Allowed {
+        /// Accepted before, and the upstream cannot be asked now.
+        grace: bool,
+    },
+    /// The list here says no.
+    Denied(Denial),
+    /// The upstream says no, in these words.
+    Refused(Answer),
+    /// The upstream has no such artifact for this caller.
+    Absent(Answer),
+    /// A stranger, and the upstream cannot be asked.
+    Unknown(Failure),
+}
+
+// === impl Access ===
+
+impl Access {
+    /// Judges as configured, asking `upstream` where it is the judge.
+    pub fn new(
+        config: &config::Access,
+        upstream: Arc<Upstream>,
+        metrics: Arc<Metrics>,
+        tasks: Tasks,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            mode: config.mode.clone(),
+            verdicts: Verdicts::new(config.verdict_ttl, config.offline_grace),
+            probes: Probes::default(),
+            upstream,
+            metrics,
+            tasks,
+            unaskable_until: Mutex::new(None),
+        })
+    }
+
+    /// Whether callers are judged at all.
+    pub fn is_open(&self) -> bool {
+        matches!(self.mode, AccessMode::Open)
+    }
+
+    /// Judges a caller by what is kept here, before anything is asked of anybody.
+    pub fn admits(&self, question: &Question<'_>, right: Right) -> Result<(), Denial> {
+        let AccessMode::Tokens(list) = &self.mode else {
+            return Ok(());
+        };
+        let judged = tokens::judge(list, question.caller, question.query, right);
+        self.metrics.verdict(
+            if judged.is_ok() {
+                "accepted"
+            } else {
+                "refused"
+            },
+            "list",
+        );
+        judged
+    }
+
+    /// Judges a token for the routes that are about no single artifact.
+    pub fn admits_query(&self, caller: &Caller, query: &str) -> Result<(), Denial> {
+        let AccessMode::Tokens(list) = &self.mode else {
+            return Ok(());
+        };
+        tokens::judge(list, caller, query, Right::Read)
+    }
+
+    /// Decides whether a hit may be served.
+    pub async fn may_read(self: &Arc<Self>, question: &Question<'_>) -> Decision {
+        match &self.mode {
+            AccessMode::Open => Decision::Allowed { grace: false },
+            AccessMode::Tokens(_) => match self.admits(question, Right::Read) {
+                Ok(()) => Decision::Allowed { grace: false },
+                Err(denial) => Decision::Denied(denial),
+            },
+            AccessMode::Upstream => self.as_the_upstream_judges(question).await,
+        }
+    }
+
+    /// Whether the upstream's acceptance of a caller for this right is fresh.
+    pub fn is_proven(&self, caller: CallerDigest, scope: ScopeDigest, right: Right) -> bool {
+        match &self.mode {
+            AccessMode::Open | AccessMode::Tokens(_) => true,
+            AccessMode::Upstream => self.verdicts.is_proven(Subject {
+                caller,
+                scope,
+                right,
+            }),
+        }
+    }
+
+    /// Learns from the upstream's answer to an artifact request.
+    pub fn learn(&self, caller: CallerDigest, scope: ScopeDigest, right: Right, answer: &Answer) {
+        let subject = Subject {
+            caller,
+            scope,
+            right,
+        };
+        match weigh(answer.code(), answer.body()) {
+            Evidence::Proves => self.verdicts.accept(subject),
+            Evidence::RevokesCaller => self.verdicts.revoke_caller(subject, answer.clone()),
+            Evidence::RevokesRight => self.verdicts.revoke_right(subject, answer.clone()),
+            Evidence::CouldNotBeAsked | Evidence::Nothing => {}
+        }
+    }
+
+    /// Learns that the upstream gave the caller an artifact.
+    pub fn learn_read(&self, caller: CallerDigest, scope: ScopeDigest) {
+        self.verdicts.accept(Subject {
+            caller,
+            scope,
+            right: Right::Read,
+        });
+    }
+
+    async fn as_the_upstream_judges(self: &Arc<Self>, question: &Question<'_>) -> Decision {
+        let subject = Subject {
+            caller: question.caller.digest(),
+            scope: question.key.scope.digest(),
+            right: Right::Read,
+        };
+        match self.verdicts.recall(subject) {
+            Remembered::Accepted { renew } => {
+                self.metrics.verdict("accepted", "memory");
+                if renew {
+                    self.renew(subject, question.request.clone());
+                }
+                Decision::Allowed { grace: false }
+            }
+            Remembered::Refused(answer) => {
+                self.metrics.verdict("refused", "memory");
+                Decision::Refused(answer)
+            }
+            Remembered::Lapsed if self.is_unaskable() => Decision::Allowed { grace: true },
+            Remembered::Lapsed => self.ask(subject, question, true).await,
+            Remembered::Unknown => self.ask(subject, question, false).await,
+        }
+    }
+
+    /// Asks once for everybody who waits for the same verdict on the same artifact.
+    async fn ask(
+        self: &Arc<Self>,
+        subject: Subject,
+        question: &Question<'_>,
+        lapsed: bool,
+    ) -> Decision {
+        let stated = self
+            .probes
+            .once((subject, question.key.digest), || {
+                self.upstream.stat(question.request.clone(), PROBE_BUDGET)
+            })
+            .await;
+        let decision = self.conclude(subject, stated, lapsed);
+        let result = match &decision {
+            Decision::Allowed { grace: false } => "accepted",
+            Decision::Allowed { grace: true } => "grace",
+            Decision::Denied(_) | Decision::Refused(_) => "refused",
+            Decision::Absent(_) | Decision::Unknown(_) => "unknown",
+        };
+        self.metrics.verdict(result, "probe");
+        decision
+    }
+
+    fn conclude(&self, subject: Subject, stated: probes::Told, lapsed: bool) -> Decision {
+        match stated {
+            probes::Told::Present => {
+                self.verdicts.accept(subject);
+                Decision::Allowed { grace: false }
+            }
+            probes::Told::Refused(answer) => {
+                self.learn(subject.caller, subject.scope, subject.right, &answer);
+                let asked = weigh(answer.code(), answer.body()) != Evidence::CouldNotBeAsked;
+                if asked || !lapsed {
+                    Decision::Refused(answer)
+                } else {
+                    Decision::Allowed { grace: true }
+                }
+            }
+            probes::Told::Absent(answer) => {
+                // It proves nothing, but an origin that hides a team looks just like this.
+                self.verdicts.withdraw(subject);
+                Decision::Absent(answer)
+            }
+            probes::Told::Failed(failure) => {
+                *self.unaskable_until.lock() = Some(Instant::now() + PROBE_PAUSE);
+                if lapsed {
+                    Decision::Allowed { grace: true }
+                } else {
+                    Decision::Unknown(failure)
+                }
+            }
+        }
+    }
+
+    fn is_unaskable(&self) -> bool {
+        self.unaskable_until
+            .lock()
+            .is_some_and(|until| Instant::now() < until)
+    }
+
+    /// Renews an acceptance whose time is nearly up, while nobody waits.
+    fn renew(self: &Arc<Self>, subject: Subject, request: ArtifactRequest) {
+        let access = Arc::clone(self);
+        self.tasks.spawn(async move {
+            match access.upstream.stat(request, PROBE_BUDGET).await {
+                Stated::Present(..) => access.verdicts.accept(subject),
+                Stated::Refused(answer) => {
+                    access.learn(subject.caller, subject.scope, subject.right, &answer);
+                }
+                // An absence says nothing while the acceptance is fresh.
+                Stated::Absent(_) | Stated::Failed(_) => {}
+            }
+        });
+    }
+}
+
+impl std::fmt::Debug for Access {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Access")
+            .field("mode", &self.mode)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,116 @@
+//! `POST` to the artifacts root: which of these exist? Passed through, or answered standalone.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::request::Parts;
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use super::{Here, Proxy, ProxyError, Reply, Served};
+use crate::access::Right;
+use crate::artifact::{ArtifactHash, Meta, Outcome};
+use crate::upstream::{Upstream, forwarded_headers};
+
+/// Most hashes one request asks about, as the API has it.
+const MAX_HASHES: usize = 100;
+
+#[derive(Deserialize)]
+struct Batch {
+    hashes: Vec<String>,
+}
+
+impl Proxy {
+    /// Says which artifacts exist.
+    pub async fn batch(self: &Arc<Self>, head: &Parts, body: Bytes) -> Result<Served, ProxyError> {
+        if self.upstream.is_none() {
+            return self.batch_here(head, &body).await;
+        }
+        let answer = self
+            .ask_upstream(head, body)
+            .await?
+            .map_err(ProxyError::BatchUnanswered)?;
+        Ok(Served {
+            outcome: Outcome::Passed,
+            reply: Reply::Relayed(answer),
+        })
+    }
+
+    /// Passes a small request on and takes the small answer.
+    pub(super) async fn ask_upstream(
+        &self,
+        head: &Parts,
+        body: Bytes,
+    ) -> Result<Result<crate::artifact::Answer, crate::artifact::Failure>, ProxyError> {
+        let request = forwarded(&self.upstream, head, body)?;
+        Ok(self.upstream.ask(request).await)
+    }
+
+    async fn batch_here(
+        self: &Arc<Self>,
+        head: &Parts,
+        body: &Bytes,
+    ) -> Result<Served, ProxyError> {
+        let Ok(Batch { hashes }) = serde_json::from_slice(body) else {
+            return Err(ProxyError::BadBody("the body is {\"hashes\": [..]}"));
+        };
+        if hashes.len() > MAX_HASHES {
+            return Err(ProxyError::BadBody("at most 100 hashes in one request"));
+        }
+        let mut found = Map::new();
+        for hash in hashes {
+            let described = self.describe_for_batch(head, &hash).await?;
+            found.insert(hash, described);
+        }
+        let reply = Reply::Here(Here::Exist(Value::Object(found).to_string().into()));
+        Ok(Served {
+            outcome: Outcome::Answered,
+            reply,
+        })
+    }
+
+    async fn describe_for_batch(&self, head: &Parts, hash: &str) -> Result<Value, ProxyError> {
+        let Ok(hash) = ArtifactHash::parse(hash) else {
+            return Ok(
+                json!({ "error": { "message": "an artifact hash is 1 to 512 letters, digits, '-' or '_'" } }),
+            );
+        };
+        let ask = self.name(head, hash)?;
+        self.access.admits(&ask.question(), Right::Read)?;
+        let Some(found) = self.tiers.lookup(&ask.key.digest).await else {
+            return Ok(Value::Null);
+        };
+        Ok(found
+            .meta()
+            .await
+            .map_or(Value::Null, |meta| describe(&meta)))
+    }
+}
+
+/// A request as it goes upstream, where it is about no single artifact.
+pub(super) fn forwarded<B>(
+    upstream: &Upstream,
+    head: &Parts,
+    body: B,
+) -> Result<http::Request<B>, ProxyError> {
+    let mut request = http::Request::new(body);
+    *request.method_mut() = head.method.clone();
+    *request.uri_mut() = upstream.target(&head.uri)?.into();
+    *request.headers_mut() = forwarded_headers(&head.headers);
+    Ok(request)
+}
+
+fn describe(meta: &Meta) -> Value {
+    let fields = &meta.label.fields;
+    let millis = fields.duration().map_or(0, |duration| duration.as_millis());
+    let mut described =
+        json!({ "size": meta.size, "taskDurationMs": u64::try_from(millis).unwrap_or(u64::MAX) });
+    let tag = fields
+        .as_map()
+        .get("x-artifact-tag")
+        .and_then(|tag| tag.to_str().ok());
+    if let (Some(tag), Some(map)) = (tag, described.as_object_mut()) {
+        map.insert("tag".to_owned(), Value::from(tag));
+    }
+    described
+}

@@ -1,0 +1,82 @@
+//! What a client is told when there is nothing to serve.
+
+use crate::access::Denial;
+use crate::artifact::{Failure, InvalidHash, Outcome};
+use crate::caller::RepeatedAuthorization;
+use crate::upstream::BadTarget;
+
+/// Nothing to serve, and why; the router turns it into an answer.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ProxyError {
+    /// The path names no artifact.
+    #[error(transparent)]
+    InvalidHash(#[from] InvalidHash),
+    /// The credential is ambiguous.
+    #[error(transparent)]
+    RepeatedAuthorization(#[from] RepeatedAuthorization),
+    /// The path cannot be passed on safely.
+    #[error(transparent)]
+    BadTarget(#[from] BadTarget),
+    /// The body is not what the route takes.
+    #[error("{0}")]
+    BadBody(&'static str),
+    /// More header fields than an entry holds.
+    #[error("the x-artifact-* header fields exceed 32 fields or 6 KiB")]
+    TooManyFields,
+    /// The body is larger than may be.
+    #[error("the body is larger than {0} bytes")]
+    TooLarge(u64),
+    /// The list here says no.
+    #[error("{0}")]
+    Denied(#[from] Denial),
+    /// There is no such artifact here, and nowhere else to ask.
+    #[error("there is no such artifact")]
+    Absent,
+    /// There is no such route here, and nowhere else to ask.
+    #[error("there is no such route on a Larder without an upstream")]
+    NoRoute,
+    /// A read the upstream could not answer: a miss.
+    #[error("{0}")]
+    Unanswered(Failure),
+    /// The same, where the operator wants to see it as the fault it is.
+    #[error("{0}")]
+    Unserved(Failure),
+    /// An existence check the upstream could not answer: clients ask one by one then.
+    #[error("{0}")]
+    BatchUnanswered(Failure),
+    /// An upload that did not reach the upstream.
+    #[error("this upload did not reach the upstream: {0}")]
+    Undelivered(Failure),
+    /// Another request that did not reach the upstream.
+    #[error("{0}")]
+    Unpassed(Failure),
+    /// An upload that broke off.
+    #[error("the upload broke off")]
+    Cut,
+    /// An upload there is no room to spool.
+    #[error("there is no room here for this upload")]
+    NoRoom,
+}
+
+impl ProxyError {
+    /// How the request was answered.
+    pub fn outcome(&self) -> Outcome {
+        match self {
+            Self::InvalidHash(_) => Outcome::Error("invalid_hash"),
+            Self::RepeatedAuthorization(_)
+            | Self::BadTarget(_)
+            | Self::BadBody(_)
+            | Self::TooManyFields => Outcome::Error("bad_request"),
+            Self::TooLarge(_) => Outcome::Error("too_large"),
+            Self::Denied(_) => Outcome::Denied,
+            Self::Absent => Outcome::Absent,
+            Self::NoRoute => Outcome::Error("not_found"),
+            Self::Unanswered(failure) | Self::Unserved(failure) => Outcome::Degraded(*failure),
+            Self::BatchUnanswered(failure)
+            | Self::Undelivered(failure)
+            | Self::Unpassed(failure) => Outcome::Undelivered(*failure),
+            Self::Cut => Outcome::Error("upload_cut"),
+            Self::NoRoom => Outcome::Error("no_room"),
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! `HEAD` of an artifact: from a tier's meta, else the upstream; never a fill.
+
+use std::sync::Arc;
+
+use tokio::time::Duration;
+
+use super::get::not_allowed;
+use super::{Ask, Proxy, ProxyError, Reply, Served, ServedBody};
+use crate::access::{Decision, Right};
+use crate::artifact::Outcome;
+use crate::tiers::Found;
+use crate::upstream::Stated;
+
+/// How long the upstream may take to describe an artifact.
+const STAT_BUDGET: Duration = Duration::from_secs(10);
+
+impl Proxy {
+    /// Describes an artifact.
+    pub async fn head(self: &Arc<Self>, ask: &Ask) -> Result<Served, ProxyError> {
+        self.describe(ask)
+            .await
+            .map_err(|error| self.as_told(error))
+    }
+
+    async fn describe(self: &Arc<Self>, ask: &Ask) -> Result<Served, ProxyError> {
+        self.access.admits(&ask.question(), Right::Read)?;
+        if let Some(found) = self.tiers.lookup(&ask.key.digest).await
+            && let Some(served) = self.describe_hit(ask, found).await
+        {
+            return served;
+        }
+        if self.upstream.is_none() {
+            return Err(ProxyError::Absent);
+        }
+        self.describe_miss(ask).await
+    }
+
+    async fn describe_hit(
+        self: &Arc<Self>,
+        ask: &Ask,
+        found: Found,
+    ) -> Option<Result<Served, ProxyError>> {
+        let grace = match self.access.may_read(&ask.question()).await {
+            Decision::Allowed { grace } => grace,
+            other => return Some(not_allowed(other)),
+        };
+        let tier = found.tier();
+        let meta = found.meta().await.ok()?;
+        let reply = Reply::Artifact {
+            fields: meta.label.fields.clone(),
+            length: Some(meta.size),
+            body: ServedBody::Empty,
+        };
+        Some(Ok(Served {
+            outcome: Outcome::Hit { tier, grace },
+            reply,
+        }))
+    }
+
+    async fn describe_miss(&self, ask: &Ask) -> Result<Served, ProxyError> {
+        let (caller, scope) = (ask.caller.digest(), ask.key.scope.digest());
+        match self.upstream.stat(ask.request.clone(), STAT_BUDGET).await {
+            Stated::Present(headers, length) => {
+                self.access.learn_read(caller, scope);
+                Ok(Served {
+                    outcome: Outcome::Passed,
+                    reply: Reply::Stated(headers, length),
+                })
+            }
+            Stated::Absent(answer) => Ok(Served {
+                outcome: Outcome::Absent,
+                reply: Reply::Relayed(answer),
+            }),
+            Stated::Refused(answer) => {
+                self.access.learn(caller, scope, Right::Read, &answer);
+                Ok(Served {
+                    outcome: Outcome::Refused(answer.code()),
+                    reply: Reply::Relayed(answer),
+                })
+            }
+            Stated::Failed(failure) => Err(ProxyError::Unanswered(failure)),
+        }
+    }
+}

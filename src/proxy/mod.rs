@@ -1,0 +1,194 @@
+//! The decisions: one file for each thing a client can want.
+//!
+//! A request comes in as an [`Ask`], already named; what goes out is [`Served`] or a
+//! [`ProxyError`], and neither knows a status code.
+
+mod batch;
+mod error;
+mod events;
+mod get;
+mod head;
+mod pass;
+mod put;
+mod served;
+
+use std::sync::Arc;
+
+use http::request::Parts;
+use tokio::time::Duration;
+
+pub use crate::access::Denial;
+pub use error::ProxyError;
+pub use events::EventQueue;
+pub use put::UploadBody;
+pub use served::{Here, Reply, Served, ServedBody};
+
+use crate::access::{Access, Question};
+use crate::artifact::{ArtifactHash, ArtifactKey, OriginId, Scope};
+use crate::caller::{Caller, Sealer};
+use crate::config::{Config, OnReadFailure};
+use crate::metrics::Metrics;
+use crate::tasks::Tasks;
+use crate::tiers::Tiers;
+use crate::transfer::{Filling, Flights, LookAgain, Uploads};
+use crate::upstream::{ArtifactRequest, Upstream, artifact_headers, is_loop};
+
+/// Bodies up to this size stay in memory while they arrive, whatever the memory tier admits.
+const LEAST_IN_MEMORY: u64 = 64 * 1024;
+/// And never more than this, whatever the memory tier admits.
+const MOST_IN_MEMORY: u64 = 4 * 1024 * 1024;
+
+/// Everything a decision needs.
+pub struct Proxy {
+    config: Config,
+    origin: OriginId,
+    sealer: Sealer,
+    tiers: Arc<Tiers>,
+    upstream: Arc<Upstream>,
+    access: Arc<Access>,
+    flights: Arc<Flights>,
+    uploads: Arc<Uploads>,
+    events: EventQueue,
+    metrics: Arc<Metrics>,
+    tasks: Tasks,
+}
+
+/// The parts a proxy is made of.
+#[derive(Debug)]
+pub struct Stations {
+    /// Seals credentials.
+    pub sealer: Sealer,
+    /// Where artifacts rest.
+    pub tiers: Arc<Tiers>,
+    /// The origin.
+    pub upstream: Arc<Upstream>,
+    /// Who judges callers.
+    pub access: Arc<Access>,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// Where detached work runs.
+    pub tasks: Tasks,
+}
+
+/// An artifact request, named.
+#[derive(Clone, Debug)]
+pub struct Ask {
+    /// Which artifact.
+    pub key: ArtifactKey,
+    /// Who asks.
+    pub caller: Caller,
+    /// The raw query.
+    pub query: String,
+    /// The same request as it goes upstream.
+    pub request: ArtifactRequest,
+    /// The client cannot be told the end of a body otherwise than by its length (HTTP/1.0).
+    pub needs_length: bool,
+}
+
+impl Proxy {
+    /// Puts the stations together.
+    pub fn new(config: Config, stations: Stations) -> Arc<Self> {
+        let Stations {
+            sealer,
+            tiers,
+            upstream,
+            access,
+            metrics,
+            tasks,
+        } = stations;
+        let events = EventQueue::start(&upstream, &metrics, &tasks);
+        Arc::new(Self {
+            origin: upstream.origin_id(),
+            config,
+            sealer,
+            tiers,
+            upstream,
+            access,
+            flights: Arc::default(),
+            uploads: Arc::default(),
+            events,
+            metrics,
+            tasks,
+        })
+    }
+
+    /// Names an artifact request.
+    pub fn name(&self, head: &Parts, hash: ArtifactHash) -> Result<Ask, ProxyError> {
+        let caller = self.sealer.seal(&head.headers)?;
+        let query = head.uri.query().unwrap_or_default().to_owned();
+        let scope = Scope::new(&query, caller.digest());
+        let forward = &self.config.upstream.forward_headers;
+        let request = ArtifactRequest {
+            path_and_query: self.upstream.target(&head.uri)?,
+            headers: artifact_headers(&head.headers, &caller, forward),
+        };
+        let key = ArtifactKey::new(&self.origin, scope, hash);
+        Ok(Ask {
+            key,
+            caller,
+            query,
+            request,
+            needs_length: head.version < http::Version::HTTP_11,
+        })
+    }
+
+    /// Whether this listener asks for no credential at all.
+    pub fn is_open(&self) -> bool {
+        self.access.is_open()
+    }
+
+    /// Whether this very process has forwarded the request before.
+    pub fn is_loop(head: &Parts) -> bool {
+        is_loop(&head.headers)
+    }
+
+    fn filling(&self, look_again: LookAgain) -> Filling {
+        Filling {
+            tiers: Arc::clone(&self.tiers),
+            metrics: Arc::clone(&self.metrics),
+            in_memory: self.in_memory(),
+            look_again,
+        }
+    }
+
+    fn in_memory(&self) -> u64 {
+        self.config
+            .tier
+            .memory
+            .max_artifact
+            .clamp(LEAST_IN_MEMORY, MOST_IN_MEMORY)
+    }
+
+    /// A read that failed, as the operator wants clients to see it.
+    fn as_told(&self, error: ProxyError) -> ProxyError {
+        match (error, self.config.upstream.on_read_failure) {
+            (ProxyError::Unanswered(failure), OnReadFailure::Error) => {
+                ProxyError::Unserved(failure)
+            }
+            (error, _) => error,
+        }
+    }
+
+    fn upload_timeout(&self) -> Duration {
+        self.config.upload.timeout
+    }
+}
+
+impl Ask {
+    fn question(&self) -> Question<'_> {
+        Question {
+            caller: &self.caller,
+            key: &self.key,
+            query: &self.query,
+            request: &self.request,
+        }
+    }
+}
+
+impl std::fmt::Debug for Proxy {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Proxy")
+            .field("origin", &self.origin)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,325 @@
+//! `PUT` of an artifact: through the spool to the upstream, and into the tiers when it accepts.
+//!
+//! The upload runs as nobody's: the client's wait has a bound of its own, and once the body is whole
+//! here it is delivered whether or not somebody still waits. How each ending leaves the tiers is
+//! decided in one place, [`Upload::settle`].
+
+use std::sync::Arc;
+
+use http_body_util::combinators::UnsyncBoxBody;
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+
+use super::{Ask, Here, Proxy, ProxyError, Reply, Served};
+use crate::access::Right;
+use crate::artifact::{Failure, Fields, Label, Outcome};
+use crate::config::OnUploadFailure;
+use crate::transfer::{Reader, Received, Spool, SpoolWriter, Turn, Whole, receive};
+use crate::upstream::Delivered;
+
+/// How far ahead of the upstream an upload is read whose caller has not proven its right to write.
+const UNPROVEN_AHEAD: u64 = 8 * 1024 * 1024;
+
+/// An upload's body, whatever it comes from.
+pub type UploadBody = UnsyncBoxBody<bytes::Bytes, hyper::Error>;
+
+/// An upload under way.
+struct Upload {
+    proxy: Arc<Proxy>,
+    ask: Ask,
+    turn: Turn,
+    /// Where the client waits; taken by the first answer.
+    client: Option<oneshot::Sender<Result<Served, ProxyError>>>,
+}
+
+/// How delivering to the upstream went, and what was received meanwhile.
+struct Ending {
+    delivered: Delivered,
+    received: Received,
+}
+
+impl Proxy {
+    /// Takes an upload whose head carries `fields` and claims `length`.
+    ///
+    /// What its head forbids is refused before the body is asked for.
+    pub async fn put(
+        self: &Arc<Self>,
+        ask: Ask,
+        fields: Option<Fields>,
+        length: Option<u64>,
+        body: UploadBody,
+    ) -> Result<Served, ProxyError> {
+        self.access.admits(&ask.question(), Right::Write)?;
+        let fields = fields.ok_or(ProxyError::TooManyFields)?;
+        let limit = self.config.upload.max_size;
+        if length.is_some_and(|length| length > limit) {
+            return Err(ProxyError::TooLarge(limit));
+        }
+        let (client, answer) = oneshot::channel();
+        let turn = self.uploads.begin(ask.key.digest);
+        let upload = Upload {
+            proxy: Arc::clone(self),
+            ask,
+            turn,
+            client: Some(client),
+        };
+        let label = Label::new(&upload.ask.key, fields);
+        self.tasks
+            .spawn(async move { upload.run(label, length, body).await });
+        match timeout(self.upload_timeout(), answer).await {
+            Ok(Ok(served)) => served,
+            Ok(Err(_)) => Err(ProxyError::Cut),
+            Err(_) => Err(ProxyError::Undelivered(Failure::Timeout)),
+        }
+    }
+}
+
+impl Upload {
+    async fn run(mut self, label: Label, length: Option<u64>, body: UploadBody) {
+        let (tiers, in_memory) = (&self.proxy.tiers, self.proxy.in_memory());
+        let (writer, spool) =
+            Spool::open(tiers, self.ask.key.clone(), label, length, in_memory).await;
+        if self.proxy.upstream.is_none() {
+            let received = receive(body, writer, self.limit()).await;
+            return self.settle_here(received).await;
+        }
+        let ending = match length {
+            Some(length) => self.stream(writer, &spool, length, body).await,
+            None => self.spool_first(writer, &spool, body).await,
+        };
+        if let Some(ending) = ending {
+            self.settle(ending).await;
+        }
+    }
+
+    /// Sends while receiving: the length is known.
+    async fn stream(
+        &mut self,
+        writer: SpoolWriter,
+        spool: &Spool,
+        length: u64,
+        body: UploadBody,
+    ) -> Option<Ending> {
+        let reader = spool.reader()?.with_length(Some(length));
+        if !self.may_write() {
+            spool.set_pace(Some(UNPROVEN_AHEAD));
+        }
+        let receiving = receive(body, writer, self.limit());
+        let delivering = self.deliver(spool, reader, length);
+        let (received, delivered) = tokio::join!(receiving, delivering);
+        Some(Ending {
+            delivered,
+            received,
+        })
+    }
+
+    async fn deliver(&mut self, spool: &Spool, reader: Reader, length: u64) -> Delivered {
+        let delivered = self.store(spool, reader, length).await;
+        match &delivered {
+            Delivered::Accepted(_) => {}
+            Delivered::Refused(answer) => {
+                // The client is told at once, also in the middle of its body.
+                let reply = Reply::Relayed(answer.clone());
+                self.answer(Ok(Served {
+                    outcome: Outcome::UploadRefused,
+                    reply,
+                }));
+                spool.abandon();
+            }
+            Delivered::Failed { .. } if self.keeps() => {}
+            Delivered::Failed { failure, .. } => {
+                self.answer(Err(ProxyError::Undelivered(*failure)));
+                spool.abandon();
+            }
+        }
+        delivered
+    }
+
+    /// Sends what the spool holds, and once more where the connection broke: one that the upstream
+    /// had closed while it was idle looks just like that, and the same bytes twice are the same
+    /// artifact.
+    async fn store(&self, spool: &Spool, reader: Reader, length: u64) -> Delivered {
+        let (upstream, request) = (&self.proxy.upstream, &self.ask.request);
+        let delivered = upstream.store(request.clone(), length, reader).await;
+        let Delivered::Failed {
+            failure: Failure::Cut,
+            sent_whole,
+        } = delivered
+        else {
+            return delivered;
+        };
+        let Some(reader) = spool.reader() else {
+            return delivered;
+        };
+        match upstream
+            .store(request.clone(), length, reader.with_length(Some(length)))
+            .await
+        {
+            Delivered::Failed {
+                failure,
+                sent_whole: then,
+            } => Delivered::Failed {
+                failure,
+                sent_whole: sent_whole || then,
+            },
+            delivered => delivered,
+        }
+    }
+
+    /// Receives everything, then sends: a chunked upload gets its length.
+    ///
+    /// Nobody reads meanwhile, so that a spool that cannot hold the whole body ends at once rather
+    /// than wait for a reader that only starts at the end.
+    async fn spool_first(
+        &mut self,
+        writer: SpoolWriter,
+        spool: &Spool,
+        body: UploadBody,
+    ) -> Option<Ending> {
+        let limit = self.limit();
+        let received = receive(body, writer, limit).await;
+        let size = match &received {
+            Received::Whole(whole) => whole.size,
+            cut_short => {
+                self.answer(Err(why_not_whole(cut_short, limit)));
+                return None;
+            }
+        };
+        let reader = spool.reader()?.with_length(Some(size));
+        let delivered = self.store(spool, reader, size).await;
+        Some(Ending {
+            delivered,
+            received,
+        })
+    }
+
+    /// Leaves the tiers as the upload ended, and then answers.
+    async fn settle(mut self, ending: Ending) {
+        let Ending {
+            delivered,
+            received,
+        } = ending;
+        let (caller, scope) = (self.ask.caller.digest(), self.ask.key.scope.digest());
+        let access = Arc::clone(&self.proxy.access);
+        match (delivered, received) {
+            (Delivered::Accepted(answer), Received::Whole(whole)) => {
+                access.learn(caller, scope, Right::Write, &answer);
+                let outcome = self.publish(*whole, true).await;
+                self.answer(Ok(Served {
+                    outcome,
+                    reply: Reply::Relayed(answer),
+                }));
+            }
+            // Accepted what never came whole: whatever the upstream holds now, it is not ours to say.
+            (Delivered::Accepted(answer), _) => {
+                self.forget().await;
+                self.answer(Ok(Served {
+                    outcome: Outcome::Passed,
+                    reply: Reply::Relayed(answer),
+                }));
+            }
+            (Delivered::Refused(answer), _) => {
+                access.learn(caller, scope, Right::Write, &answer);
+                let reply = Reply::Relayed(answer);
+                self.answer(Ok(Served {
+                    outcome: Outcome::UploadRefused,
+                    reply,
+                }));
+            }
+            (Delivered::Failed { .. }, Received::Whole(whole)) if self.keeps() => {
+                let outcome = self.publish(*whole, true).await;
+                self.answer(Ok(Served {
+                    outcome,
+                    reply: Reply::Here(self.uploaded()),
+                }));
+            }
+            (
+                Delivered::Failed {
+                    failure,
+                    sent_whole,
+                },
+                _,
+            ) => {
+                if sent_whole {
+                    self.forget().await;
+                }
+                self.answer(Err(ProxyError::Undelivered(failure)));
+            }
+        }
+    }
+
+    /// The same without an upstream: the last to land wins.
+    async fn settle_here(mut self, received: Received) {
+        let Received::Whole(whole) = received else {
+            let limit = self.limit();
+            return self.answer(Err(why_not_whole(&received, limit)));
+        };
+        let served = match self.publish(*whole, false).await {
+            outcome @ Outcome::Stored => Ok(Served {
+                outcome,
+                reply: Reply::Here(self.uploaded()),
+            }),
+            _ => Err(ProxyError::NoRoom),
+        };
+        self.answer(served);
+    }
+
+    /// Makes the accepted upload visible, or the key forgotten, before anybody hears of it.
+    async fn publish(&self, whole: Whole, must_be_alone: bool) -> Outcome {
+        let landing = match whole.landing {
+            Ok(landing) if !must_be_alone || self.turn.was_alone() => landing,
+            Ok(_) => {
+                self.forget().await;
+                return Outcome::Passed;
+            }
+            Err(bypass) => {
+                self.forget().await;
+                return Outcome::Bypassed(bypass);
+            }
+        };
+        let published = self.proxy.tiers.publish(landing).await;
+        self.proxy.flights.supersede(&self.ask.key.digest);
+        published.map_or_else(Outcome::Bypassed, |()| Outcome::Stored)
+    }
+
+    async fn forget(&self) {
+        self.proxy.tiers.forget(&self.ask.key.digest).await;
+        self.proxy.flights.supersede(&self.ask.key.digest);
+    }
+
+    fn answer(&mut self, served: Result<Served, ProxyError>) {
+        if let Some(client) = self.client.take()
+            && client.send(served).is_err()
+        {
+            tracing::debug!(hash = %self.ask.key.hash, "an upload ended after its client had left");
+        }
+    }
+
+    fn uploaded(&self) -> Here {
+        Here::Uploaded(format!("/v8/artifacts/{}", self.ask.key.hash))
+    }
+
+    fn keeps(&self) -> bool {
+        self.proxy.config.upload.on_failure == OnUploadFailure::Keep && self.may_write()
+    }
+
+    fn may_write(&self) -> bool {
+        self.proxy.access.is_proven(
+            self.ask.caller.digest(),
+            self.ask.key.scope.digest(),
+            Right::Write,
+        )
+    }
+
+    fn limit(&self) -> u64 {
+        self.proxy.config.upload.max_size
+    }
+}
+
+fn why_not_whole(received: &Received, limit: u64) -> ProxyError {
+    match received {
+        Received::TooLarge => ProxyError::TooLarge(limit),
+        Received::Unwanted => ProxyError::NoRoom,
+        Received::Cut | Received::Whole(_) => ProxyError::Cut,
+    }
+}

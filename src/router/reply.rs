@@ -1,0 +1,175 @@
+//! What a decision gives, as an HTTP answer: the only place of the proxy with status codes.
+
+use bytes::Bytes;
+use http::header::{
+    ALLOW, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION, VIA,
+};
+use http::{Response, StatusCode};
+use serde_json::json;
+
+use crate::artifact::{Answer, Failure, Outcome};
+use crate::proxy::{Denial, Here, ProxyError, Reply, Served, ServedBody};
+
+/// RFC 9211.
+const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
+/// What an artifact is where nobody said.
+const OCTETS: HeaderValue = HeaderValue::from_static("application/octet-stream");
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+/// RFC 9110 §7.6.3; the protocol version is the one the upstream spoke.
+const OUR_VIA: HeaderValue = HeaderValue::from_static("1.1 larder");
+
+/// Turns what was decided into an answer.
+pub(super) fn respond(decided: Result<Served, ProxyError>) -> (Outcome, Response<ServedBody>) {
+    let (outcome, mut response) = match decided {
+        Ok(Served { outcome, reply }) => (outcome, reply_with(reply)),
+        Err(error) => (error.outcome(), refuse(&error)),
+    };
+    stamp(&mut response, outcome);
+    (outcome, response)
+}
+
+/// An error of the router's own, in the API's shape.
+pub(super) fn error(status: StatusCode, code: &str, message: &str) -> Response<ServedBody> {
+    let body = json!({ "error": { "code": code, "message": message } }).to_string();
+    small(status, body.into())
+}
+
+/// Appends our member to `Cache-Status`; an upstream's own stays in front of it.
+pub(super) fn stamp(response: &mut Response<ServedBody>, outcome: Outcome) {
+    if let Ok(value) = HeaderValue::try_from(outcome.to_string()) {
+        response.headers_mut().append(CACHE_STATUS, value);
+    }
+}
+
+fn reply_with(reply: Reply) -> Response<ServedBody> {
+    match reply {
+        Reply::Artifact {
+            fields,
+            length,
+            body,
+        } => artifact(fields.as_map().clone(), length, body),
+        Reply::Stated(headers, length) => stated(headers, length),
+        Reply::Relayed(answer) => relayed(&answer),
+        Reply::Passed(response) => {
+            let mut response = response.map(ServedBody::Upstream);
+            response.headers_mut().append(VIA, OUR_VIA);
+            response
+        }
+        Reply::Here(here) => made_here(here),
+    }
+}
+
+fn artifact(fields: HeaderMap, length: Option<u64>, body: ServedBody) -> Response<ServedBody> {
+    let mut response = Response::new(body);
+    *response.headers_mut() = fields;
+    let headers = response.headers_mut();
+    headers.entry(CONTENT_TYPE).or_insert(OCTETS);
+    if let Some(length) = length {
+        headers.insert(CONTENT_LENGTH, length.into());
+    }
+    response
+}
+
+fn stated(headers: HeaderMap, length: Option<u64>) -> Response<ServedBody> {
+    let mut response = artifact(headers, length, ServedBody::Empty);
+    response.headers_mut().append(VIA, OUR_VIA);
+    response
+}
+
+fn relayed(answer: &Answer) -> Response<ServedBody> {
+    let head = answer.head();
+    let mut response = Response::new(ServedBody::Whole(answer.body().clone()));
+    *response.status_mut() = head.status;
+    *response.headers_mut() = head.headers.clone();
+    let headers = response.headers_mut();
+    // Old clients follow it around us, or take the upload for stored.
+    headers.remove(LOCATION);
+    headers.insert(CONTENT_LENGTH, (answer.body().len() as u64).into());
+    headers.append(VIA, OUR_VIA);
+    response
+}
+
+fn made_here(here: Here) -> Response<ServedBody> {
+    match here {
+        Here::Uploaded(path) => small(
+            StatusCode::ACCEPTED,
+            json!({ "urls": [path] }).to_string().into(),
+        ),
+        Here::Enabled => small(
+            StatusCode::OK,
+            Bytes::from_static(br#"{"status":"enabled"}"#),
+        ),
+        Here::Exist(body) => small(StatusCode::OK, body),
+        Here::EventsTaken => small(StatusCode::OK, Bytes::from_static(b"{}")),
+        Here::Preflight => preflight(),
+    }
+}
+
+/// Clients read two headers of this: `Authorization` must be allowed, or they leave their token at
+/// home; and there must be no `Location`, or they go around us. No `Access-Control-Allow-Origin`:
+/// browsers are no clients.
+fn preflight() -> Response<ServedBody> {
+    let mut response = Response::new(ServedBody::Empty);
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    let headers = response.headers_mut();
+    let allowed = "Authorization, Content-Type, User-Agent, x-artifact-duration, x-artifact-tag, x-artifact-sha, \
+                   x-artifact-dirty-hash, x-artifact-client-ci, x-artifact-client-interactive";
+    headers.insert(
+        "access-control-allow-headers",
+        HeaderValue::from_static(allowed),
+    );
+    headers.insert(
+        "access-control-allow-methods",
+        HeaderValue::from_static("GET, HEAD, PUT, POST, OPTIONS"),
+    );
+    headers.insert(
+        ALLOW,
+        HeaderValue::from_static("GET, HEAD, PUT, POST, OPTIONS"),
+    );
+    response
+}
+
+fn refuse(problem: &ProxyError) -> Response<ServedBody> {
+    let (status, code) = status_of(problem);
+    error(status, code, &problem.to_string())
+}
+
+fn status_of(problem: &ProxyError) -> (StatusCode, &'static str) {
+    match problem {
+        ProxyError::InvalidHash(_) => (StatusCode::BAD_REQUEST, "invalid_hash"),
+        ProxyError::RepeatedAuthorization(_)
+        | ProxyError::BadTarget(_)
+        | ProxyError::BadBody(_)
+        | ProxyError::TooManyFields
+        | ProxyError::Cut => (StatusCode::BAD_REQUEST, "bad_request"),
+        ProxyError::TooLarge(_) => (StatusCode::PAYLOAD_TOO_LARGE, "too_large"),
+        ProxyError::NoRoom => (StatusCode::PAYLOAD_TOO_LARGE, "no_room"),
+        ProxyError::Denied(Denial::UnknownToken) => (StatusCode::UNAUTHORIZED, "unauthorized"),
+        ProxyError::Denied(Denial::OtherTeam | Denial::ReadOnly) => {
+            (StatusCode::FORBIDDEN, "forbidden")
+        }
+        ProxyError::Absent
+        | ProxyError::NoRoute
+        | ProxyError::Unanswered(_)
+        | ProxyError::BatchUnanswered(_) => (StatusCode::NOT_FOUND, "not_found"),
+        // Clients neither repeat this nor count it as an outage, which would cost them their reads.
+        ProxyError::Undelivered(_) => (StatusCode::FAILED_DEPENDENCY, "upload_undelivered"),
+        ProxyError::Unserved(failure) | ProxyError::Unpassed(failure) => gateway(*failure),
+    }
+}
+
+fn gateway(failure: Failure) -> (StatusCode, &'static str) {
+    match failure {
+        Failure::Timeout => (StatusCode::GATEWAY_TIMEOUT, "upstream_timeout"),
+        Failure::Unreachable | Failure::Error | Failure::Cut | Failure::Limited => {
+            (StatusCode::BAD_GATEWAY, "upstream_failed")
+        }
+    }
+}
+
+fn small(status: StatusCode, body: Bytes) -> Response<ServedBody> {
+    let mut response = Response::new(ServedBody::Whole(body));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, JSON);
+    response
+}

@@ -1,0 +1,21 @@
+//! Bytes on their way, once, for everybody who waits.
+//!
+//! A spool has one writer and many readers, and belongs to nobody: a miss is the upstream written
+//! into a spool that clients read, an upload a client written into a spool that the upstream reads.
+//! Both end the same way: a whole spool lands in the tiers, or it is dropped and never was. Nothing
+//! here knows HTTP, nor how to reach the upstream.
+
+mod fill;
+mod flights;
+mod progress;
+mod reader;
+mod seats;
+mod spool;
+mod uploads;
+
+pub use fill::{Filling, LookAgain, Source, fill};
+pub use flights::{Flights, Follower, Head, Joined, Lead, Opening};
+pub use progress::{Broken, Ending};
+pub use reader::Reader;
+pub use spool::{Spool, SpoolWriter, Storing, Unwanted, Whole};
+pub use uploads::{Received, Turn, Uploads, receive};
