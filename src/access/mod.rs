@@ -17,7 +17,7 @@ use tokio::time::{Duration, Instant};
 pub use evidence::{Evidence, Right, weigh};
 pub use tokens::Denial;
 
-use self::probes::Probes;
+use self::probes::{Probes, Told};
 use self::verdicts::{Remembered, Subject, Verdicts};
 use crate::artifact::{Answer, ArtifactKey, Failure, ScopeDigest};
 use crate::caller::{Caller, CallerDigest};
@@ -197,20 +197,16 @@ impl Access {
         }
     }
 
-    /// Asks once for everybody who waits for the same verdict on the same artifact.
+    /// Asks once for everybody who waits for the same verdict.
     async fn ask(
         self: &Arc<Self>,
         subject: Subject,
         question: &Question<'_>,
         lapsed: bool,
     ) -> Decision {
-        let stated = self
-            .probes
-            .once((subject, question.key.digest), || {
-                self.upstream.stat(question.request.clone(), PROBE_BUDGET)
-            })
-            .await;
-        let decision = self.conclude(subject, stated, lapsed);
+        let asking = || self.question(subject, question.request);
+        let told = self.probes.once(subject, question.key.digest, asking).await;
+        let decision = Self::conclude(told, lapsed);
         let result = match &decision {
             Decision::Allowed { grace: false } => "accepted",
             Decision::Allowed { grace: true } => "grace",
@@ -221,34 +217,39 @@ impl Access {
         decision
     }
 
-    fn conclude(&self, subject: Subject, stated: probes::Told, lapsed: bool) -> Decision {
-        match stated {
-            probes::Told::Present => {
-                self.verdicts.accept(subject);
-                Decision::Allowed { grace: false }
+    /// Puts the question, unless it was answered between this caller's look and its turn, and
+    /// learns from the answer before anybody else can have a turn.
+    async fn question(&self, subject: Subject, request: &ArtifactRequest) -> Told {
+        if self.verdicts.is_proven(subject) {
+            return Told::Present;
+        }
+        let told = Told::from(self.upstream.stat(request.clone(), PROBE_BUDGET).await);
+        match &told {
+            Told::Present => self.verdicts.accept(subject),
+            Told::Refused(answer) => {
+                self.learn(subject.caller, subject.scope, subject.right, answer);
             }
-            probes::Told::Refused(answer) => {
-                self.learn(subject.caller, subject.scope, subject.right, &answer);
-                let asked = weigh(answer.code(), answer.body()) != Evidence::CouldNotBeAsked;
-                if asked || !lapsed {
-                    Decision::Refused(answer)
-                } else {
-                    Decision::Allowed { grace: true }
-                }
+            // It proves nothing, but an origin that hides a team looks just like this.
+            Told::Absent(_) => self.verdicts.withdraw(subject),
+            Told::Failed(_) => *self.unaskable_until.lock() = Some(Instant::now() + PROBE_PAUSE),
+        }
+        told
+    }
+
+    fn conclude(told: Told, lapsed: bool) -> Decision {
+        let could_not_be_asked = match &told {
+            Told::Refused(answer) => {
+                weigh(answer.code(), answer.body()) == Evidence::CouldNotBeAsked
             }
-            probes::Told::Absent(answer) => {
-                // It proves nothing, but an origin that hides a team looks just like this.
-                self.verdicts.withdraw(subject);
-                Decision::Absent(answer)
-            }
-            probes::Told::Failed(failure) => {
-                *self.unaskable_until.lock() = Some(Instant::now() + PROBE_PAUSE);
-                if lapsed {
-                    Decision::Allowed { grace: true }
-                } else {
-                    Decision::Unknown(failure)
-                }
-            }
+            Told::Failed(_) => true,
+            Told::Present | Told::Absent(_) => false,
+        };
+        match told {
+            _ if lapsed && could_not_be_asked => Decision::Allowed { grace: true },
+            Told::Present => Decision::Allowed { grace: false },
+            Told::Refused(answer) => Decision::Refused(answer),
+            Told::Absent(answer) => Decision::Absent(answer),
+            Told::Failed(failure) => Decision::Unknown(failure),
         }
     }
 

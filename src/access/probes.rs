@@ -1,7 +1,8 @@
 //! One question to the upstream for everybody who waits for the same answer.
 //!
-//! A burst of hits from one caller asks once. Failures are not shared: whoever was told one asks for
-//! itself.
+//! A burst of hits from one caller asks once, about one of the artifacts; that answer proves or
+//! refuses the right for all of them. An absence speaks of that artifact alone, and failures are not
+//! shared: whoever is told one asks for itself.
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -20,10 +21,10 @@ pub(super) struct Probes {
     table: Arc<Mutex<Table>>,
 }
 
-type Table = HashMap<Topic, watch::Receiver<Option<Told>>>;
+type Table = HashMap<Subject, Question>;
 
-/// Whose right, and the artifact it is asked about.
-type Topic = (Subject, KeyDigest);
+/// The artifact that is asked about, and where the answer will be.
+type Question = (KeyDigest, watch::Receiver<Option<Told>>);
 
 /// What the upstream said of an artifact.
 #[derive(Clone, Debug)]
@@ -41,49 +42,50 @@ pub(super) enum Told {
 /// Takes the question off the table, however asking ended.
 struct Asking {
     table: Arc<Mutex<Table>>,
-    topic: Topic,
+    subject: Subject,
 }
 
 /// Who asks, and who waits.
 enum Entered {
     First(Asking, watch::Sender<Option<Told>>),
-    After(watch::Receiver<Option<Told>>),
+    After(Question),
 }
 
 impl Probes {
-    /// Asks, or waits for whoever is asking the same.
-    pub(super) async fn once<F>(&self, topic: Topic, ask: impl FnOnce() -> F) -> Told
+    /// Asks about `key`, or waits for whoever is asking about the same right.
+    pub(super) async fn once<F>(
+        &self,
+        subject: Subject,
+        key: KeyDigest,
+        ask: impl FnOnce() -> F,
+    ) -> Told
     where
-        F: Future<Output = Stated>,
+        F: Future<Output = Told>,
     {
-        match self.enter(topic) {
+        match self.enter(subject, key) {
             Entered::First(asking, sender) => {
-                let told = Told::from(ask().await);
+                let told = ask().await;
                 drop(asking);
                 sender.send_replace(Some(told.clone()));
                 told
             }
-            Entered::After(receiver) => match told(receiver).await {
-                None | Some(Told::Failed(_)) => Told::from(ask().await),
-                Some(told) => told,
+            Entered::After((about, receiver)) => match told(receiver).await {
+                Some(told @ (Told::Present | Told::Refused(_))) => told,
+                Some(told @ Told::Absent(_)) if about == key => told,
+                _ => ask().await,
             },
         }
     }
 
-    fn enter(&self, topic: Topic) -> Entered {
+    fn enter(&self, subject: Subject, key: KeyDigest) -> Entered {
         let mut table = self.table.lock();
-        if let Some(receiver) = table.get(&topic) {
-            return Entered::After(receiver.clone());
+        if let Some(question) = table.get(&subject) {
+            return Entered::After(question.clone());
         }
         let (sender, receiver) = watch::channel(None);
-        table.insert(topic, receiver);
-        Entered::First(
-            Asking {
-                table: Arc::clone(&self.table),
-                topic,
-            },
-            sender,
-        )
+        table.insert(subject, (key, receiver));
+        let table = Arc::clone(&self.table);
+        Entered::First(Asking { table, subject }, sender)
     }
 }
 
@@ -95,7 +97,7 @@ async fn told(mut receiver: watch::Receiver<Option<Told>>) -> Option<Told> {
 
 impl Drop for Asking {
     fn drop(&mut self) {
-        self.table.lock().remove(&self.topic);
+        self.table.lock().remove(&self.subject);
     }
 }
 
