@@ -5,6 +5,7 @@
 //! no hit. Standalone, a list kept here decides, or nobody.
 
 mod evidence;
+mod ledger;
 mod probes;
 mod tokens;
 mod verdicts;
@@ -12,6 +13,7 @@ mod verdicts;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
+use tokio::sync::Notify;
 use tokio::time::{Duration, Instant};
 
 pub use evidence::{Evidence, Right, weigh};
@@ -19,12 +21,12 @@ pub use tokens::Denial;
 
 use self::probes::{Probes, Told};
 use self::verdicts::{Remembered, Subject, Verdicts};
-use crate::artifact::{Answer, ArtifactKey, Failure, ScopeDigest};
+use crate::artifact::{Answer, ArtifactKey, Failure, Landed, ScopeDigest};
 use crate::caller::{Caller, CallerDigest};
 use crate::config::{self, AccessMode};
 use crate::metrics::Metrics;
 use crate::tasks::Tasks;
-use crate::upstream::{ArtifactRequest, Stated, Upstream};
+use crate::upstream::{ArtifactRequest, Fetched, Stated, Upstream};
 
 /// How long one question to the upstream about a caller may take: a hit waits for it.
 const PROBE_BUDGET: Duration = Duration::from_secs(2);
@@ -41,6 +43,7 @@ pub struct Access {
     metrics: Arc<Metrics>,
     tasks: Tasks,
     unaskable_until: Mutex<Option<Instant>>,
+    changed: Notify,
 }
 
 /// Who asks for what.
@@ -92,6 +95,7 @@ impl Access {
             metrics,
             tasks,
             unaskable_until: Mutex::new(None),
+            changed: Notify::new(),
         })
     }
 
@@ -157,20 +161,46 @@ impl Access {
             right,
         };
         match weigh(answer.code(), answer.body()) {
-            Evidence::Proves => self.verdicts.accept(subject),
+            Evidence::Proves => self.accept(subject),
             Evidence::RevokesCaller => self.verdicts.revoke_caller(subject, answer.clone()),
             Evidence::RevokesRight => self.verdicts.revoke_right(subject, answer.clone()),
-            Evidence::CouldNotBeAsked | Evidence::Nothing => {}
+            Evidence::CouldNotBeAsked | Evidence::Nothing => return,
         }
+        self.changed.notify_one();
     }
 
     /// Learns that the upstream gave the caller an artifact.
     pub fn learn_read(&self, caller: CallerDigest, scope: ScopeDigest) {
-        self.verdicts.accept(Subject {
+        self.accept(Subject {
             caller,
             scope,
             right: Right::Read,
         });
+    }
+
+    /// Completes when there is something new to write down.
+    ///
+    /// Cancel-safe.
+    pub async fn changed(&self) {
+        self.changed.notified().await;
+    }
+
+    /// What is remembered of callers, to be kept over a restart; holds no token.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        ledger::encode(&self.verdicts.records(Landed::now().as_secs()))
+    }
+
+    /// Takes back what [`Access::to_bytes`] gave: good while the upstream cannot be asked, and
+    /// asked about as soon as it can.
+    pub fn restore(&self, bytes: &[u8]) {
+        self.verdicts
+            .restore(&ledger::decode(bytes), Landed::now().as_secs());
+    }
+
+    fn accept(&self, subject: Subject) {
+        if self.verdicts.accept(subject) {
+            self.changed.notify_one();
+        }
     }
 
     async fn as_the_upstream_judges(self: &Arc<Self>, question: &Question<'_>) -> Decision {
@@ -223,9 +253,14 @@ impl Access {
         if self.verdicts.is_proven(subject) {
             return Told::Present;
         }
-        let told = Told::from(self.upstream.stat(request.clone(), PROBE_BUDGET).await);
+        let told = match Told::from(self.upstream.stat(request.clone(), PROBE_BUDGET).await) {
+            Told::Refused(answer) if answer.body().is_empty() => {
+                self.in_full(answer, request).await
+            }
+            told => told,
+        };
         match &told {
-            Told::Present => self.verdicts.accept(subject),
+            Told::Present => self.accept(subject),
             Told::Refused(answer) => {
                 self.learn(subject.caller, subject.scope, subject.right, answer);
             }
@@ -234,6 +269,17 @@ impl Access {
             Told::Failed(_) => *self.unaskable_until.lock() = Some(Instant::now() + PROBE_PAUSE),
         }
         told
+    }
+
+    /// A refusal of `HEAD` has no words, and the words decide: whether it is about the caller or
+    /// about a limit, and what the client is shown.
+    async fn in_full(&self, refusal: Answer, request: &ArtifactRequest) -> Told {
+        match self.upstream.fetch(request.clone()).await {
+            Fetched::Found(_) => Told::Present,
+            Fetched::Absent(answer) => Told::Absent(answer),
+            Fetched::Refused(answer) => Told::Refused(answer),
+            Fetched::Failed(_) => Told::Refused(refusal),
+        }
     }
 
     fn conclude(told: Told, lapsed: bool) -> Decision {
@@ -264,7 +310,7 @@ impl Access {
         let access = Arc::clone(self);
         self.tasks.spawn(async move {
             match access.upstream.stat(request, PROBE_BUDGET).await {
-                Stated::Present(..) => access.verdicts.accept(subject),
+                Stated::Present(..) => access.accept(subject),
                 Stated::Refused(answer) => {
                     access.learn(subject.caller, subject.scope, subject.right, &answer);
                 }

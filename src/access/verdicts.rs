@@ -11,6 +11,7 @@ use parking_lot::Mutex;
 use tokio::time::{Duration, Instant};
 
 use super::evidence::Right;
+use super::ledger::{MAX_RECORDS, Record};
 use crate::artifact::{Answer, ScopeDigest};
 use crate::caller::CallerDigest;
 
@@ -46,6 +47,8 @@ pub(super) struct Subject {
 #[derive(Debug)]
 pub(super) struct Acceptance {
     given: Instant,
+    /// How old it was then already; what was read back from a file is not from this process.
+    age_then: Duration,
     is_revoked: AtomicBool,
     is_renewing: AtomicBool,
 }
@@ -77,7 +80,7 @@ impl Verdicts {
 
     pub(super) fn recall(&self, subject: Subject) -> Remembered {
         if let Some(acceptance) = self.acceptance(subject) {
-            let age = acceptance.given.elapsed();
+            let age = acceptance.age();
             if age < self.ttl {
                 let renew = age > self.ttl.mul_f32(0.8)
                     && !acceptance.is_renewing.swap(true, Ordering::Relaxed);
@@ -101,16 +104,55 @@ impl Verdicts {
     /// Whether the subject is accepted at this moment.
     pub(super) fn is_proven(&self, subject: Subject) -> bool {
         self.acceptance(subject)
-            .is_some_and(|acceptance| acceptance.given.elapsed() < self.ttl)
+            .is_some_and(|acceptance| acceptance.age() < self.ttl)
     }
 
-    pub(super) fn accept(&self, subject: Subject) {
+    /// Remembers a yes; says whether that is news.
+    ///
+    /// One that was given a moment ago stands: every artifact fetched proves the same again.
+    pub(super) fn accept(&self, subject: Subject) -> bool {
+        let known = self.acceptance(subject);
+        if known.is_some_and(|acceptance| acceptance.age() < self.ttl / 5) {
+            return false;
+        }
+        self.refused.lock().remove(&subject);
+        self.remember(subject, Duration::ZERO);
+        true
+    }
+
+    /// What is accepted, for a file.
+    pub(super) fn records(&self, now: u64) -> Vec<Record> {
+        let accepted = self.accepted.lock();
+        let all = accepted.iter().rev().flat_map(|(caller, rights)| {
+            rights.iter().map(|((scope, right), acceptance)| Record {
+                subject: Subject {
+                    caller: *caller,
+                    scope: *scope,
+                    right: *right,
+                },
+                given: now.saturating_sub(acceptance.age().as_secs()),
+            })
+        });
+        all.take(MAX_RECORDS).collect()
+    }
+
+    /// Takes acceptances back from a file, as lapsed ones: a later refusal may not have been written.
+    pub(super) fn restore(&self, records: &[Record], now: u64) {
+        for record in records.iter().rev() {
+            let age = Duration::from_secs(now.saturating_sub(record.given)).max(self.ttl);
+            if age < self.grace {
+                self.remember(record.subject, age);
+            }
+        }
+    }
+
+    fn remember(&self, subject: Subject, age_then: Duration) {
         let acceptance = Arc::new(Acceptance {
             given: Instant::now(),
+            age_then,
             is_revoked: AtomicBool::new(false),
             is_renewing: AtomicBool::new(false),
         });
-        self.refused.lock().remove(&subject);
         let mut accepted = self.accepted.lock();
         let rights = accepted
             .entry(subject.caller)
@@ -160,6 +202,14 @@ impl Verdicts {
     }
 }
 
+// === impl Acceptance ===
+
+impl Acceptance {
+    fn age(&self) -> Duration {
+        self.age_then + self.given.elapsed()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use bytes::Bytes;
@@ -199,6 +249,24 @@ mod tests {
         assert!(!verdicts.is_proven(one));
         advance(GRACE).await;
         assert!(matches!(verdicts.recall(one), Remembered::Unknown));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_read_back_counts_only_while_nobody_can_be_asked() {
+        let (before, after) = (Verdicts::new(TTL, GRACE), Verdicts::new(TTL, GRACE));
+        let (fresh, old) = (subject(1, "a", Right::Read), subject(2, "a", Right::Write));
+        before.accept(old);
+        advance(GRACE / 2).await;
+        before.accept(fresh);
+        let now = 1_000_000;
+        after.restore(&before.records(now), now);
+        for one in [fresh, old] {
+            assert!(matches!(after.recall(one), Remembered::Lapsed));
+            assert!(!after.is_proven(one));
+        }
+        advance(GRACE / 2).await;
+        assert!(matches!(after.recall(fresh), Remembered::Lapsed));
+        assert!(matches!(after.recall(old), Remembered::Unknown));
     }
 
     #[tokio::test(start_paused = true)]

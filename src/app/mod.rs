@@ -1,6 +1,7 @@
 //! The composition root: builds each part once, runs them, and ends them in order.
 
 mod secrets;
+mod verdicts;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -29,6 +30,7 @@ pub struct App {
     data: Listeners,
     admin: Listeners,
     router: Arc<Router>,
+    access: Arc<Access>,
     admin_service: Arc<Admin>,
     metrics: Arc<Metrics>,
     tasks: Tasks,
@@ -74,12 +76,29 @@ impl App {
         .await?;
         let made_token = make_first_token(&mut config)?;
         let admin_service = Arc::new(admin(&config, &metrics, &tiers));
-        let router = Arc::new(router(&config, &metrics, &tasks, tiers)?);
+        let upstream = Arc::new(Upstream::new(&config.upstream, Arc::clone(&metrics))?);
+        let access = Access::new(
+            &config.access,
+            Arc::clone(&upstream),
+            Arc::clone(&metrics),
+            tasks.clone(),
+        );
+        verdicts::recall(&access, &config.data_dir);
+        let stations = Stations {
+            sealer: sealer(&config)?,
+            tiers,
+            upstream,
+            access: Arc::clone(&access),
+            metrics: Arc::clone(&metrics),
+            tasks: tasks.clone(),
+        };
+        let router = Arc::new(router(&config, stations)?);
         let app = Self {
             data: Listeners::bind(&config.server.listen).await?,
             admin: Listeners::bind(std::slice::from_ref(&config.admin.listen)).await?,
             config,
             router,
+            access,
             admin_service,
             metrics,
             tasks,
@@ -128,6 +147,12 @@ impl App {
             self.tasks.clone(),
             None,
         );
+        let data_dir = self.config.data_dir;
+        self.tasks.spawn(verdicts::keep(
+            Arc::clone(&self.access),
+            data_dir.clone(),
+            self.tasks.clone(),
+        ));
         readiness.ready();
         let tasks = self.tasks.clone();
         let stopped = async move {
@@ -139,7 +164,9 @@ impl App {
         let left = grace
             .saturating_sub(since.elapsed())
             .max(Duration::from_millis(100));
-        match self.tasks.drain(left).await {
+        let running = self.tasks.drain(left).await;
+        verdicts::write(&self.access, &data_dir).await;
+        match running {
             0 => tracing::info!("everything finished"),
             running => tracing::warn!(running, "the grace is over; what still ran was ended"),
         }
@@ -155,38 +182,23 @@ impl App {
     }
 }
 
-/// What answers the data listeners, from the upstream up.
-fn router(
-    config: &Config,
-    metrics: &Arc<Metrics>,
-    tasks: &Tasks,
-    tiers: Arc<Tiers>,
-) -> Result<Router, StartError> {
-    let key = secrets::digest_key(&config.data_dir)?;
-    let upstream = Arc::new(Upstream::new(&config.upstream, Arc::clone(metrics))?);
-    let access = Access::new(
-        &config.access,
-        Arc::clone(&upstream),
-        Arc::clone(metrics),
-        tasks.clone(),
-    );
-    let stations = Stations {
-        sealer: Sealer::new(&key, config.access.credential_headers.clone()),
-        tiers,
-        upstream,
-        access,
-        metrics: Arc::clone(metrics),
-        tasks: tasks.clone(),
-    };
+/// What answers the data listeners.
+fn router(config: &Config, stations: Stations) -> Result<Router, StartError> {
+    let metrics = Arc::clone(&stations.metrics);
+    let log = AccessLog::new(&config.log, Arc::clone(&metrics)).map_err(StartError::AccessLog)?;
     let proxy = Proxy::new(config.clone(), stations);
-    let log = AccessLog::new(&config.log, Arc::clone(metrics)).map_err(StartError::AccessLog)?;
-    let hosts = config.server.hosts.clone();
     Ok(Router::new(
         proxy,
-        Arc::clone(metrics),
+        metrics,
         Arc::new(log),
-        hosts,
+        config.server.hosts.clone(),
     ))
+}
+
+/// What turns credentials into callers, under the data directory's key.
+fn sealer(config: &Config) -> Result<Sealer, SecretError> {
+    let key = secrets::digest_key(&config.data_dir)?;
+    Ok(Sealer::new(&key, config.access.credential_headers.clone()))
 }
 
 /// What answers the admin listener.

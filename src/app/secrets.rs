@@ -79,11 +79,16 @@ pub(super) fn announce_admin(
         None => HEXLOWER.encode(&random_bytes()?),
     };
     let text = json!({ "address": address.to_string(), "token": token }).to_string();
-    let fresh = path.with_extension("json.new");
+    replace(&path, text.as_bytes())
+}
+
+/// Puts a file of mode 0600 in the place of another, as a whole.
+pub(super) fn replace(path: &Path, bytes: &[u8]) -> Result<(), SecretError> {
+    let fresh = path.with_extension("new");
     remove_stale(&fresh)?;
-    write_new(&fresh, text.as_bytes())
-        .and_then(|()| fs::rename(&fresh, &path))
-        .map_err(fault(&path))
+    write_new(&fresh, bytes)
+        .and_then(|()| fs::rename(&fresh, path))
+        .map_err(fault(path))
 }
 
 fn read_or_make(

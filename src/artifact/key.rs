@@ -97,6 +97,18 @@ impl fmt::Debug for Scope {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ScopeDigest([u8; 32]);
 
+impl ScopeDigest {
+    /// Takes a digest back from where it was remembered.
+    pub fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// The digest's bytes.
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
 /// Names one artifact of one origin under one scope.
 #[derive(Clone, Debug)]
 pub struct ArtifactKey {

@@ -38,7 +38,14 @@ const IMPORTS: [(&str, Allowed); 17] = [
     ),
     (
         "router",
-        Only(&["artifact", "caller", "metrics", "proxy", "telemetry"]),
+        Only(&[
+            "artifact",
+            "caller",
+            "metrics",
+            "proxy",
+            "server",
+            "telemetry",
+        ]),
     ),
     // The server is given a function, never a meaning.
     (
