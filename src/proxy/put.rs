@@ -135,35 +135,46 @@ impl Upload {
         delivered
     }
 
-    /// Sends what the spool holds, and once more where the connection broke: one that the upstream
-    /// had closed while it was idle looks just like that, and the same bytes twice are the same
-    /// artifact.
+    /// Sends what the spool holds, and leaves nothing behind that the outcome contradicts: whoever
+    /// is told of it afterwards finds it so.
     async fn store(&self, spool: &Spool, reader: Reader, length: u64) -> Delivered {
+        let (delivered, is_unknown) = self.send(spool, reader, length).await;
+        if is_unknown && !matches!(delivered, Delivered::Accepted(_)) {
+            self.forget().await;
+        }
+        if let Delivered::Accepted(answer) | Delivered::Refused(answer) = &delivered {
+            let (caller, scope) = (self.ask.caller.digest(), self.ask.key.scope.digest());
+            self.proxy.access.learn(caller, scope, Right::Write, answer);
+        }
+        delivered
+    }
+
+    /// Sends, and once more where the connection broke: one that the upstream had closed while it
+    /// was idle looks just like that, and the same bytes twice are the same artifact. Says too
+    /// whether the upstream may hold the body without having said so.
+    async fn send(&self, spool: &Spool, reader: Reader, length: u64) -> (Delivered, bool) {
         let (upstream, request) = (&self.proxy.upstream, &self.ask.request);
-        let delivered = upstream.store(request.clone(), length, reader).await;
-        let Delivered::Failed {
-            failure: Failure::Cut,
-            sent_whole,
-        } = delivered
-        else {
-            return delivered;
-        };
-        let Some(reader) = spool.reader() else {
-            return delivered;
-        };
-        match upstream
-            .store(request.clone(), length, reader.with_length(Some(length)))
-            .await
-        {
+        let first = upstream.store(request.clone(), length, reader).await;
+        let (failure, is_unknown) = match first {
             Delivered::Failed {
                 failure,
-                sent_whole: then,
-            } => Delivered::Failed {
-                failure,
-                sent_whole: sent_whole || then,
-            },
-            delivered => delivered,
-        }
+                sent_whole,
+            } => (failure, sent_whole),
+            delivered => return (delivered, false),
+        };
+        let (Failure::Cut, Some(reader)) = (failure, spool.reader()) else {
+            return (first, is_unknown);
+        };
+        let again = reader.with_length(Some(length));
+        let second = upstream.store(request.clone(), length, again).await;
+        let sent_whole = matches!(
+            second,
+            Delivered::Failed {
+                sent_whole: true,
+                ..
+            }
+        );
+        (second, is_unknown || sent_whole)
     }
 
     /// Receives everything, then sends: a chunked upload gets its length.
@@ -199,11 +210,8 @@ impl Upload {
             delivered,
             received,
         } = ending;
-        let (caller, scope) = (self.ask.caller.digest(), self.ask.key.scope.digest());
-        let access = Arc::clone(&self.proxy.access);
         match (delivered, received) {
             (Delivered::Accepted(answer), Received::Whole(whole)) => {
-                access.learn(caller, scope, Right::Write, &answer);
                 let outcome = self.publish(*whole, true).await;
                 self.answer(Ok(Served {
                     outcome,
@@ -219,7 +227,6 @@ impl Upload {
                 }));
             }
             (Delivered::Refused(answer), _) => {
-                access.learn(caller, scope, Right::Write, &answer);
                 let reply = Reply::Relayed(answer);
                 self.answer(Ok(Served {
                     outcome: Outcome::UploadRefused,
@@ -233,16 +240,7 @@ impl Upload {
                     reply: Reply::Here(self.uploaded()),
                 }));
             }
-            (
-                Delivered::Failed {
-                    failure,
-                    sent_whole,
-                },
-                _,
-            ) => {
-                if sent_whole {
-                    self.forget().await;
-                }
+            (Delivered::Failed { failure, .. }, _) => {
                 self.answer(Err(ProxyError::Undelivered(failure)));
             }
         }

@@ -36,6 +36,12 @@ const IMPORTS: [(&str, Allowed); 17] = [
             "upstream",
         ]),
     ),
+    // The server is given a function, never a meaning.
+    (
+        "server",
+        Only(&["artifact", "caller", "config", "metrics", "tasks"]),
+    ),
+    // It answers what the server accepts, and so knows the server's contract.
     (
         "router",
         Only(&[
@@ -46,11 +52,6 @@ const IMPORTS: [(&str, Allowed); 17] = [
             "server",
             "telemetry",
         ]),
-    ),
-    // The server is given a function, never a meaning.
-    (
-        "server",
-        Only(&["artifact", "caller", "config", "metrics", "tasks"]),
     ),
     // The admin listener is served like any other.
     (
