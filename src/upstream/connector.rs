@@ -314,7 +314,7 @@ mod tests {
     }
 
     #[test]
-    fn the_proxys_credential_goes_with_plain_requests_only() {
+    fn the_credential_of_a_proxy_goes_with_plain_requests_only() {
         let both = Proxy {
             http: Some("http://u:p@proxy".to_owned()),
             https: Some("http://u:p@proxy".to_owned()),

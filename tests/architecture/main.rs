@@ -2,6 +2,7 @@
 
 #![expect(clippy::expect_used, reason = "the helpers of a test may fail loudly")]
 
+mod documents;
 mod rules;
 mod source;
 

@@ -81,7 +81,7 @@ async fn a_handshake_that_hangs_is_unreachable_in_time() {
 }
 
 #[tokio::test]
-async fn tls_goes_through_the_proxys_tunnel() {
+async fn tls_goes_through_the_tunnel_of_a_proxy() {
     let (origin, mut config, _file) = secure().await;
     let proxy = proxy(&origin).await;
     config.proxy.https = Some(format!("http://user:pass@{}", proxy.address));
