@@ -11,6 +11,8 @@ mod progress;
 mod reader;
 mod seats;
 mod spool;
+#[cfg(test)]
+mod tests;
 mod uploads;
 
 pub use fill::{Filling, LookAgain, Source, fill};

@@ -1,0 +1,221 @@
+//! Spools over real tiers: what every reader gets, and what is left for landing.
+
+use std::sync::Arc;
+use std::task::Poll;
+
+use bytes::Bytes;
+use futures_util::poll;
+use http_body_util::BodyExt;
+use tempfile::TempDir;
+use tokio::time::{Duration, Instant};
+
+use super::{Broken, Reader, Spool, SpoolWriter, Unwanted};
+use crate::artifact::{
+    ArtifactHash, ArtifactKey, Bypass, Fields, KeyDigest, Label, OriginId, Scope,
+};
+use crate::caller::CallerDigest;
+use crate::config::Config;
+use crate::metrics::Metrics;
+use crate::tasks::Tasks;
+use crate::tiers::{LandingBody, Tiers};
+
+const IN_MEMORY: u64 = 64 * 1024;
+const PIECE: usize = 100_000;
+
+/// Tiers in a directory of their own.
+struct House {
+    tiers: Arc<Tiers>,
+    _directory: TempDir,
+}
+
+impl House {
+    async fn with_disk(capacity: u64) -> Self {
+        let directory = TempDir::new().unwrap();
+        let mut config = Config::built_in(directory.path()).tier;
+        config.disk.capacity = capacity;
+        config.disk.min_free = 0;
+        let metrics = Arc::new(Metrics::new().unwrap());
+        let tiers = Tiers::open(&config, directory.path(), metrics, Tasks::new())
+            .await
+            .unwrap();
+        Self {
+            tiers,
+            _directory: directory,
+        }
+    }
+
+    async fn spool(&self, claimed: Option<u64>) -> (SpoolWriter, Spool) {
+        let key = key();
+        let label = Label::new(&key, Fields::default());
+        Spool::open(&self.tiers, key, label, claimed, IN_MEMORY).await
+    }
+
+    /// What the tiers hold of the key now.
+    async fn resting(&self, key: &KeyDigest) -> Option<u64> {
+        let meta = self.tiers.lookup(key).await?.meta().await;
+        Some(meta.unwrap().size)
+    }
+}
+
+fn key() -> ArtifactKey {
+    let scope = Scope::new("slug=a", CallerDigest::from_bytes([1; 32]));
+    ArtifactKey::new(
+        &OriginId::new("none"),
+        scope,
+        ArtifactHash::parse("aa").unwrap(),
+    )
+}
+
+/// The `number`th piece of every body here.
+fn piece(number: u8) -> Bytes {
+    Bytes::from(vec![number; PIECE])
+}
+
+fn body(pieces: u8) -> Vec<u8> {
+    (0..pieces)
+        .flat_map(|number| piece(number).to_vec())
+        .collect()
+}
+
+async fn rest_of(reader: Reader) -> Result<Vec<u8>, Broken> {
+    reader
+        .collect()
+        .await
+        .map(|whole| whole.to_bytes().to_vec())
+}
+
+async fn write(writer: &mut SpoolWriter, pieces: std::ops::Range<u8>) {
+    for number in pieces {
+        writer.push(piece(number)).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_small_body_stays_in_memory_and_lands_whole() {
+    let house = House::with_disk(1 << 30).await;
+    let (mut writer, spool) = house.spool(Some(5)).await;
+    let reader = spool.reader().unwrap();
+    writer.push(Bytes::from_static(b"hello")).await.unwrap();
+    let whole = writer.complete().await;
+    assert_eq!(rest_of(reader).await.unwrap(), b"hello");
+    let landing = whole.landing.unwrap();
+    assert!(matches!(landing.body, LandingBody::Memory(_)));
+    house.tiers.publish(landing).await.unwrap();
+    assert_eq!(house.resting(&key().digest).await, Some(5));
+}
+
+#[tokio::test]
+async fn a_large_body_goes_to_a_file_and_every_reader_gets_all_of_it() {
+    let house = House::with_disk(1 << 30).await;
+    for claimed in [None, Some(40 * PIECE as u64)] {
+        let (mut writer, spool) = house.spool(claimed).await;
+        let early = spool.reader().unwrap();
+        write(&mut writer, 0..25).await;
+        assert!(spool.is_filed());
+        let late = spool.reader().unwrap();
+        write(&mut writer, 25..40).await;
+        let whole = writer.complete().await;
+        let last = spool.reader().unwrap();
+        for reader in [early, late, last] {
+            assert!(rest_of(reader).await.unwrap() == body(40));
+        }
+        let landing = whole.landing.unwrap();
+        assert!(matches!(landing.body, LandingBody::Draft(_)));
+        house.tiers.publish(landing).await.unwrap();
+        assert_eq!(house.resting(&key().digest).await, Some(40 * PIECE as u64));
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_broke_off_is_an_error_for_those_who_read_and_for_those_who_come() {
+    let house = House::with_disk(1 << 30).await;
+    for drop_it in [true, false] {
+        let (mut writer, spool) = house.spool(None).await;
+        let reader = spool.reader().unwrap();
+        write(&mut writer, 0..3).await;
+        let expected = if drop_it {
+            drop(writer);
+            Broken::Abandoned
+        } else {
+            writer.break_off(Broken::Source);
+            Broken::Source
+        };
+        assert_eq!(rest_of(reader).await, Err(expected));
+        assert!(spool.reader().is_none());
+    }
+}
+
+#[tokio::test]
+async fn a_spool_without_room_is_a_window_at_the_pace_of_its_reader() {
+    let house = House::with_disk(0).await;
+    let (mut writer, spool) = house.spool(None).await;
+    let mut reader = spool.reader().unwrap();
+    write(&mut writer, 0..11).await;
+    assert_eq!(writer.bypass(), Some(Bypass::NoRoom));
+    // A window's worth is ahead of the reader: there is no more until it takes something.
+    let mut next = Box::pin(writer.push(piece(11)));
+    assert!(matches!(poll!(&mut next), Poll::Pending));
+    let first = reader.frame().await.unwrap().unwrap().into_data().unwrap();
+    next.await.unwrap();
+    // What went by is kept for nobody.
+    assert!(spool.reader().is_none());
+    let whole = writer.complete().await;
+    assert_eq!(whole.landing.unwrap_err(), Bypass::NoRoom);
+    let read = [first.to_vec(), rest_of(reader).await.unwrap()].concat();
+    assert!(read == body(12));
+}
+
+#[tokio::test]
+async fn a_window_that_nobody_reads_has_no_purpose() {
+    let house = House::with_disk(0).await;
+    let (mut writer, spool) = house.spool(None).await;
+    let reader = spool.reader().unwrap();
+    write(&mut writer, 0..2).await;
+    drop(reader);
+    assert_eq!(writer.push(piece(2)).await, Err(Unwanted));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reader_that_takes_nothing_from_a_window_is_ended_and_the_others_go_on() {
+    let house = House::with_disk(0).await;
+    let (mut writer, spool) = house.spool(None).await;
+    let (stuck, brisk) = (spool.reader().unwrap(), spool.reader().unwrap());
+    let began = Instant::now();
+    let writing = async {
+        write(&mut writer, 0..30).await;
+        writer.complete().await;
+    };
+    let (read, ()) = tokio::join!(rest_of(brisk), writing);
+    assert!(read.unwrap() == body(30));
+    assert_eq!(rest_of(stuck).await, Err(Broken::Lagged));
+    assert!(
+        began.elapsed() < Duration::from_secs(30),
+        "{:?}",
+        began.elapsed()
+    );
+}
+
+#[tokio::test]
+async fn a_pace_keeps_the_writer_near_its_reader() {
+    let house = House::with_disk(1 << 30).await;
+    let (mut writer, spool) = house.spool(None).await;
+    let mut reader = spool.reader().unwrap();
+    spool.set_pace(Some(3 * PIECE as u64));
+    write(&mut writer, 0..3).await;
+    let mut next = Box::pin(writer.push(piece(3)));
+    assert!(matches!(poll!(&mut next), Poll::Pending));
+    reader.frame().await.unwrap().unwrap();
+    next.await.unwrap();
+    // Whoever has left sets no pace.
+    drop(reader);
+    write(&mut writer, 4..20).await;
+}
+
+#[tokio::test]
+async fn an_abandoned_spool_takes_no_more() {
+    let house = House::with_disk(1 << 30).await;
+    let (mut writer, spool) = house.spool(None).await;
+    write(&mut writer, 0..1).await;
+    spool.abandon();
+    assert_eq!(writer.push(piece(1)).await, Err(Unwanted));
+}
