@@ -38,7 +38,11 @@ impl Sealer {
     /// Seals with `key`; besides `Authorization`, the headers in `credentials` identify a caller.
     pub fn new(key: &[u8; 32], credentials: Vec<HeaderName>) -> Self {
         let mut names = vec![AUTHORIZATION];
-        names.extend(credentials.into_iter().filter(|name| name != AUTHORIZATION));
+        for name in credentials {
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
         Self {
             key: hmac::Key::new(hmac::HMAC_SHA256, key),
             credentials: names,
@@ -176,6 +180,17 @@ mod tests {
             digest(&[("authorization", "Bearer a"), ("user-agent", "x")]),
             digest(&[("authorization", "Bearer a")])
         );
+    }
+
+    #[test]
+    fn a_header_named_twice_is_passed_on_once() {
+        let name = HeaderName::from_static("x-api-key");
+        let sealer = Sealer::new(&[7; 32], vec![name.clone(), AUTHORIZATION, name.clone()]);
+        let mut headers = HeaderMap::new();
+        headers.insert(&name, HeaderValue::from_static("1"));
+        let mut sent = HeaderMap::new();
+        sealer.seal(&headers).unwrap().apply(&mut sent);
+        assert_eq!(sent.get_all(&name).iter().count(), 1);
     }
 
     #[test]

@@ -196,9 +196,16 @@ fn router(config: &Config, stations: Stations) -> Result<Router, StartError> {
 }
 
 /// What turns credentials into callers, under the data directory's key.
+///
+/// A header that is forwarded may decide what the upstream answers, and so tells callers apart too.
 fn sealer(config: &Config) -> Result<Sealer, SecretError> {
     let key = secrets::digest_key(&config.data_dir)?;
-    Ok(Sealer::new(&key, config.access.credential_headers.clone()))
+    let (credentials, forwarded) = (
+        &config.access.credential_headers,
+        &config.upstream.forward_headers,
+    );
+    let names = credentials.iter().chain(forwarded).cloned().collect();
+    Ok(Sealer::new(&key, names))
 }
 
 /// What answers the admin listener.

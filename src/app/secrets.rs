@@ -99,7 +99,7 @@ fn read_or_make(
         Ok(bytes) => Ok(bytes),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let bytes = make()?;
-            write_new(path, &bytes).map_err(fault(path))?;
+            replace(path, &bytes)?;
             Ok(bytes)
         }
         Err(error) => Err(fault(path)(error)),

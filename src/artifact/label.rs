@@ -40,7 +40,7 @@ impl Fields {
             if fields.len() == MAX_FIELDS || bytes > MAX_FIELD_BYTES {
                 return Err(TooManyFields);
             }
-            fields.append(name.clone(), value.clone());
+            fields.append(name.clone(), detached(value));
         }
         Ok(Self(fields))
     }
@@ -73,6 +73,12 @@ fn is_replayed(name: &HeaderName, value: &HeaderValue) -> bool {
     let describes_artifact = name.as_str().starts_with("x-artifact-")
         && !name.as_str().starts_with("x-artifact-client-");
     describes_artifact && (name != DURATION || is_millis(value))
+}
+
+/// A copy of its own: a value off the wire is a view into the whole buffer it was read with, and
+/// would keep that alive for as long as the artifact rests.
+fn detached(value: &HeaderValue) -> HeaderValue {
+    HeaderValue::from_bytes(value.as_bytes()).unwrap_or_else(|_| value.clone())
 }
 
 /// Turborepo reads the duration as an unsigned integer and refuses the hit otherwise.
@@ -187,6 +193,20 @@ mod tests {
             ]
         );
         assert_eq!(fields.duration(), Some(Duration::from_millis(12)));
+    }
+
+    #[test]
+    fn what_is_kept_does_not_keep_the_buffer_it_was_read_with() {
+        let buffer = bytes::Bytes::from(vec![b't'; 4096]);
+        let mut headers = HeaderMap::new();
+        headers.insert(
+            "x-artifact-tag",
+            HeaderValue::from_maybe_shared(buffer.slice(..8)).unwrap(),
+        );
+        let fields = Fields::pick(&headers).unwrap();
+        drop(headers);
+        assert!(buffer.is_unique());
+        assert_eq!(fields.as_map().len(), 1);
     }
 
     #[test]

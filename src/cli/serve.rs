@@ -26,19 +26,21 @@ pub(super) fn run(loaded: Loaded) -> anyhow::Result<ExitCode> {
 
 fn serve(runtime: &Runtime, config: Config) -> ExitCode {
     runtime.block_on(async {
-        let app = match App::start(config).await {
-            Ok(app) => app,
-            Err(error) => return refuse(&error),
-        };
-        match (
+        // Before anything else: the first process of a container gets no signal that it does not
+        // listen for.
+        let (terminate, interrupt) = match (
             signal(SignalKind::terminate()),
             signal(SignalKind::interrupt()),
         ) {
-            (Ok(terminate), Ok(interrupt)) => until_stopped(app, terminate, interrupt).await,
+            (Ok(terminate), Ok(interrupt)) => (terminate, interrupt),
             (Err(error), _) | (_, Err(error)) => {
                 tracing::error!("cannot listen for signals: {error}");
-                ExitCode::FAILURE
+                return ExitCode::FAILURE;
             }
+        };
+        match App::start(config).await {
+            Ok(app) => until_stopped(app, terminate, interrupt).await,
+            Err(error) => refuse(&error),
         }
     })
 }
@@ -100,7 +102,7 @@ fn welcome(app: &App) -> String {
     let api = app.addresses().iter().find_map(reachable);
     let api = api.unwrap_or_else(|| "http://… (turbo cannot use a unix socket)".to_owned());
     let token = match (&config.access.mode, app.made_token()) {
-        (_, Some(path)) => format!("$(cat {})", path.display()),
+        (_, Some(path)) => format!("\"$(cat '{}')\"", path.display()),
         (AccessMode::Open, None) => "anything".to_owned(),
         (AccessMode::Tokens(_), None) => "<a token of access.tokens>".to_owned(),
         (AccessMode::Upstream, None) => "<your token for the upstream>".to_owned(),

@@ -91,6 +91,26 @@ async fn another_credential_header_is_another_caller() {
 }
 
 #[tokio::test]
+async fn a_forwarded_header_tells_callers_apart() {
+    let origin = Origin::start();
+    let larder = Setup::before(&origin)
+        .toml("upstream.forward_headers", r#"["x-gate"]"#)
+        .start()
+        .await;
+    held(&origin, &larder, "aa").await;
+    let request = Request::new("GET", &artifact("aa")).header("x-gate", "other");
+    let reply = larder.client().ask(&request).await;
+    assert_eq!(reply.cache_status(), MEMORY);
+    let probes = origin.seen("HEAD", "aa");
+    assert_eq!(
+        probes.len(),
+        1,
+        "what the upstream judges by is part of the verdict"
+    );
+    assert_eq!(probes[0].header("x-gate"), Some("other"));
+}
+
+#[tokio::test]
 async fn two_authorization_headers_are_refused() {
     let origin = Origin::start();
     let larder = Larder::before(&origin).await;
