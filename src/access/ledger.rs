@@ -5,7 +5,7 @@
 
 use super::evidence::Right;
 use super::verdicts::Subject;
-use crate::artifact::ScopeDigest;
+use crate::artifact::{OriginId, ScopeDigest};
 use crate::caller::CallerDigest;
 
 /// Acceptances written at most, newest first: 4.6 MiB.
@@ -22,9 +22,10 @@ pub(super) struct Record {
     pub(super) given: u64,
 }
 
-/// Writes records, each of a fixed size.
-pub(super) fn encode(records: &[Record]) -> Vec<u8> {
+/// Writes what `origin` said, each record of a fixed size.
+pub(super) fn encode(origin: &OriginId, records: &[Record]) -> Vec<u8> {
     let mut bytes = MAGIC.to_vec();
+    bytes.extend_from_slice(&origin.digest());
     for Record { subject, given } in records {
         bytes.extend_from_slice(subject.caller.as_bytes());
         bytes.extend_from_slice(subject.scope.as_bytes());
@@ -37,19 +38,17 @@ pub(super) fn encode(records: &[Record]) -> Vec<u8> {
     bytes
 }
 
-/// Reads records; none at all from bytes that are not ours.
-pub(super) fn decode(bytes: &[u8]) -> Vec<Record> {
-    let Some(records) = bytes.strip_prefix(MAGIC) else {
+/// Reads what `origin` said; nothing from bytes that are not ours, or about another origin.
+pub(super) fn decode(origin: &OriginId, bytes: &[u8]) -> Vec<Record> {
+    let said = bytes
+        .strip_prefix(MAGIC)
+        .and_then(|rest| rest.strip_prefix(&origin.digest()))
+        .map(<[u8]>::as_chunks::<RECORD>);
+    let Some((records, [])) = said else {
         return Vec::new();
     };
-    let (records, []) = records.as_chunks::<RECORD>() else {
-        return Vec::new();
-    };
-    records
-        .iter()
-        .take(MAX_RECORDS)
-        .filter_map(|record| decode_one(record))
-        .collect()
+    let records = records.iter().take(MAX_RECORDS);
+    records.filter_map(|record| decode_one(record)).collect()
 }
 
 fn decode_one(record: &[u8]) -> Option<Record> {
@@ -92,17 +91,19 @@ mod tests {
                     given,
                 })
                 .collect();
-            let bytes = encode(&records);
-            prop_assert_eq!(decode(&bytes), records);
+            let origin = OriginId::new("https://one");
+            let bytes = encode(&origin, &records);
+            prop_assert_eq!(decode(&origin, &bytes), records);
+            prop_assert!(decode(&OriginId::new("https://other"), &bytes).is_empty());
             for cut in 1..bytes.len() {
-                let torn = decode(&bytes[..bytes.len() - cut]);
+                let torn = decode(&origin, &bytes[..bytes.len() - cut]);
                 prop_assert!(torn.is_empty() || cut % RECORD == 0);
             }
         }
 
         #[test]
         fn foreign_bytes_are_no_records(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
-            prop_assert!(decode(&bytes).is_empty());
+            prop_assert!(decode(&OriginId::new("none"), &bytes).is_empty());
         }
     }
 }

@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 use tokio::sync::Notify;
-use tokio::time::{Duration, Instant};
+use tokio::time::{Duration, Instant, timeout};
 
 pub use evidence::{Evidence, Right, weigh};
 pub use tokens::Denial;
@@ -26,7 +26,7 @@ use crate::caller::{Caller, CallerDigest};
 use crate::config::{self, AccessMode};
 use crate::metrics::Metrics;
 use crate::tasks::Tasks;
-use crate::upstream::{ArtifactRequest, Fetched, Stated, Upstream};
+use crate::upstream::{ArtifactRequest, Fetched, Upstream};
 
 /// How long one question to the upstream about a caller may take: a hit waits for it.
 const PROBE_BUDGET: Duration = Duration::from_secs(2);
@@ -169,6 +169,18 @@ impl Access {
         self.changed.notify_one();
     }
 
+    /// Learns from a refusal that came without words, as those of `HEAD` do: asks for them first,
+    /// since they decide what it says. Returns the refusal in full.
+    pub async fn learn_stated(&self, question: &Question<'_>, refusal: Answer) -> Answer {
+        let refusal = match self.in_full(refusal.clone(), question.request).await {
+            Told::Refused(in_full) => in_full,
+            Told::Present | Told::Absent(_) | Told::Failed(_) => return refusal,
+        };
+        let (caller, scope) = (question.caller.digest(), question.key.scope.digest());
+        self.learn(caller, scope, Right::Read, &refusal);
+        refusal
+    }
+
     /// Learns that the upstream gave the caller an artifact.
     pub fn learn_read(&self, caller: CallerDigest, scope: ScopeDigest) {
         self.accept(Subject {
@@ -187,14 +199,17 @@ impl Access {
 
     /// What is remembered of callers, to be kept over a restart; holds no token.
     pub fn to_bytes(&self) -> Vec<u8> {
-        ledger::encode(&self.verdicts.records(Landed::now().as_secs()))
+        ledger::encode(
+            &self.upstream.origin_id(),
+            &self.verdicts.records(Landed::now().as_secs()),
+        )
     }
 
     /// Takes back what [`Access::to_bytes`] gave: good while the upstream cannot be asked, and
-    /// asked about as soon as it can.
+    /// asked about as soon as it can. What another upstream said counts for nothing.
     pub fn restore(&self, bytes: &[u8]) {
-        self.verdicts
-            .restore(&ledger::decode(bytes), Landed::now().as_secs());
+        let records = ledger::decode(&self.upstream.origin_id(), bytes);
+        self.verdicts.restore(&records, Landed::now().as_secs());
     }
 
     fn accept(&self, subject: Subject) {
@@ -234,7 +249,7 @@ impl Access {
         question: &Question<'_>,
         lapsed: bool,
     ) -> Decision {
-        let asking = || self.question(subject, question.request);
+        let asking = || self.question(subject, question.request, lapsed);
         let told = self.probes.once(subject, question.key.digest, asking).await;
         let decision = Self::conclude(told, lapsed);
         let result = match &decision {
@@ -249,47 +264,68 @@ impl Access {
 
     /// Puts the question, unless it was answered between this caller's look and its turn, and
     /// learns from the answer before anybody else can have a turn.
-    async fn question(&self, subject: Subject, request: &ArtifactRequest) -> Told {
+    async fn question(&self, subject: Subject, request: &ArtifactRequest, lapsed: bool) -> Told {
         if self.verdicts.is_proven(subject) {
             return Told::Present;
         }
-        let told = match Told::from(self.upstream.stat(request.clone(), PROBE_BUDGET).await) {
-            Told::Refused(answer) if answer.body().is_empty() => {
-                self.in_full(answer, request).await
-            }
-            told => told,
-        };
+        // Whoever has a grace need not wait for what somebody else has just waited for in vain.
+        if lapsed && self.is_unaskable() {
+            return Told::Failed(Failure::Timeout);
+        }
+        let told = self.state(request).await;
         match &told {
             Told::Present => self.accept(subject),
             Told::Refused(answer) => {
                 self.learn(subject.caller, subject.scope, subject.right, answer);
+                if Self::could_not_be_asked(&told) {
+                    self.pause();
+                }
             }
             // It proves nothing, but an origin that hides a team looks just like this.
-            Told::Absent(_) => self.verdicts.withdraw(subject),
-            Told::Failed(_) => *self.unaskable_until.lock() = Some(Instant::now() + PROBE_PAUSE),
+            Told::Absent(_) => self.verdicts.withdraw_lapsed(subject),
+            Told::Failed(_) => self.pause(),
         }
         told
+    }
+
+    /// What the upstream says of an artifact, in full.
+    async fn state(&self, request: &ArtifactRequest) -> Told {
+        match Told::from(self.upstream.stat(request.clone(), PROBE_BUDGET).await) {
+            Told::Refused(answer) => self.in_full(answer, request).await,
+            told => told,
+        }
     }
 
     /// A refusal of `HEAD` has no words, and the words decide: whether it is about the caller or
     /// about a limit, and what the client is shown.
     async fn in_full(&self, refusal: Answer, request: &ArtifactRequest) -> Told {
-        match self.upstream.fetch(request.clone()).await {
-            Fetched::Found(_) => Told::Present,
-            Fetched::Absent(answer) => Told::Absent(answer),
-            Fetched::Refused(answer) => Told::Refused(answer),
-            Fetched::Failed(_) => Told::Refused(refusal),
+        if !refusal.body().is_empty() {
+            return Told::Refused(refusal);
+        }
+        match timeout(PROBE_BUDGET, self.upstream.fetch(request.clone())).await {
+            Ok(Fetched::Found(_)) => Told::Present,
+            Ok(Fetched::Absent(answer)) => Told::Absent(answer),
+            Ok(Fetched::Refused(answer)) => Told::Refused(answer),
+            Ok(Fetched::Failed(_)) | Err(_) => Told::Refused(refusal),
         }
     }
 
-    fn conclude(told: Told, lapsed: bool) -> Decision {
-        let could_not_be_asked = match &told {
+    fn pause(&self) {
+        *self.unaskable_until.lock() = Some(Instant::now() + PROBE_PAUSE);
+    }
+
+    fn could_not_be_asked(told: &Told) -> bool {
+        match told {
             Told::Refused(answer) => {
                 weigh(answer.code(), answer.body()) == Evidence::CouldNotBeAsked
             }
             Told::Failed(_) => true,
             Told::Present | Told::Absent(_) => false,
-        };
+        }
+    }
+
+    fn conclude(told: Told, lapsed: bool) -> Decision {
+        let could_not_be_asked = Self::could_not_be_asked(&told);
         match told {
             _ if lapsed && could_not_be_asked => Decision::Allowed { grace: true },
             Told::Present => Decision::Allowed { grace: false },
@@ -309,13 +345,13 @@ impl Access {
     fn renew(self: &Arc<Self>, subject: Subject, request: ArtifactRequest) {
         let access = Arc::clone(self);
         self.tasks.spawn(async move {
-            match access.upstream.stat(request, PROBE_BUDGET).await {
-                Stated::Present(..) => access.accept(subject),
-                Stated::Refused(answer) => {
+            match access.state(&request).await {
+                Told::Present => access.accept(subject),
+                Told::Refused(answer) => {
                     access.learn(subject.caller, subject.scope, subject.right, &answer);
                 }
                 // An absence says nothing while the acceptance is fresh.
-                Stated::Absent(_) | Stated::Failed(_) => {}
+                Told::Absent(_) | Told::Failed(_) => {}
             }
         });
     }

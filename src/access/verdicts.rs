@@ -21,6 +21,8 @@ const MAX_CALLERS: usize = 16 * 1024;
 const MAX_RIGHTS: usize = 64;
 /// Refusals remembered.
 const MAX_REFUSALS: usize = 1024;
+/// Longest refusal remembered, in bytes: an error in the API's shape is a few hundred.
+const MAX_REFUSAL: usize = 4 * 1024;
 /// How long a refusal spares the upstream the same question.
 const REFUSAL_TTL: Duration = Duration::from_secs(5);
 
@@ -176,8 +178,14 @@ impl Verdicts {
         self.refuse(subject, answer);
     }
 
-    /// Forgets an acceptance, and its grace, without remembering a refusal.
-    pub(super) fn withdraw(&self, subject: Subject) {
+    /// Ends the grace of an acceptance whose time is up, without remembering a refusal.
+    pub(super) fn withdraw_lapsed(&self, subject: Subject) {
+        if !self.is_proven(subject) {
+            self.withdraw(subject);
+        }
+    }
+
+    fn withdraw(&self, subject: Subject) {
         let mut accepted = self.accepted.lock();
         let rights = accepted.peek_mut(&subject.caller);
         if let Some(acceptance) =
@@ -188,9 +196,12 @@ impl Verdicts {
     }
 
     fn refuse(&self, subject: Subject, answer: Answer) {
-        self.refused
-            .lock()
-            .insert(subject, (Instant::now(), answer));
+        // Long words are not worth remembering for whoever makes an upstream say them.
+        if answer.body().len() <= MAX_REFUSAL {
+            self.refused
+                .lock()
+                .insert(subject, (Instant::now(), answer));
+        }
     }
 
     fn acceptance(&self, subject: Subject) -> Option<Arc<Acceptance>> {

@@ -21,6 +21,11 @@ impl OriginId {
     pub fn new(normalised: impl Into<String>) -> Self {
         Self(normalised.into())
     }
+
+    /// The name as a fixed-size digest.
+    pub fn digest(&self) -> [u8; 32] {
+        fixed(&aws_lc_rs::digest::digest(&SHA256, self.0.as_bytes()))
+    }
 }
 
 /// Who an artifact is visible to: the request's query in canonical order, and the caller where no

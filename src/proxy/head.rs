@@ -49,6 +49,7 @@ impl Proxy {
         let reply = Reply::Artifact {
             fields: meta.label.fields.clone(),
             length: Some(meta.size),
+            cache_status: Vec::new(),
             body: ServedBody::Empty,
         };
         Some(Ok(Served {
@@ -72,7 +73,7 @@ impl Proxy {
                 reply: Reply::Relayed(answer),
             }),
             Stated::Refused(answer) => {
-                self.access.learn(caller, scope, Right::Read, &answer);
+                let answer = self.access.learn_stated(&ask.question(), answer).await;
                 Ok(Served {
                     outcome: Outcome::Refused(answer.code()),
                     reply: Reply::Relayed(answer),

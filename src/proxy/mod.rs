@@ -8,6 +8,7 @@ mod error;
 mod events;
 mod get;
 mod head;
+mod miss;
 mod pass;
 mod put;
 mod served;

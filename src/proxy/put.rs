@@ -4,6 +4,7 @@
 //! here it is delivered whether or not somebody still waits. How each ending leaves the tiers is
 //! decided in one place, [`Upload::settle`].
 
+use std::pin::pin;
 use std::sync::Arc;
 
 use http_body_util::combinators::UnsyncBoxBody;
@@ -14,7 +15,7 @@ use super::{Ask, Here, Proxy, ProxyError, Reply, Served};
 use crate::access::Right;
 use crate::artifact::{Failure, Fields, Label, Outcome};
 use crate::config::OnUploadFailure;
-use crate::transfer::{Reader, Received, Spool, SpoolWriter, Turn, Whole, receive};
+use crate::transfer::{NoSeat, Plan, Reader, Received, Spool, SpoolWriter, Turn, Whole, receive};
 use crate::upstream::Delivered;
 
 /// How far ahead of the upstream an upload is read whose caller has not proven its right to write.
@@ -45,12 +46,12 @@ impl Proxy {
     pub async fn put(
         self: &Arc<Self>,
         ask: Ask,
-        fields: Option<Fields>,
+        fields: Fields,
         length: Option<u64>,
         body: UploadBody,
     ) -> Result<Served, ProxyError> {
         self.access.admits(&ask.question(), Right::Write)?;
-        let fields = fields.ok_or(ProxyError::TooManyFields)?;
+        fields.fit().map_err(|_| ProxyError::TooManyFields)?;
         let limit = self.config.upload.max_size;
         if length.is_some_and(|length| length > limit) {
             return Err(ProxyError::TooLarge(limit));
@@ -77,8 +78,12 @@ impl Proxy {
 impl Upload {
     async fn run(mut self, label: Label, length: Option<u64>, body: UploadBody) {
         let (tiers, in_memory) = (&self.proxy.tiers, self.proxy.in_memory());
-        let (writer, spool) =
-            Spool::open(tiers, self.ask.key.clone(), label, length, in_memory).await;
+        let plan = Plan {
+            claimed: length,
+            in_memory,
+            bypass: None,
+        };
+        let (writer, spool) = Spool::open(tiers, self.ask.key.clone(), label, plan).await;
         if self.proxy.upstream.is_none() {
             let received = receive(body, writer, self.limit()).await;
             return self.settle_here(received).await;
@@ -100,12 +105,10 @@ impl Upload {
         length: u64,
         body: UploadBody,
     ) -> Option<Ending> {
-        let reader = spool.reader()?.with_length(Some(length));
-        if !self.may_write() {
-            spool.set_pace(Some(UNPROVEN_AHEAD));
-        }
+        let reader = spool.reader().ok()?.with_length(Some(length));
+        self.set_pace(spool);
         let receiving = receive(body, writer, self.limit());
-        let delivering = self.deliver(spool, reader, length);
+        let delivering = self.deliver(spool, reader, Some(length));
         let (received, delivered) = tokio::join!(receiving, delivering);
         Some(Ending {
             delivered,
@@ -113,7 +116,7 @@ impl Upload {
         })
     }
 
-    async fn deliver(&mut self, spool: &Spool, reader: Reader, length: u64) -> Delivered {
+    async fn deliver(&mut self, spool: &Spool, reader: Reader, length: Option<u64>) -> Delivered {
         let delivered = self.store(spool, reader, length).await;
         match &delivered {
             Delivered::Accepted(_) => {}
@@ -127,6 +130,8 @@ impl Upload {
                 spool.abandon();
             }
             Delivered::Failed { .. } if self.keeps() => {}
+            // It is the client that broke off, and why is known where it is received.
+            Delivered::Failed { .. } if spool.reader().is_err_and(|why| why == NoSeat::Broken) => {}
             Delivered::Failed { failure, .. } => {
                 self.answer(Err(ProxyError::Undelivered(*failure)));
                 spool.abandon();
@@ -137,7 +142,7 @@ impl Upload {
 
     /// Sends what the spool holds, and leaves nothing behind that the outcome contradicts: whoever
     /// is told of it afterwards finds it so.
-    async fn store(&self, spool: &Spool, reader: Reader, length: u64) -> Delivered {
+    async fn store(&self, spool: &Spool, reader: Reader, length: Option<u64>) -> Delivered {
         let (delivered, is_unknown) = self.send(spool, reader, length).await;
         if is_unknown && !matches!(delivered, Delivered::Accepted(_)) {
             self.forget().await;
@@ -152,7 +157,7 @@ impl Upload {
     /// Sends, and once more where the connection broke: one that the upstream had closed while it
     /// was idle looks just like that, and the same bytes twice are the same artifact. Says too
     /// whether the upstream may hold the body without having said so.
-    async fn send(&self, spool: &Spool, reader: Reader, length: u64) -> (Delivered, bool) {
+    async fn send(&self, spool: &Spool, reader: Reader, length: Option<u64>) -> (Delivered, bool) {
         let (upstream, request) = (&self.proxy.upstream, &self.ask.request);
         let first = upstream.store(request.clone(), length, reader).await;
         let (failure, is_unknown) = match first {
@@ -162,10 +167,10 @@ impl Upload {
             } => (failure, sent_whole),
             delivered => return (delivered, false),
         };
-        let (Failure::Cut, Some(reader)) = (failure, spool.reader()) else {
+        let (Failure::Cut, Ok(reader)) = (failure, spool.reader()) else {
             return (first, is_unknown);
         };
-        let again = reader.with_length(Some(length));
+        let again = reader.with_length(length);
         let second = upstream.store(request.clone(), length, again).await;
         let sent_whole = matches!(
             second,
@@ -177,31 +182,45 @@ impl Upload {
         (second, is_unknown || sent_whole)
     }
 
-    /// Receives everything, then sends: a chunked upload gets its length.
-    ///
-    /// Nobody reads meanwhile, so that a spool that cannot hold the whole body ends at once rather
-    /// than wait for a reader that only starts at the end.
+    /// Receives everything, then sends: a chunked upload gets its length. Where it cannot be held
+    /// whole, or its caller has not proven its right to write, it is sent on as it came.
     async fn spool_first(
         &mut self,
         writer: SpoolWriter,
         spool: &Spool,
         body: UploadBody,
     ) -> Option<Ending> {
+        let reader = spool.reader().ok()?;
+        self.set_pace(spool);
         let limit = self.limit();
-        let received = receive(body, writer, limit).await;
+        let mut receiving = pin!(receive(body, writer, limit));
+        let received = tokio::select! {
+            received = &mut receiving => received,
+            () = spool.held_up() => {
+                let delivering = self.deliver(spool, reader, None);
+                let (received, delivered) = tokio::join!(receiving, delivering);
+                return Some(Ending { delivered, received });
+            }
+        };
         let size = match &received {
-            Received::Whole(whole) => whole.size,
+            Received::Whole(whole) => Some(whole.size),
             cut_short => {
                 self.answer(Err(why_not_whole(cut_short, limit)));
                 return None;
             }
         };
-        let reader = spool.reader()?.with_length(Some(size));
-        let delivered = self.store(spool, reader, size).await;
+        let delivered = self.store(spool, reader.with_length(size), size).await;
         Some(Ending {
             delivered,
             received,
         })
+    }
+
+    /// Keeps an upload near its upstream while nobody knows whether it may be one.
+    fn set_pace(&self, spool: &Spool) {
+        if !self.may_write() {
+            spool.set_pace(Some(UNPROVEN_AHEAD));
+        }
     }
 
     /// Leaves the tiers as the upload ended, and then answers.
@@ -233,12 +252,19 @@ impl Upload {
                     reply,
                 }));
             }
-            (Delivered::Failed { .. }, Received::Whole(whole)) if self.keeps() => {
-                let outcome = self.publish(*whole, true).await;
-                self.answer(Ok(Served {
-                    outcome,
-                    reply: Reply::Here(self.uploaded()),
-                }));
+            (Delivered::Failed { failure, .. }, Received::Whole(whole)) if self.keeps() => {
+                // Nobody can contradict the order of what is kept here only.
+                let kept = match self.publish(*whole, false).await {
+                    outcome @ Outcome::Stored => Ok(Served {
+                        outcome,
+                        reply: Reply::Here(self.uploaded()),
+                    }),
+                    _ => Err(ProxyError::Undelivered(failure)),
+                };
+                self.answer(kept);
+            }
+            (Delivered::Failed { .. }, received @ (Received::TooLarge | Received::Cut)) => {
+                self.answer(Err(why_not_whole(&received, self.limit())));
             }
             (Delivered::Failed { failure, .. }, _) => {
                 self.answer(Err(ProxyError::Undelivered(failure)));

@@ -4,7 +4,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::{HeaderMap, Response};
+use http::{HeaderMap, HeaderValue, Response};
 use http_body::{Body, Frame, SizeHint};
 
 use crate::artifact::{Answer, Fields, Outcome};
@@ -30,6 +30,8 @@ pub enum Reply {
         fields: Fields,
         /// The body's length, where it is known.
         length: Option<u64>,
+        /// What caches on the way here said of it.
+        cache_status: Vec<HeaderValue>,
         /// The bytes; empty for a head.
         body: ServedBody,
     },

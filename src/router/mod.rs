@@ -82,7 +82,7 @@ impl Router {
                 let ask = proxy.name(head, hash.clone())?;
                 let length = body.size_hint().exact();
                 proxy
-                    .put(ask, Fields::pick(&head.headers).ok(), length, body)
+                    .put(ask, Fields::pick(&head.headers), length, body)
                     .await
             }
             Route::Batch => proxy.batch(head, small(body).await?).await,

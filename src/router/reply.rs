@@ -46,8 +46,15 @@ fn reply_with(reply: Reply) -> Response<ServedBody> {
         Reply::Artifact {
             fields,
             length,
+            cache_status,
             body,
-        } => artifact(fields.as_map().clone(), length, body),
+        } => {
+            let mut response = artifact(fields.as_map().clone(), length, body);
+            for member in cache_status {
+                response.headers_mut().append(CACHE_STATUS, member);
+            }
+            response
+        }
         Reply::Stated(headers, length) => stated(headers, length),
         Reply::Relayed(answer) => relayed(&answer),
         Reply::Passed(response) => {

@@ -8,13 +8,14 @@ use std::pin::pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use http::HeaderValue;
 use http_body::Body;
 use http_body_util::BodyExt;
 
 use super::flights::{Head, Lead, Opening};
 use super::progress::Broken;
-use super::spool::{Spool, SpoolWriter, Whole};
-use crate::artifact::{Answer, ArtifactKey, Failure, Label};
+use super::spool::{Plan, Spool, SpoolWriter, Whole};
+use crate::artifact::{Answer, ArtifactKey, Bypass, Failure, Label};
 use crate::metrics::{Gauge, Metrics};
 use crate::tiers::{Epoch, Tiers};
 
@@ -22,20 +23,26 @@ use crate::tiers::{Epoch, Tiers};
 #[derive(Debug)]
 pub enum Source<B> {
     /// Here it is.
-    Found {
-        /// What travels with the body.
-        label: Label,
-        /// The length it claims.
-        length: Option<u64>,
-        /// The bytes.
-        body: B,
-    },
+    Found(SourceHead, B),
     /// There is none.
     Absent(Answer),
     /// Not for this caller.
     Refused(Answer),
     /// It could not say.
     Failed(Failure),
+}
+
+/// What comes before an artifact's bytes.
+#[derive(Clone, Debug)]
+pub struct SourceHead {
+    /// What travels with the body.
+    pub label: Label,
+    /// The length it claims.
+    pub length: Option<u64>,
+    /// What caches on the way here said of this answer (RFC 9211); shown, never stored.
+    pub cache_status: Vec<HeaderValue>,
+    /// Why it is not to be stored, if it is not.
+    pub bypass: Option<Bypass>,
 }
 
 /// What every fill works with.
@@ -74,16 +81,11 @@ where
         return lead.tell(Head::LookAgain);
     }
     match fetch.await {
-        Source::Found {
-            label,
-            length,
-            body,
-        } => {
+        Source::Found(head, body) => {
             let arriving = Arriving {
                 filling,
                 key,
-                label,
-                length,
+                head,
                 noted,
             };
             arriving.receive(lead, body).await;
@@ -98,8 +100,7 @@ where
 struct Arriving {
     filling: Filling,
     key: ArtifactKey,
-    label: Label,
-    length: Option<u64>,
+    head: SourceHead,
     noted: Epoch,
 }
 
@@ -108,34 +109,30 @@ impl Arriving {
         let Self {
             filling,
             key,
-            label,
-            length,
+            head,
             noted,
         } = self;
-        let (mut writer, spool) = Spool::open(
-            &filling.tiers,
-            key,
-            label.clone(),
-            length,
-            filling.in_memory,
-        )
-        .await;
-        lead.tell(Head::Open(Opening::new(
-            Arc::new(label),
-            length,
-            writer.bypass(),
-            spool,
-        )));
-        match pump(body, &mut writer).await {
-            Ok(written) if length.is_none_or(|claimed| claimed == written) => {
+        let plan = Plan {
+            claimed: head.length,
+            in_memory: filling.in_memory,
+            bypass: head.bypass,
+        };
+        let (mut writer, spool) = Spool::open(&filling.tiers, key, head.label.clone(), plan).await;
+        let claimed = head.length;
+        lead.tell(Head::Open(Opening::new(head, writer.bypass(), spool)));
+        let broken = match pump(body, &mut writer).await {
+            Ok(written) if claimed.is_none_or(|claimed| claimed == written) => {
                 land(&filling.tiers, writer.complete().await, noted).await;
                 // Land first, leave the table second: between the two, late askers must find the
                 // artifact in one of them.
-                lead.retire();
+                return lead.retire();
             }
-            Ok(_) => writer.break_off(Broken::Source),
-            Err(broken) => writer.break_off(broken),
-        }
+            Ok(_) => Broken::Source,
+            Err(broken) => broken,
+        };
+        // The other way round: nobody new is to follow what is broken.
+        lead.retire();
+        writer.break_off(broken);
     }
 }
 

@@ -10,8 +10,10 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
+use super::fill::SourceHead;
+use super::spool::NoSeat;
 use super::{Reader, Spool};
-use crate::artifact::{Answer, Bypass, Failure, KeyDigest, Label};
+use crate::artifact::{Answer, Bypass, Failure, KeyDigest};
 use crate::caller::CallerDigest;
 
 /// The fills under way, by key.
@@ -71,10 +73,8 @@ pub enum Head {
 /// The head of an artifact on its way.
 #[derive(Clone, Debug)]
 pub struct Opening {
-    /// What is replayed with the body.
-    pub label: Arc<Label>,
-    /// The body's length, where the source knows it.
-    pub length: Option<u64>,
+    /// What is known of it.
+    pub head: Arc<SourceHead>,
     /// Why it will not be stored, where it will not.
     pub bypass: Option<Bypass>,
     spool: Spool,
@@ -205,16 +205,10 @@ impl fmt::Debug for Flight {
 
 impl Opening {
     /// Opens `spool` to readers.
-    pub fn new(
-        label: Arc<Label>,
-        length: Option<u64>,
-        bypass: Option<Bypass>,
-        spool: Spool,
-    ) -> Self {
-        let first = Arc::new(Mutex::new(spool.reader()));
+    pub fn new(head: SourceHead, bypass: Option<Bypass>, spool: Spool) -> Self {
+        let first = Arc::new(Mutex::new(spool.reader().ok()));
         Self {
-            label,
-            length,
+            head: Arc::new(head),
             bypass,
             spool,
             first,
@@ -231,11 +225,16 @@ impl Opening {
         self.spool.is_filed()
     }
 
-    /// Seats a reader; none where the body has already gone by.
-    pub fn reader(&self) -> Option<Reader> {
+    /// Seats a reader.
+    pub fn reader(&self) -> Result<Reader, NoSeat> {
         let first = self.first.lock().take();
-        let reader = first.or_else(|| self.spool.reader())?;
-        Some(reader.with_length(self.length.or_else(|| self.spool.whole_length())))
+        let reader = first.map_or_else(|| self.spool.reader(), Ok)?;
+        Ok(reader.with_length(self.length()))
+    }
+
+    /// The body's length, where it is known by now.
+    pub fn length(&self) -> Option<u64> {
+        self.head.length.or_else(|| self.spool.whole_length())
     }
 }
 

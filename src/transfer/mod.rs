@@ -15,9 +15,9 @@ mod spool;
 mod tests;
 mod uploads;
 
-pub use fill::{Filling, LookAgain, Source, fill};
+pub use fill::{Filling, LookAgain, Source, SourceHead, fill};
 pub use flights::{Flights, Follower, Head, Joined, Lead, Opening};
 pub use progress::{Broken, Ending};
 pub use reader::Reader;
-pub use spool::{Spool, SpoolWriter, Storing, Unwanted, Whole};
+pub use spool::{NoSeat, Plan, Spool, SpoolWriter, Storing, Unwanted, Whole};
 pub use uploads::{Received, Turn, Uploads, receive};

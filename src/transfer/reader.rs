@@ -49,7 +49,8 @@ impl Reader {
         self
     }
 
-    /// Waits until the spool is written whole; returns its length.
+    /// Waits until the spool is written whole; returns its length. A window never is: nobody keeps
+    /// what this reader does not take.
     ///
     /// Cancel-safe.
     pub async fn whole(&mut self) -> Result<u64, Broken> {
@@ -58,7 +59,9 @@ impl Reader {
             match state.progress.ending() {
                 Some(Ending::Complete) => Poll::Ready(Ok(state.progress.written())),
                 Some(Ending::Broken(broken)) => Poll::Ready(Err(broken)),
-                None if state.seats.has_lagged(&self.seat) => Poll::Ready(Err(Broken::Lagged)),
+                None if state.is_window() || state.seats.has_lagged(&self.seat) => {
+                    Poll::Ready(Err(Broken::Lagged))
+                }
                 None => {
                     state.seats.wait(&self.seat, cx.waker());
                     Poll::Pending

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::Notify;
-use tokio::time::{Duration, timeout};
+use tokio::time::{Duration, Instant, timeout};
 
 use super::Reader;
 use super::progress::{Broken, Ending, Progress};
@@ -23,8 +23,10 @@ use crate::tiers::{Draft, DraftReader, Landing, LandingBody, Tiers};
 const BATCH: u64 = 1024 * 1024;
 /// Bytes a window holds for its slowest reader.
 const WINDOW: u64 = 1024 * 1024;
-/// How long a window waits for its slowest reader to take something.
+/// How long a window measures a reader that it waits for.
 const LAGGARD_WAIT: Duration = Duration::from_secs(10);
+/// Bytes a reader must take in that time, or be ended: 1 KiB a second.
+const LAGGARD_TAKES: u64 = 10 * 1024;
 
 /// The reading side of a spool; clones share it.
 #[derive(Clone)]
@@ -40,6 +42,28 @@ pub struct SpoolWriter {
     label: Label,
     in_memory: u64,
     storing: Storing,
+    /// Where the slowest reader stood, and when, since the writer began to wait for it.
+    measured: Option<(Instant, u64)>,
+}
+
+/// How a spool begins.
+#[derive(Clone, Copy, Debug)]
+pub struct Plan {
+    /// The length that its source claims.
+    pub claimed: Option<u64>,
+    /// Largest body that stays in memory.
+    pub in_memory: u64,
+    /// Why it is not to be kept, if it is not.
+    pub bypass: Option<Bypass>,
+}
+
+/// Why there is no seat for one more reader.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoSeat {
+    /// The first bytes are kept no more.
+    GoneBy,
+    /// The body broke off.
+    Broken,
 }
 
 /// What becomes of the bytes besides being read.
@@ -67,10 +91,13 @@ pub struct Whole {
 #[error("nobody reads this transfer any more")]
 pub struct Unwanted;
 
+#[derive(Default)]
 pub(super) struct Shared {
     state: Mutex<State>,
     /// Told when a reader moves on or leaves.
     room: Notify,
+    /// Told when the writer waits for a reader.
+    held_up: Notify,
 }
 
 #[derive(Default)]
@@ -87,20 +114,19 @@ pub(super) struct State {
 // === impl Spool ===
 
 impl Spool {
-    /// Opens a spool for `key`, sized by what its source claims.
-    ///
-    /// Bodies up to `in_memory` bytes stay in memory.
+    /// Opens a spool for `key` as planned.
     pub async fn open(
         tiers: &Arc<Tiers>,
         key: ArtifactKey,
         label: Label,
-        claimed: Option<u64>,
-        in_memory: u64,
+        plan: Plan,
     ) -> (SpoolWriter, Self) {
-        let shared = Arc::new(Shared {
-            state: Mutex::default(),
-            room: Notify::new(),
-        });
+        let Plan {
+            claimed,
+            in_memory,
+            bypass,
+        } = plan;
+        let shared = Arc::new(Shared::default());
         let mut writer = SpoolWriter {
             shared: Arc::clone(&shared),
             tiers: Arc::clone(tiers),
@@ -108,8 +134,9 @@ impl Spool {
             label,
             in_memory,
             storing: Storing::Memory,
+            measured: None,
         };
-        if let Err(bypass) = tiers.admit(claimed) {
+        if let Some(bypass) = bypass.or_else(|| tiers.admit(claimed).err()) {
             writer.become_window(bypass);
         } else if claimed.is_some_and(|length| length > in_memory) {
             writer.open_draft(claimed).await;
@@ -117,15 +144,23 @@ impl Spool {
         (writer, Self { shared })
     }
 
-    /// Seats a reader at the first byte; none where it has gone by, or the body broke off.
-    pub fn reader(&self) -> Option<Reader> {
+    /// Seats a reader at the first byte.
+    pub fn reader(&self) -> Result<Reader, NoSeat> {
         let mut state = self.shared.lock();
         if matches!(state.progress.ending(), Some(Ending::Broken(_))) {
-            return None;
+            return Err(NoSeat::Broken);
         }
-        let joinable =
-            !state.is_window || (state.progress.written() == 0 && state.seats.slowest().is_none());
-        joinable.then(|| Reader::new(Arc::clone(&self.shared), state.seats.take()))
+        if state.is_window && (state.progress.written() > 0 || state.seats.slowest().is_some()) {
+            return Err(NoSeat::GoneBy);
+        }
+        Ok(Reader::new(Arc::clone(&self.shared), state.seats.take()))
+    }
+
+    /// Completes when the writer waits for its slowest reader.
+    ///
+    /// Cancel-safe.
+    pub async fn held_up(&self) {
+        self.shared.held_up.notified().await;
     }
 
     /// Lets nothing be written more than `bytes` ahead of the slowest reader.
@@ -258,21 +293,35 @@ impl SpoolWriter {
 
     fn become_window(&mut self, bypass: Bypass) {
         self.storing = Storing::Window(bypass);
-        self.shared.lock().is_window = true;
+        let mut state = self.shared.lock();
+        state.is_window = true;
+        // Whoever waits for the whole waits in vain.
+        state.seats.wake();
     }
 
-    async fn wait_for_room(&self) -> Result<(), Unwanted> {
-        let mut stood_at = None;
+    async fn wait_for_room(&mut self) -> Result<(), Unwanted> {
+        let mut waited = false;
         loop {
             let told = self.shared.room.notified();
             let slowest = match self.shared.lock().room()? {
-                Room::Enough => return Ok(()),
+                Room::Enough if waited => return Ok(()),
+                Room::Enough => {
+                    self.measured = None;
+                    return Ok(());
+                }
                 Room::Behind(slowest) => slowest,
             };
-            if timeout(LAGGARD_WAIT, told).await.is_err()
-                && stood_at.replace(slowest) == Some(slowest)
-            {
-                self.shared.lock().end_laggards(slowest);
+            waited = true;
+            self.shared.held_up.notify_one();
+            let (since, from) = *self.measured.get_or_insert((Instant::now(), slowest));
+            let left = LAGGARD_WAIT.saturating_sub(since.elapsed());
+            if left.is_zero() {
+                self.measured = None;
+                if slowest - from < LAGGARD_TAKES {
+                    self.shared.lock().end_laggards(slowest);
+                }
+            } else if timeout(left, told).await.is_err() {
+                // The next turn looks at the clock.
             }
         }
     }
@@ -315,6 +364,10 @@ enum Room {
 }
 
 impl State {
+    pub(super) fn is_window(&self) -> bool {
+        self.is_window
+    }
+
     fn room(&mut self) -> Result<Room, Unwanted> {
         if self.is_unwanted {
             return Err(Unwanted);

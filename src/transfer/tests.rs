@@ -9,7 +9,7 @@ use http_body_util::BodyExt;
 use tempfile::TempDir;
 use tokio::time::{Duration, Instant};
 
-use super::{Broken, Reader, Spool, SpoolWriter, Unwanted};
+use super::{Broken, NoSeat, Plan, Reader, Spool, SpoolWriter, Unwanted};
 use crate::artifact::{
     ArtifactHash, ArtifactKey, Bypass, Fields, KeyDigest, Label, OriginId, Scope,
 };
@@ -47,7 +47,12 @@ impl House {
     async fn spool(&self, claimed: Option<u64>) -> (SpoolWriter, Spool) {
         let key = key();
         let label = Label::new(&key, Fields::default());
-        Spool::open(&self.tiers, key, label, claimed, IN_MEMORY).await
+        let plan = Plan {
+            claimed,
+            in_memory: IN_MEMORY,
+            bypass: None,
+        };
+        Spool::open(&self.tiers, key, label, plan).await
     }
 
     /// What the tiers hold of the key now.
@@ -141,7 +146,7 @@ async fn a_body_that_broke_off_is_an_error_for_those_who_read_and_for_those_who_
             Broken::Source
         };
         assert_eq!(rest_of(reader).await, Err(expected));
-        assert!(spool.reader().is_none());
+        assert_eq!(spool.reader().err(), Some(NoSeat::Broken));
     }
 }
 
@@ -158,7 +163,7 @@ async fn a_spool_without_room_is_a_window_at_the_pace_of_its_reader() {
     let first = reader.frame().await.unwrap().unwrap().into_data().unwrap();
     next.await.unwrap();
     // What went by is kept for nobody.
-    assert!(spool.reader().is_none());
+    assert_eq!(spool.reader().err(), Some(NoSeat::GoneBy));
     let whole = writer.complete().await;
     assert_eq!(whole.landing.unwrap_err(), Bypass::NoRoom);
     let read = [first.to_vec(), rest_of(reader).await.unwrap()].concat();

@@ -182,11 +182,16 @@ impl Upstream {
         statement
     }
 
-    /// Uploads an artifact of `length` bytes.
+    /// Uploads an artifact of `length` bytes; chunked, where that is not known.
     ///
     /// A refusal that comes before the body has been sent is read and returned at once; the body is
     /// dropped and the connection closed.
-    pub async fn store<B>(&self, request: ArtifactRequest, length: u64, body: B) -> Delivered
+    pub async fn store<B>(
+        &self,
+        request: ArtifactRequest,
+        length: Option<u64>,
+        body: B,
+    ) -> Delivered
     where
         B: Body<Data = Bytes> + Send + Unpin + 'static,
         B::Error: Into<Box<dyn Error + Send + Sync>>,

@@ -22,7 +22,7 @@ impl Http {
     pub(super) async fn store<B>(
         &self,
         request: ArtifactRequest,
-        length: u64,
+        length: Option<u64>,
         body: B,
     ) -> Result<Delivered, Broken>
     where
@@ -41,10 +41,12 @@ impl Http {
         *upload.method_mut() = Method::PUT;
         *upload.uri_mut() = uri;
         *upload.headers_mut() = request.headers;
-        upload
-            .headers_mut()
-            .insert(CONTENT_LENGTH, HeaderValue::from(length));
-        let reply = self.client.send(upload, Some(length), patience).await?;
+        if let Some(length) = length {
+            upload
+                .headers_mut()
+                .insert(CONTENT_LENGTH, HeaderValue::from(length));
+        }
+        let reply = self.client.send(upload, length, patience).await?;
         if reply.response.status().is_success() {
             reply.finish_sending(patience).await.map_err(unsent)?;
         }

@@ -1,8 +1,8 @@
 //! Uploads of what is already there: one unit replaces another, or the key is forgotten.
 
 use crate::support::{
-    Artifact, Client, Ended, Larder, Origin, Reply, Request, Seen, artifact, assert_whole, bytes,
-    script,
+    Artifact, Client, Ended, Larder, Origin, Reply, Request, Seen, Setup, artifact, assert_whole,
+    bytes, script,
 };
 
 const FILLED: &str = "larder; fwd=uri-miss; fwd-status=200; stored";
@@ -237,4 +237,28 @@ async fn an_accepted_upload_ends_the_absence_for_those_who_asked_before() {
     );
     origin.release("absence");
     assert_is(&reader.reply().await, &new(), "new");
+}
+
+#[tokio::test]
+async fn nobody_new_follows_a_fill_that_an_upload_has_outdated() {
+    let origin = Origin::start();
+    let larder = Setup::before(&origin)
+        .set("tier.disk.max_artifact", "64KiB")
+        .set("tier.memory.max_artifact", "64KiB")
+        .start()
+        .await;
+    let old = bytes(1, 50_000);
+    origin.hold("aa", &old);
+    let slow = script().head(200).length(old.len()).chunk(&old[..20_000]);
+    origin.once("GET", "aa", slow.hold("rest").chunk(&old[20_000..]));
+    let mut early = larder.client();
+    early.send_head(&Request::new("GET", &artifact("aa"))).await;
+    early.read_head().await.expect("a head");
+    // Accepted, and too large to be kept: only the upstream has it.
+    let new = bytes(2, 100_000);
+    let mut client = larder.client();
+    assert_eq!(client.put(&artifact("aa"), &new).await.status, 202);
+    client.get(&artifact("aa")).await.assert_body(&new);
+    origin.release("rest");
+    assert_whole(&early.read_rest().await, &old);
 }

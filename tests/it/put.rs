@@ -7,7 +7,7 @@ use crate::support::{
     Client, Larder, Origin, Request, Seen, artifact, assert_bytes, bytes, script,
 };
 
-const STORED: &str = "larder; fwd=method; stored";
+pub const STORED: &str = "larder; fwd=method; stored";
 const MEMORY: &str = "larder; hit; detail=memory";
 const ABSENT: &str = "larder; fwd=uri-miss; fwd-status=404";
 

@@ -1,6 +1,6 @@
 //! Uploads that fail: refused, cut, too large, or with nobody to take them.
 
-use crate::put::{announced, member};
+use crate::put::{STORED, announced, member};
 use crate::support::{
     Ended, Larder, Origin, Request, Seen, Setup, artifact, bytes, error_code, script,
 };
@@ -148,4 +148,29 @@ async fn on_failure_keep_keeps_uploads_of_proven_writers_only() {
         .await;
     assert!((400..500).contains(&stranger.status), "{}", stranger.status);
     assert_eq!(writer.get(&artifact("bb")).await.status, 404);
+}
+
+#[tokio::test]
+async fn what_is_said_to_be_kept_is_kept_also_where_uploads_overlap() {
+    let mut origin = Origin::start();
+    let larder = Setup::before(&origin)
+        .set("upload.on_failure", "keep")
+        .start()
+        .await;
+    let (mut one, mut two) = (larder.client(), larder.client());
+    assert_eq!(one.put(&artifact("proof"), b"x").await.status, 202);
+    two.get(&artifact("proof")).await.assert_body(b"x");
+    origin.stop().await;
+    for writer in [&mut one, &mut two] {
+        writer.send_head(&announced("aa", 10)).await;
+        writer.send(b"01234").await;
+    }
+    for writer in [&mut one, &mut two] {
+        writer.send(b"56789").await;
+    }
+    for writer in [&mut one, &mut two] {
+        let kept = writer.reply().await;
+        assert_eq!((kept.status, kept.cache_status()), (202, STORED));
+    }
+    two.get(&artifact("aa")).await.assert_body(b"0123456789");
 }

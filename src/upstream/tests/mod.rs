@@ -94,7 +94,7 @@ async fn every_exchange_can_run_in_a_task_of_its_own() {
     let upstream = upstream(&config("http://unused"));
     assert_send(upstream.fetch(artifact()));
     assert_send(upstream.stat(artifact(), LONG));
-    assert_send(upstream.store(artifact(), 0, Empty::new()));
+    assert_send(upstream.store(artifact(), Some(0), Empty::new()));
     assert_send(upstream.ask(Request::default()));
     assert_send(upstream.pass(Request::new(Empty::new())));
 }

@@ -28,12 +28,12 @@ fn huge() -> impl Body<Data = Bytes, Error = Infallible> + Send + Unpin + 'stati
 
 async fn store_huge(upstream: &Upstream) -> Delivered {
     let length = (PIECES * PIECE) as u64;
-    upstream.store(artifact(), length, huge()).await
+    upstream.store(artifact(), Some(length), huge()).await
 }
 
 async fn store_small(upstream: &Upstream) -> Delivered {
     let body = Full::new(Bytes::from_static(b"abc"));
-    upstream.store(artifact(), 3, body).await
+    upstream.store(artifact(), Some(3), body).await
 }
 
 #[tokio::test]
@@ -67,7 +67,7 @@ async fn an_upload_says_its_length_and_is_accepted() {
 async fn an_empty_artifact_is_uploaded() {
     let origin = Origin::start(|_| vec![Step::ReadBody, answer("200 OK", "")]).await;
     let delivered = upstream(&at(origin.address))
-        .store(artifact(), 0, Full::new(Bytes::new()))
+        .store(artifact(), Some(0), Full::new(Bytes::new()))
         .await;
     assert!(matches!(delivered, Delivered::Accepted(_)), "{delivered:?}");
 }
@@ -147,7 +147,7 @@ async fn a_source_that_breaks_ends_the_connection() {
         Err(io::Error::other("the client left")),
     ]));
     match upstream(&at(origin.address))
-        .store(artifact(), 9, body)
+        .store(artifact(), Some(9), body)
         .await
     {
         Delivered::Failed { sent_whole, .. } => assert!(!sent_whole),
@@ -213,7 +213,7 @@ async fn an_unreachable_origin_has_seen_nothing_of_an_upload() {
     for length in [0, 3] {
         let body = Full::new(Bytes::from(vec![b'x'; length]));
         match upstream(&config)
-            .store(artifact(), length as u64, body)
+            .store(artifact(), Some(length as u64), body)
             .await
         {
             Delivered::Failed {

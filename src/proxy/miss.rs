@@ -1,0 +1,299 @@
+//! A miss: a place in a fill, one's own or somebody else's.
+
+use std::sync::Arc;
+
+use http::HeaderValue;
+use tokio::time::{Duration, timeout};
+
+use super::get::not_allowed;
+use super::{Ask, Proxy, ProxyError, Reply, Served, ServedBody};
+use crate::access::{Decision, Right};
+use crate::artifact::{Bypass, Failure, Fields, Label, Outcome, Tier};
+use crate::transfer::{
+    Follower, Head, Joined, Lead, LookAgain, NoSeat, Opening, Reader, Source, SourceHead, fill,
+};
+use crate::upstream::{Fetched, UpstreamBody};
+
+/// How long a client waits for a fill's head, and one that must be told a length for its end: inside
+/// its own thirty seconds, so that it is told of a miss rather than left to find out.
+const HEAD_WAIT: Duration = Duration::from_secs(20);
+
+/// What a request may still try before it takes no for an answer.
+pub(super) struct Patience {
+    /// Looking into the tiers and the table; a bound on turns that should never be reached.
+    pub(super) rounds: u8,
+    /// Looking once more after an absence.
+    looks: u8,
+    /// Asking anew after a fill broke before its head reached us.
+    retries: u8,
+    /// Following somebody with another credential.
+    followed_stranger: bool,
+}
+
+/// One attempt at a miss.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "it lives for a moment, and its large variant is the common one"
+)]
+pub(super) enum Attempt {
+    /// It came to an end.
+    Done(Result<Served, ProxyError>),
+    /// The tiers or the table hold something new.
+    Again,
+    /// What there is to follow is no use to this caller.
+    Alone,
+}
+
+/// How this request came to the fill it follows.
+#[derive(Clone, Copy)]
+enum Came {
+    /// It started it.
+    First,
+    /// Another request had started it; `grace` as for a hit.
+    Later { grace: bool },
+}
+
+impl Patience {
+    pub(super) fn new() -> Self {
+        Self {
+            rounds: 5,
+            looks: 1,
+            retries: 1,
+            followed_stranger: false,
+        }
+    }
+}
+
+impl Proxy {
+    /// Leads the fill of the key, or follows it.
+    pub(super) async fn serve_miss(
+        self: &Arc<Self>,
+        ask: &Ask,
+        patience: &mut Patience,
+    ) -> Attempt {
+        let follower = match self.flights.join(ask.key.digest, ask.caller.digest()) {
+            Joined::Lead(lead, follower) => {
+                self.lead(ask, lead, LookAgain::Yes);
+                return self.follow(ask, &follower, Came::First, patience).await;
+            }
+            Joined::Follow(follower) => follower,
+        };
+        if follower.leader() == ask.caller.digest() {
+            return self
+                .follow(ask, &follower, Came::Later { grace: false }, patience)
+                .await;
+        }
+        if patience.followed_stranger {
+            return Attempt::Alone;
+        }
+        self.follow_stranger(ask, &follower, patience).await
+    }
+
+    /// Fetches outside the table, where nobody can follow.
+    pub(super) async fn fetch_alone(self: &Arc<Self>, ask: &Ask) -> Result<Served, ProxyError> {
+        let (lead, follower) = self.flights.alone(ask.key.digest, ask.caller.digest());
+        self.lead(ask, lead, LookAgain::No);
+        let mut patience = Patience {
+            retries: 0,
+            ..Patience::new()
+        };
+        let unanswered = Err(ProxyError::Unanswered(Failure::Cut));
+        match self
+            .follow(ask, &follower, Came::First, &mut patience)
+            .await
+        {
+            Attempt::Done(served) => served,
+            Attempt::Alone => unanswered,
+            // An absence, and an upload accepted since.
+            Attempt::Again => match self.tiers.lookup(&ask.key.digest).await {
+                Some(found) => self.serve_hit(ask, found).await.unwrap_or(unanswered),
+                None => unanswered,
+            },
+        }
+    }
+
+    /// Follows a fill that runs under this caller's own credential.
+    async fn follow(
+        &self,
+        ask: &Ask,
+        follower: &Follower,
+        came: Came,
+        patience: &mut Patience,
+    ) -> Attempt {
+        match head_of(follower).await {
+            Head::Open(opening) => self.serve_opening(ask, &opening, came, patience).await,
+            // An upload may have been accepted since the upstream was asked.
+            Head::Absent(_) if patience.looks > 0 && self.is_here(ask).await => {
+                patience.looks -= 1;
+                Attempt::Again
+            }
+            Head::Absent(answer) => relayed(Outcome::Absent, Reply::Relayed(answer)),
+            Head::Refused(answer) => {
+                relayed(Outcome::Refused(answer.code()), Reply::Relayed(answer))
+            }
+            Head::LookAgain => Attempt::Again,
+            Head::Failed(Failure::Cut) if patience.retries > 0 => {
+                patience.retries -= 1;
+                Attempt::Again
+            }
+            Head::Failed(failure) => Attempt::Done(Err(ProxyError::Unanswered(failure))),
+            Head::Asking => Attempt::Done(Err(ProxyError::Unanswered(Failure::Timeout))),
+        }
+    }
+
+    /// Follows a fill that runs under somebody else's credential, up to its head and only once.
+    ///
+    /// The bytes are for whoever is proven; an absence counts only where the leader is; a refusal is
+    /// the leader's own affair.
+    async fn follow_stranger(
+        self: &Arc<Self>,
+        ask: &Ask,
+        follower: &Follower,
+        patience: &mut Patience,
+    ) -> Attempt {
+        let head = head_of(follower).await;
+        if let Head::Open(opening) = head {
+            return match self.access.may_read(&ask.question()).await {
+                Decision::Allowed { grace } => {
+                    self.serve_opening(ask, &opening, Came::Later { grace }, patience)
+                        .await
+                }
+                other => Attempt::Done(not_allowed(other)),
+            };
+        }
+        let scope = ask.key.scope.digest();
+        let are_proven = || {
+            [follower.leader(), ask.caller.digest()]
+                .into_iter()
+                .all(|caller| self.access.is_proven(caller, scope, Right::Read))
+        };
+        if matches!(head, Head::Refused(_)) || matches!(head, Head::Absent(_)) && !are_proven() {
+            patience.followed_stranger = true;
+            return Attempt::Again;
+        }
+        self.follow(ask, follower, Came::Later { grace: false }, patience)
+            .await
+    }
+
+    /// Runs the fill as nobody's: clients come and go.
+    fn lead(self: &Arc<Self>, ask: &Ask, lead: Lead, look_again: LookAgain) {
+        let (proxy, ask) = (Arc::clone(self), ask.clone());
+        self.tasks.spawn(async move {
+            let key = ask.key.clone();
+            fill(proxy.filling(look_again), lead, key, proxy.fetch(ask)).await;
+        });
+    }
+
+    /// Asks the upstream with the caller's own credential: the fetch is the judgement.
+    async fn fetch(self: Arc<Self>, ask: Ask) -> Source<UpstreamBody> {
+        let (caller, scope) = (ask.caller.digest(), ask.key.scope.digest());
+        match self.upstream.fetch(ask.request).await {
+            Fetched::Found(found) => {
+                self.access.learn_read(caller, scope);
+                let fields = Fields::pick(&found.headers);
+                let said = found.headers.get_all("cache-status").iter();
+                let head = SourceHead {
+                    length: found.length,
+                    cache_status: said.map(HeaderValue::clone).collect(),
+                    // An artifact without all that describes it is another one: a signed client
+                    // would miss it for as long as it rests.
+                    bypass: fields.fit().err().map(|_| Bypass::TooManyFields),
+                    label: Label::new(&ask.key, fields),
+                };
+                Source::Found(head, found.body)
+            }
+            Fetched::Absent(answer) => Source::Absent(answer),
+            Fetched::Refused(answer) => {
+                self.access.learn(caller, scope, Right::Read, &answer);
+                Source::Refused(answer)
+            }
+            Fetched::Failed(failure) => Source::Failed(failure),
+        }
+    }
+
+    async fn serve_opening(
+        &self,
+        ask: &Ask,
+        opening: &Opening,
+        came: Came,
+        patience: &mut Patience,
+    ) -> Attempt {
+        let reader = match opening.reader() {
+            Ok(reader) => reader,
+            // A window whose first bytes have gone by: whoever comes now fetches anew.
+            Err(NoSeat::GoneBy) => return Attempt::Alone,
+            Err(NoSeat::Broken) if patience.retries > 0 => {
+                patience.retries -= 1;
+                return Attempt::Again;
+            }
+            Err(NoSeat::Broken) => {
+                return Attempt::Done(Err(ProxyError::Unanswered(Failure::Cut)));
+            }
+        };
+        let outcome = outcome_of(opening, came);
+        let (reader, length) = match with_needed_length(ask, opening, reader).await {
+            Ok(known) => known,
+            Err(failure) => return Attempt::Done(Err(ProxyError::Unanswered(failure))),
+        };
+        let fields = &opening.head.label.fields;
+        if matches!(outcome, Outcome::Hit { .. }) {
+            self.count_saved(fields, length.unwrap_or_default());
+        }
+        let reply = Reply::Artifact {
+            fields: fields.clone(),
+            length,
+            cache_status: opening.head.cache_status.clone(),
+            body: ServedBody::Spool(reader),
+        };
+        relayed(outcome, reply)
+    }
+
+    async fn is_here(&self, ask: &Ask) -> bool {
+        self.tiers.lookup(&ask.key.digest).await.is_some()
+    }
+}
+
+/// The body's length; where the client can be told the end by nothing else (HTTP/1.0), known only
+/// once every byte is here.
+async fn with_needed_length(
+    ask: &Ask,
+    opening: &Opening,
+    mut reader: Reader,
+) -> Result<(Reader, Option<u64>), Failure> {
+    let length = opening.length();
+    if length.is_some() || !ask.needs_length {
+        return Ok((reader, length));
+    }
+    match timeout(HEAD_WAIT, reader.whole()).await {
+        Ok(Ok(length)) => Ok((reader.with_length(Some(length)), Some(length))),
+        Ok(Err(_)) => Err(Failure::Cut),
+        Err(_) => Err(Failure::Timeout),
+    }
+}
+
+fn outcome_of(opening: &Opening, came: Came) -> Outcome {
+    let tier = if opening.is_filed() {
+        Tier::Disk
+    } else {
+        Tier::Memory
+    };
+    match (came, opening.bypass) {
+        (Came::First, Some(bypass)) => Outcome::Bypassed(bypass),
+        (Came::First, None) => Outcome::Filled,
+        // Every byte is here and about to rest: nothing is being waited for.
+        (Came::Later { grace }, None) if opening.whole_length().is_some() => {
+            Outcome::Hit { tier, grace }
+        }
+        (Came::Later { .. }, _) => Outcome::Collapsed,
+    }
+}
+
+fn relayed(outcome: Outcome, reply: Reply) -> Attempt {
+    Attempt::Done(Ok(Served { outcome, reply }))
+}
+
+async fn head_of(follower: &Follower) -> Head {
+    timeout(HEAD_WAIT, follower.head())
+        .await
+        .unwrap_or(Head::Asking)
+}
