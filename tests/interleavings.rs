@@ -1,4 +1,5 @@
-//! Every interleaving of a few askers of one cold artifact, as a model.
+//! Every interleaving of a few askers of one cold artifact, as a model of what the code does; that
+//! the code does it is tested beside it.
 //!
 //! The order a fill keeps is easily undone by accident: look again before fetching, land before
 //! leaving the table. Here both are taken away in turn, to see what each is for.
