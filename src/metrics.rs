@@ -1,5 +1,7 @@
 //! What is counted: every handle resolved once, every label set closed.
 
+use std::sync::OnceLock;
+
 use prometheus::core::Collector;
 use prometheus::{
     Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
@@ -21,7 +23,7 @@ const BUCKETS: [f64; 17] = [
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
-    requests: Vec<RequestMetrics>,
+    requests: RequestFamilies,
     response_bytes: Vec<IntCounter>,
     upstream_requests: IntCounterVec,
     upstream_seconds: HistogramVec,
@@ -40,6 +42,16 @@ pub struct Metrics {
     pub access_lines_lost: IntCounter,
     /// Usage events that could not be forwarded.
     pub events_lost: IntCounter,
+}
+
+/// The metrics of requests; the handles of a route and outcome are made when the pair first happens,
+/// since most never do.
+#[derive(Debug)]
+struct RequestFamilies {
+    total: IntCounterVec,
+    seconds: HistogramVec,
+    first_byte: HistogramVec,
+    handles: Vec<OnceLock<RequestMetrics>>,
 }
 
 /// The metrics of one route and outcome.
@@ -105,7 +117,7 @@ impl Metrics {
         )?;
         build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
         Ok(Self {
-            requests: request_metrics(&registry)?,
+            requests: request_families(&registry)?,
             response_bytes: response_bytes(&registry)?,
             upstream_requests: counters(
                 &registry,
@@ -145,7 +157,19 @@ impl Metrics {
                 "Usage events that were not forwarded.",
             )?,
             registry,
-        })
+        }
+        .with_all_evictions())
+    }
+
+    /// Makes the series of every reason, so that a rate over them begins at nought.
+    fn with_all_evictions(self) -> Self {
+        for tier in Tier::ALL {
+            for reason in Eviction::ALL {
+                self.evictions
+                    .with_label_values(&[tier.as_str(), reason.as_str()]);
+            }
+        }
+        self
     }
 
     /// Where everything is registered.
@@ -155,8 +179,10 @@ impl Metrics {
 
     /// The handles of one route and outcome.
     pub fn request(&self, route: RouteName, outcome: Outcome) -> Option<&RequestMetrics> {
-        self.requests
-            .get(route as usize * Outcome::LABELS.len() + outcome.index())
+        let families = &self.requests;
+        let index = route as usize * Outcome::LABELS.len() + outcome.index();
+        let made = families.handles.get(index)?;
+        Some(made.get_or_init(|| families.make(route, outcome)))
     }
 
     /// The byte counter of one outcome.
@@ -197,9 +223,25 @@ impl Metrics {
     }
 }
 
+// === impl RequestFamilies ===
+
+impl RequestFamilies {
+    fn make(&self, route: RouteName, outcome: Outcome) -> RequestMetrics {
+        let labels = [route.as_str(), outcome.as_str()];
+        RequestMetrics {
+            total: self.total.with_label_values(&labels),
+            seconds: self.seconds.with_label_values(&labels),
+            first_byte: self.first_byte.with_label_values(&labels),
+        }
+    }
+}
+
 // === impl Eviction ===
 
 impl Eviction {
+    /// Every reason.
+    pub const ALL: [Self; 4] = [Self::Size, Self::Age, Self::Replaced, Self::Corrupt];
+
     /// The `reason` label.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -211,37 +253,30 @@ impl Eviction {
     }
 }
 
-fn request_metrics(registry: &Registry) -> Result<Vec<RequestMetrics>, prometheus::Error> {
+fn request_families(registry: &Registry) -> Result<RequestFamilies, prometheus::Error> {
     let labels = ["route", "outcome"];
-    let total = counters(
-        registry,
-        "larder_requests_total",
-        "Requests answered.",
-        &labels,
-    )?;
-    let seconds = histograms(
-        registry,
-        "larder_request_seconds",
-        "Time to the answer's end.",
-        &labels,
-    )?;
-    let first_byte = histograms(
-        registry,
-        "larder_first_byte_seconds",
-        "Time to the answer's head.",
-        &labels,
-    )?;
-    let pairs = RouteName::ALL.iter().flat_map(|route| {
-        Outcome::LABELS
-            .iter()
-            .map(move |outcome| [route.as_str(), outcome])
-    });
-    let handles = pairs.map(|pair| RequestMetrics {
-        total: total.with_label_values(&pair),
-        seconds: seconds.with_label_values(&pair),
-        first_byte: first_byte.with_label_values(&pair),
-    });
-    Ok(handles.collect())
+    let pairs = RouteName::ALL.len() * Outcome::LABELS.len();
+    Ok(RequestFamilies {
+        total: counters(
+            registry,
+            "larder_requests_total",
+            "Requests answered.",
+            &labels,
+        )?,
+        seconds: histograms(
+            registry,
+            "larder_request_seconds",
+            "Time to the answer's end.",
+            &labels,
+        )?,
+        first_byte: histograms(
+            registry,
+            "larder_first_byte_seconds",
+            "Time to the answer's head.",
+            &labels,
+        )?,
+        handles: (0..pairs).map(|_| OnceLock::new()).collect(),
+    })
 }
 
 fn response_bytes(registry: &Registry) -> Result<Vec<IntCounter>, prometheus::Error> {

@@ -23,6 +23,9 @@ use crate::telemetry::AccessLog;
 use crate::tiers::{OpenError, Tiers};
 use crate::upstream::{Upstream, UpstreamError};
 
+/// What tasks get to end in once connections have used up the grace.
+const LAST_MOMENT: Duration = Duration::from_millis(100);
+
 /// Everything built and bound, not yet serving.
 #[derive(Debug)]
 pub struct App {
@@ -118,6 +121,21 @@ impl App {
         self.admin.addresses()
     }
 
+    /// An address as somebody else would write it; none for a unix socket.
+    ///
+    /// Where any address of this machine will do, it is called by its name.
+    pub fn reachable(&self, listen: &Listen) -> Option<String> {
+        let Listen::Tcp { host, port } = listen else {
+            return None;
+        };
+        let host = if is_any(host) {
+            machine_name()
+        } else {
+            host.clone()
+        };
+        Some(format!("http://{}", Listen::Tcp { host, port: *port }))
+    }
+
     /// What everything was built from.
     pub fn config(&self) -> &Config {
         &self.config
@@ -141,12 +159,11 @@ impl App {
         let data = self
             .data
             .run(self.router, limits, self.tasks.clone(), Some(self.metrics));
-        let admin = self.admin.run(
-            self.admin_service,
-            Admin::limits(),
-            self.tasks.clone(),
-            None,
-        );
+        // It answers to the end: who watches the drain asks there.
+        let watched = Tasks::new();
+        let admin = self
+            .admin
+            .run(self.admin_service, Admin::limits(), watched.clone(), None);
         let data_dir = self.config.data_dir;
         self.tasks.spawn(verdicts::keep(
             Arc::clone(&self.access),
@@ -154,19 +171,21 @@ impl App {
             self.tasks.clone(),
         ));
         readiness.ready();
-        let tasks = self.tasks.clone();
-        let stopped = async move {
-            tasks.stopping().await;
-            readiness.stopping();
-            Instant::now()
+        let serving = async {
+            let tasks = self.tasks.clone();
+            let stopped = async move {
+                tasks.stopping().await;
+                readiness.stopping();
+                Instant::now()
+            };
+            let ((), since) = tokio::join!(data, stopped);
+            let left = grace.saturating_sub(since.elapsed()).max(LAST_MOMENT);
+            let running = self.tasks.drain(left).await;
+            verdicts::write(&self.access, &data_dir).await;
+            watched.stop();
+            running
         };
-        let ((), (), since) = tokio::join!(data, admin, stopped);
-        let left = grace
-            .saturating_sub(since.elapsed())
-            .max(Duration::from_millis(100));
-        let running = self.tasks.drain(left).await;
-        verdicts::write(&self.access, &data_dir).await;
-        match running {
+        match tokio::join!(serving, admin).0 {
             0 => tracing::info!("everything finished"),
             running => tracing::warn!(running, "the grace is over; what still ran was ended"),
         }
@@ -187,12 +206,7 @@ fn router(config: &Config, stations: Stations) -> Result<Router, StartError> {
     let metrics = Arc::clone(&stations.metrics);
     let log = AccessLog::new(&config.log, Arc::clone(&metrics)).map_err(StartError::AccessLog)?;
     let proxy = Proxy::new(config.clone(), stations);
-    Ok(Router::new(
-        proxy,
-        metrics,
-        Arc::new(log),
-        config.server.hosts.clone(),
-    ))
+    Ok(Router::new(proxy, metrics, Arc::new(log), hosts(config)))
 }
 
 /// What turns credentials into callers, under the data directory's key.
@@ -212,8 +226,34 @@ fn sealer(config: &Config) -> Result<Sealer, SecretError> {
 fn admin(config: &Config, metrics: &Arc<Metrics>, tiers: &Arc<Tiers>) -> Admin {
     let tiers = Arc::clone(tiers);
     let refresh: Refresh = Box::new(move || tiers.report());
-    let hosts = config.server.hosts.clone();
+    let hosts = hosts(config);
     Admin::new(Arc::clone(metrics), Readiness::new(), hosts, vec![refresh])
+}
+
+/// The names this process answers to where it asks for no credential: those configured, and the
+/// machine's own where it is reached under that.
+fn hosts(config: &Config) -> Vec<String> {
+    let mut hosts = config.server.hosts.clone();
+    let listen = config.server.listen.iter();
+    if listen
+        .chain([&config.admin.listen])
+        .any(|listen| match listen {
+            Listen::Tcp { host, .. } => is_any(host),
+            Listen::Unix(_) => false,
+        })
+    {
+        hosts.push(machine_name());
+    }
+    hosts
+}
+
+fn is_any(host: &str) -> bool {
+    host == "0.0.0.0" || host == "::"
+}
+
+fn machine_name() -> String {
+    let system = rustix::system::uname();
+    system.nodename().to_string_lossy().into_owned()
 }
 
 /// A listener that strangers reach asks for a token; where none is configured, one is made.

@@ -7,7 +7,7 @@ use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::app::{App, StartError};
-use crate::config::{AccessMode, Config, Listen, Loaded, LogFormat, Target};
+use crate::config::{AccessMode, Config, Loaded, LogFormat, Target};
 use crate::telemetry;
 use crate::tiers::OpenError;
 
@@ -96,21 +96,28 @@ fn announce(app: &App) {
     }
 }
 
-/// What a user needs to point turbo here.
+/// What a user needs to point turbo here, to be copied into a shell.
 fn welcome(app: &App) -> String {
     let config = app.config();
-    let api = app.addresses().iter().find_map(reachable);
-    let api = api.unwrap_or_else(|| "http://… (turbo cannot use a unix socket)".to_owned());
+    let is_alone = config.upstream.target == Target::None;
+    let api = app
+        .addresses()
+        .iter()
+        .find_map(|address| app.reachable(address));
+    let api = api.map_or_else(
+        || "# turbo cannot use a unix socket; put a TCP listener beside it".to_owned(),
+        |api| format!("export TURBO_API={api}"),
+    );
     let token = match (&config.access.mode, app.made_token()) {
         (_, Some(path)) => format!("\"$(cat '{}')\"", path.display()),
-        (AccessMode::Open, None) => "anything".to_owned(),
-        (AccessMode::Tokens(_), None) => "<a token of access.tokens>".to_owned(),
-        (AccessMode::Upstream, None) => "<your token for the upstream>".to_owned(),
+        (AccessMode::Tokens(_), None) => "'a token of access.tokens'".to_owned(),
+        (AccessMode::Open, None) if is_alone => "anything".to_owned(),
+        (AccessMode::Open | AccessMode::Upstream, None) => "'your token upstream'".to_owned(),
     };
-    let team = if config.upstream.target == Target::None {
+    let team = if is_alone {
         "my-team"
     } else {
-        "<your team's slug>"
+        "'your team upstream'"
     };
     let upstream = match &config.upstream.target {
         Target::None => {
@@ -125,27 +132,10 @@ fn welcome(app: &App) -> String {
          data       {data}\n\
          \n\
          Point turbo at it:\n\
-         export TURBO_API={api}\n\
+         {api}\n\
          export TURBO_TOKEN={token}\n\
          export TURBO_TEAM={team}\n\n",
         version = env!("CARGO_PKG_VERSION"),
         data = config.data_dir.display(),
     )
-}
-
-/// The address as somebody else would write it.
-fn reachable(listen: &Listen) -> Option<String> {
-    let Listen::Tcp { host, port } = listen else {
-        return None;
-    };
-    let unspecified = host == "0.0.0.0" || host == "::";
-    let host = if unspecified {
-        rustix::system::uname()
-            .nodename()
-            .to_string_lossy()
-            .into_owned()
-    } else {
-        host.clone()
-    };
-    Some(format!("http://{}", Listen::Tcp { host, port: *port }))
 }

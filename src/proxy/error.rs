@@ -45,8 +45,14 @@ pub enum ProxyError {
     #[error("{0}")]
     BatchUnanswered(Failure),
     /// An upload that did not reach the upstream.
-    #[error("this upload did not reach the upstream: {0}")]
+    #[error("the upstream has not accepted this upload: {0}")]
     Undelivered(Failure),
+    /// An upload that the upstream sends elsewhere, which old clients would take for stored.
+    #[error("the upstream sends this upload elsewhere, and Larder does not follow")]
+    Redirected,
+    /// An upload that came too slowly.
+    #[error("this upload did not come in time")]
+    TooSlow,
     /// Another request that did not reach the upstream.
     #[error("{0}")]
     Unpassed(Failure),
@@ -75,6 +81,8 @@ impl ProxyError {
             Self::BatchUnanswered(failure)
             | Self::Undelivered(failure)
             | Self::Unpassed(failure) => Outcome::Undelivered(*failure),
+            Self::Redirected => Outcome::UploadRefused,
+            Self::TooSlow => Outcome::Error("upload_too_slow"),
             Self::Cut => Outcome::Error("upload_cut"),
             Self::NoRoom => Outcome::Error("no_room"),
         }

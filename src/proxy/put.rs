@@ -4,8 +4,10 @@
 //! here it is delivered whether or not somebody still waits. How each ending leaves the tiers is
 //! decided in one place, [`Upload::settle`].
 
+use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use http_body_util::combinators::UnsyncBoxBody;
 use tokio::sync::oneshot;
@@ -13,7 +15,7 @@ use tokio::time::timeout;
 
 use super::{Ask, Here, Proxy, ProxyError, Reply, Served};
 use crate::access::Right;
-use crate::artifact::{Failure, Fields, Label, Outcome};
+use crate::artifact::{Answer, Failure, Fields, Label, Outcome};
 use crate::config::OnUploadFailure;
 use crate::transfer::{NoSeat, Plan, Reader, Received, Spool, SpoolWriter, Turn, Whole, receive};
 use crate::upstream::Delivered;
@@ -31,6 +33,8 @@ struct Upload {
     turn: Turn,
     /// Where the client waits; taken by the first answer.
     client: Option<oneshot::Sender<Result<Served, ProxyError>>>,
+    /// Every byte has come: what is waited for from then on is the upstream.
+    is_whole: Arc<AtomicBool>,
 }
 
 /// How delivering to the upstream went, and what was received meanwhile.
@@ -63,14 +67,20 @@ impl Proxy {
             ask,
             turn,
             client: Some(client),
+            is_whole: Arc::default(),
         };
         let label = Label::new(&upload.ask.key, fields);
+        let is_whole = Arc::clone(&upload.is_whole);
         self.tasks
             .spawn(async move { upload.run(label, length, body).await });
         match timeout(self.upload_timeout(), answer).await {
             Ok(Ok(served)) => served,
             Ok(Err(_)) => Err(ProxyError::Cut),
-            Err(_) => Err(ProxyError::Undelivered(Failure::Timeout)),
+            // Whose fault it is decides what the client is told.
+            Err(_) if is_whole.load(Ordering::Relaxed) => {
+                Err(ProxyError::Undelivered(Failure::Timeout))
+            }
+            Err(_) => Err(ProxyError::TooSlow),
         }
     }
 }
@@ -85,7 +95,7 @@ impl Upload {
         };
         let (writer, spool) = Spool::open(tiers, self.ask.key.clone(), label, plan).await;
         if self.proxy.upstream.is_none() {
-            let received = receive(body, writer, self.limit()).await;
+            let received = self.receive(body, writer).await;
             return self.settle_here(received).await;
         }
         let ending = match length {
@@ -107,7 +117,7 @@ impl Upload {
     ) -> Option<Ending> {
         let reader = spool.reader().ok()?.with_length(Some(length));
         self.set_pace(spool);
-        let receiving = receive(body, writer, self.limit());
+        let receiving = self.receive(body, writer);
         let delivering = self.deliver(spool, reader, Some(length));
         let (received, delivered) = tokio::join!(receiving, delivering);
         Some(Ending {
@@ -122,11 +132,7 @@ impl Upload {
             Delivered::Accepted(_) => {}
             Delivered::Refused(answer) => {
                 // The client is told at once, also in the middle of its body.
-                let reply = Reply::Relayed(answer.clone());
-                self.answer(Ok(Served {
-                    outcome: Outcome::UploadRefused,
-                    reply,
-                }));
+                self.answer(refusal(answer.clone()));
                 spool.abandon();
             }
             Delivered::Failed { .. } if self.keeps() => {}
@@ -193,7 +199,7 @@ impl Upload {
         let reader = spool.reader().ok()?;
         self.set_pace(spool);
         let limit = self.limit();
-        let mut receiving = pin!(receive(body, writer, limit));
+        let mut receiving = pin!(self.receive(body, writer));
         let received = tokio::select! {
             received = &mut receiving => received,
             () = spool.held_up() => {
@@ -214,6 +220,20 @@ impl Upload {
             delivered,
             received,
         })
+    }
+
+    /// Receives the body, and notes when it is whole.
+    fn receive(
+        &self,
+        body: UploadBody,
+        writer: SpoolWriter,
+    ) -> impl Future<Output = Received> + use<> {
+        let (limit, is_whole) = (self.limit(), Arc::clone(&self.is_whole));
+        async move {
+            let received = receive(body, writer, limit).await;
+            is_whole.store(matches!(received, Received::Whole(_)), Ordering::Relaxed);
+            received
+        }
     }
 
     /// Keeps an upload near its upstream while nobody knows whether it may be one.
@@ -245,13 +265,7 @@ impl Upload {
                     reply: Reply::Relayed(answer),
                 }));
             }
-            (Delivered::Refused(answer), _) => {
-                let reply = Reply::Relayed(answer);
-                self.answer(Ok(Served {
-                    outcome: Outcome::UploadRefused,
-                    reply,
-                }));
-            }
+            (Delivered::Refused(answer), _) => self.answer(refusal(answer)),
             (Delivered::Failed { failure, .. }, Received::Whole(whole)) if self.keeps() => {
                 // Nobody can contradict the order of what is kept here only.
                 let kept = match self.publish(*whole, false).await {
@@ -338,6 +352,17 @@ impl Upload {
     fn limit(&self) -> u64 {
         self.proxy.config.upload.max_size
     }
+}
+
+/// The upstream's own words, but for a redirect: whoever does not follow it takes it for stored.
+fn refusal(answer: Answer) -> Result<Served, ProxyError> {
+    if (300..400).contains(&answer.code()) {
+        return Err(ProxyError::Redirected);
+    }
+    Ok(Served {
+        outcome: Outcome::UploadRefused,
+        reply: Reply::Relayed(answer),
+    })
 }
 
 fn why_not_whole(received: &Received, limit: u64) -> ProxyError {

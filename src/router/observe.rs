@@ -64,7 +64,7 @@ impl Observation {
             first_byte: std::time::Duration::ZERO,
             total: std::time::Duration::ZERO,
             user_agent: head.headers.get(USER_AGENT).cloned(),
-            ended: Ended::Cut,
+            ended: Ended::Left,
         };
         Self {
             metrics: Arc::clone(metrics),
@@ -153,7 +153,7 @@ impl Observed {
                     line.ended = Ended::Whole;
                 }
             }
-            Some(Err(_)) => line.ended = Ended::Cut,
+            Some(Err(_)) => line.ended = Ended::Broken,
             None => line.ended = Ended::Whole,
         }
     }

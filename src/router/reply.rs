@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use http::header::{
     ALLOW, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION, VIA,
+    WWW_AUTHENTICATE,
 };
 use http::{Response, StatusCode};
 use serde_json::json;
@@ -138,7 +139,14 @@ fn preflight() -> Response<ServedBody> {
 
 fn refuse(problem: &ProxyError) -> Response<ServedBody> {
     let (status, code) = status_of(problem);
-    error(status, code, &problem.to_string())
+    let mut response = error(status, code, &problem.to_string());
+    if status == StatusCode::UNAUTHORIZED {
+        // RFC 9110 §11.6.1.
+        response
+            .headers_mut()
+            .insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    }
+    response
 }
 
 fn status_of(problem: &ProxyError) -> (StatusCode, &'static str) {
@@ -160,7 +168,10 @@ fn status_of(problem: &ProxyError) -> (StatusCode, &'static str) {
         | ProxyError::Unanswered(_)
         | ProxyError::BatchUnanswered(_) => (StatusCode::NOT_FOUND, "not_found"),
         // Clients neither repeat this nor count it as an outage, which would cost them their reads.
-        ProxyError::Undelivered(_) => (StatusCode::FAILED_DEPENDENCY, "upload_undelivered"),
+        ProxyError::Undelivered(_) | ProxyError::Redirected => {
+            (StatusCode::FAILED_DEPENDENCY, "upload_undelivered")
+        }
+        ProxyError::TooSlow => (StatusCode::REQUEST_TIMEOUT, "upload_too_slow"),
         ProxyError::Unserved(failure) | ProxyError::Unpassed(failure) => gateway(*failure),
     }
 }

@@ -14,6 +14,9 @@ use super::phase::{Bound, Wait};
 /// How long a client may take to hang up after we did.
 const LINGER: Duration = Duration::from_secs(2);
 
+/// How long a head that has begun may take once the process stops.
+const HEAD_AT_STOP: Duration = Duration::from_secs(1);
+
 /// The timer of one connection.
 #[derive(Debug)]
 pub(super) struct Clock {
@@ -34,6 +37,12 @@ impl Clock {
             waiting: None,
             sleep: None,
         }
+    }
+
+    /// The process stops: a head that is not whole yet is hardly waited for.
+    pub(super) fn hurry(&mut self) {
+        self.limits.header_timeout = self.limits.header_timeout.min(HEAD_AT_STOP);
+        self.waiting = None;
     }
 
     /// Completes when the client has taken too long.

@@ -49,6 +49,7 @@ where
         () = attend(connection.as_mut(), &mut clock) => return,
         () = tasks.stopping() => connection.as_mut().graceful_shutdown(),
     }
+    clock.hurry();
     if timeout(limits.shutdown_grace, attend(connection, &mut clock))
         .await
         .is_err()

@@ -53,8 +53,10 @@ pub struct AccessLine {
 pub enum Ended {
     /// With its last byte.
     Whole,
-    /// Before: the client left, or the source broke off.
-    Cut,
+    /// Before: the client left.
+    Left,
+    /// Before: its source broke off.
+    Broken,
 }
 
 /// Client text between quotes; the same escapes serve JSON and people.
@@ -158,7 +160,8 @@ impl Ended {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Whole => "whole",
-            Self::Cut => "cut",
+            Self::Left => "left",
+            Self::Broken => "broken",
         }
     }
 }

@@ -59,12 +59,12 @@ fn a_line_without_hash_team_agent_or_address_says_so() {
         user_agent: None,
         outcome: Outcome::Degraded(Failure::Timeout),
         status: 404,
-        ended: Ended::Cut,
+        ended: Ended::Left,
         ..line()
     };
     assert_eq!(
         written(&bare, LogFormat::Text),
-        "2023-11-14T22:13:20.123Z unix GET get - 404 degraded:upstream-timeout cut \
+        "2023-11-14T22:13:20.123Z unix GET get - 404 degraded:upstream-timeout left \
          in=0 out=5242880 first=0.000312 total=0.041876\n"
     );
     let json: serde_json::Value = serde_json::from_str(&written(&bare, LogFormat::Json)).unwrap();
