@@ -29,6 +29,7 @@ mod tests;
 mod units;
 mod value;
 
+pub use address::{BadPort, explicit_port, has_dot_segments};
 pub use effective::Effective;
 pub use env::Environment;
 pub use keys::{KEYS, Key, Standing};
