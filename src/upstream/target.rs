@@ -76,10 +76,6 @@ impl Base {
         &self.path
     }
 
-    pub(super) fn is_https(&self) -> bool {
-        self.scheme == Scheme::HTTPS
-    }
-
     /// The URL of the upstream's root, for what depends on the origin alone.
     pub(super) fn root(&self) -> Result<Uri, http::Error> {
         self.uri(&PathAndQuery::from_static("/"))
