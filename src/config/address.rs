@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use figment::value::Value;
 use http::Uri;
+use http::uri::Authority;
 
 use super::problem::quoted;
 use super::{Listen, Target, value};
@@ -17,6 +18,11 @@ const VERCEL: &str = "https://vercel.com/api";
 
 /// Schemes of object stores: documented, and refused by this version.
 const RESERVED: [&str; 3] = ["s3://", "gs://", "az://"];
+
+/// What stands where a port should is none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("its port is not a number from 1 to 65535")]
+pub struct BadPort;
 
 /// An address to listen at: `HOST:PORT` or `unix:PATH`.
 pub(super) fn listen(text: &str) -> Result<Listen, String> {
@@ -109,28 +115,59 @@ fn base_url(text: &str) -> Result<Uri, String> {
         return Err("a base URL holds no user and password".to_owned());
     }
     let usual = match scheme {
-        "http" => ":80",
-        "https" => ":443",
+        "http" => 80,
+        "https" => 443,
         _ => return Err(wrong()),
     };
-    let authority = authority.as_str().to_ascii_lowercase();
-    let authority = authority.strip_suffix(usual).unwrap_or(&authority);
-    if authority.is_empty() || authority.starts_with(':') || authority.ends_with(':') {
+    let host = authority.host().to_ascii_lowercase();
+    if host.is_empty() {
         return Err(wrong());
     }
+    let port = match explicit_port(authority) {
+        Ok(Some(port)) if port != usual => format!(":{port}"),
+        Ok(_) => String::new(),
+        Err(error) => return Err(error.to_string()),
+    };
     let path = uri.path().trim_end_matches('/');
-    if path.split('/').any(is_dots) {
+    if has_dot_segments(path) {
         return Err("a base URL has no `.` and `..` in its path".to_owned());
     }
-    format!("{scheme}://{authority}{path}")
+    format!("{scheme}://{host}{port}{path}")
         .parse()
         .map_err(|_| wrong())
 }
 
-/// Whether a path segment would be resolved away, also when percent-encoded.
-fn is_dots(segment: &str) -> bool {
-    let plain = segment.to_ascii_lowercase().replace("%2e", ".");
-    plain == "." || plain == ".."
+/// The port that `authority` says, if it says one.
+///
+/// [`http`] itself takes for none what is not a port, and would lead to the scheme's own.
+pub fn explicit_port(authority: &Authority) -> Result<Option<u16>, BadPort> {
+    let (_, after_user) = authority
+        .as_str()
+        .rsplit_once('@')
+        .unwrap_or(("", authority.as_str()));
+    let rest = after_user.strip_prefix(authority.host()).ok_or(BadPort)?;
+    if rest.is_empty() {
+        return Ok(None);
+    }
+    let digits = rest.strip_prefix(':').ok_or(BadPort)?;
+    // `u16::from_str` takes a sign.
+    let is_number = digits.bytes().all(|byte| byte.is_ascii_digit());
+    let port = digits.parse().ok().filter(|port| is_number && *port > 0);
+    port.map(Some).ok_or(BadPort)
+}
+
+/// Whether a path has segments that somebody on the way may resolve away: `.` and `..`, plain or
+/// percent-encoded, between slashes of any kind, encoded ones included.
+pub fn has_dot_segments(path: &str) -> bool {
+    let plain = path
+        .to_ascii_lowercase()
+        .replace("%2e", ".")
+        .replace("%2f", "/")
+        .replace("%5c", "/")
+        .replace('\\', "/");
+    plain
+        .split('/')
+        .any(|segment| matches!(segment, "." | ".."))
 }
 
 /// A base URL as it was written, with no slash at its end.
@@ -192,6 +229,9 @@ mod tests {
             ("https://vercel.com/api/", "https://vercel.com/api"),
             ("HTTPS://Cache.Example:443", "https://cache.example"),
             ("http://cache:80//", "http://cache"),
+            ("http://cache:0080/", "http://cache"),
+            ("https://cache:08443/", "https://cache:8443"),
+            ("https://cache/a%2Fb/c..d", "https://cache/a%2Fb/c..d"),
             ("http://[::1]:8080/A/b", "http://[::1]:8080/A/b"),
         ] {
             assert_eq!(url(text).unwrap(), shown, "{text}");
@@ -210,7 +250,15 @@ mod tests {
             "https://cache/#a",
             "https://cache/a/../b",
             "https://cache/a/%2E%2e",
+            "https://cache/a/..%2F..%2fb",
+            "https://cache/a%5c..",
             "https://ca che/",
+            "https://cache:",
+            "https://cache:0",
+            "https://cache:99999",
+            "https://cache:+443",
+            "https://cache:https",
+            "https://[::1]:99999",
         ] {
             assert!(url(text).is_err(), "{text}");
         }

@@ -38,7 +38,7 @@ pub(super) fn rows(config: &Config, raw: &Raw) -> Vec<Effective> {
         vec![set("data_dir", path(&config.data_dir))],
         server(&config.server),
         admin(&config.admin, raw),
-        upstream(&config.upstream),
+        upstream(&config.upstream, raw),
         access(&config.access),
         tier(&config.tier),
         upload(&config.upload),
@@ -76,7 +76,7 @@ fn admin(admin: &Admin, raw: &Raw) -> Vec<Row> {
     ]
 }
 
-fn upstream(upstream: &Upstream) -> Vec<Row> {
+fn upstream(upstream: &Upstream, raw: &Raw) -> Vec<Row> {
     let (url, proxy) = match &upstream.target {
         Target::None => ("none".to_owned(), None),
         Target::Http(uri) if uri.scheme_str() == Some("http") => {
@@ -88,6 +88,8 @@ fn upstream(upstream: &Upstream) -> Vec<Row> {
         OnReadFailure::Miss => "miss",
         OnReadFailure::Error => "error",
     };
+    // One of the usual variables that does not concern this upstream is not in effect.
+    let proxy = proxy.filter(|_| raw.is_set("upstream.proxy"));
     vec![
         set("upstream.url", url),
         set("upstream.max_concurrent", count(upstream.max_concurrent)),

@@ -111,15 +111,6 @@ impl Flags {
     }
 }
 
-// === impl Loaded ===
-
-impl Loaded {
-    /// Whether nobody set anything.
-    pub fn is_default(&self) -> bool {
-        self.file.is_none() && self.values.iter().all(|value| value.source == "default")
-    }
-}
-
 // === impl Config ===
 
 impl Config {

@@ -12,6 +12,7 @@ use http::Uri;
 use http::header::HeaderName;
 
 mod address;
+mod authorities;
 mod check;
 mod effective;
 mod env;
@@ -29,6 +30,8 @@ mod tests;
 mod units;
 mod value;
 
+pub use address::{BadPort, explicit_port, has_dot_segments};
+pub use authorities::authorities;
 pub use effective::Effective;
 pub use env::Environment;
 pub use keys::{KEYS, Key, Standing};
@@ -65,7 +68,7 @@ pub struct Server {
     pub listen: Vec<Listen>,
     /// Names this server answers to where it asks for no credential.
     pub hosts: Vec<String>,
-    /// A request's head must be whole in this time.
+    /// A request's head must be whole in this time, from the first byte read after the last answer.
     pub header_timeout: Duration,
     /// How long a kept-alive connection may be silent.
     pub idle_timeout: Duration,

@@ -6,7 +6,9 @@ use std::fmt;
 
 use figment::value::Value;
 use http::Uri;
+use hyper_util::client::proxy::matcher::Matcher;
 
+use super::address::explicit_port;
 use super::env::Environment;
 use super::value;
 
@@ -41,18 +43,38 @@ pub(super) struct Ambient {
     pub(super) no: Option<String>,
 }
 
+/// What is said of a proxy that cannot be used; its text may hold a password and is not repeated.
+pub(super) const UNUSABLE: &str = "is not a proxy such as http://proxy.example:3128";
+
 /// A proxy's URL.
 pub(super) fn url(value: &Value) -> Result<String, String> {
-    let text = value::text(value)?;
-    let uri: Option<Uri> = text.parse().ok();
-    let is_proxy = uri.is_some_and(|uri| {
-        uri.scheme_str() == Some("http") && uri.host().is_some_and(|host| !host.is_empty())
-    });
-    if is_proxy {
-        Ok(text.to_owned())
+    let url = with_scheme(value::text(value)?);
+    if is_usable(&url) {
+        Ok(url)
     } else {
-        // The value stays unsaid: it may hold a password.
-        Err("is not a proxy such as http://proxy.example:3128".to_owned())
+        Err(UNUSABLE.to_owned())
+    }
+}
+
+/// Whether requests can go through the proxy at `url`, as those who send them read it.
+pub(super) fn is_usable(url: &str) -> bool {
+    let everything = Matcher::builder().all(url).build();
+    let used = everything.intercept(&Uri::from_static("http://upstream.invalid/"));
+    used.is_some_and(|proxy| {
+        let proxy = proxy.uri();
+        matches!(proxy.scheme_str(), Some("http" | "https"))
+            && proxy.host().is_some_and(|host| !host.is_empty())
+            && proxy
+                .authority()
+                .is_some_and(|at| explicit_port(at).is_ok())
+    })
+}
+
+fn with_scheme(text: &str) -> String {
+    if text.contains("://") {
+        text.to_owned()
+    } else {
+        format!("http://{text}")
     }
 }
 
@@ -97,12 +119,7 @@ impl Ambient {
     pub(super) fn of(environment: &Environment) -> Self {
         let first = |names: &[&'static str]| {
             names.iter().find_map(|variable| {
-                let text = environment.text(variable)?;
-                let url = if text.contains("://") {
-                    text.to_owned()
-                } else {
-                    format!("http://{text}")
-                };
+                let url = with_scheme(environment.text(variable)?);
                 Some(Named { variable, url })
             })
         };
@@ -120,6 +137,20 @@ impl Ambient {
             https: first(&["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"]),
             no: no.map(str::to_owned),
         }
+    }
+
+    /// The proxy that requests to `target` go through, if any.
+    pub(super) fn used(&self, target: &Uri) -> Option<&Named> {
+        let named = match target.scheme_str() {
+            Some("http") => self.http.as_ref(),
+            _ => self.https.as_ref(),
+        };
+        // A stand-in, so that the exceptions are asked whatever the proxy itself is worth.
+        let exceptions = Matcher::builder()
+            .all("http://proxy.invalid")
+            .no(self.no.clone().unwrap_or_default())
+            .build();
+        named.filter(|_| exceptions.intercept(target).is_some())
     }
 
     /// What the upstream is reached through.
@@ -164,6 +195,29 @@ mod tests {
                 .http
                 .is_some()
         );
+    }
+
+    #[test]
+    fn a_proxy_is_usable_where_requests_can_go_through_it() {
+        for good in [
+            "http://p:3128",
+            "p:3128",
+            "https://u:canary@p",
+            "http://[::1]:1/",
+        ] {
+            assert!(url(&Value::from(good)).is_ok(), "{good}");
+        }
+        for bad in [
+            "",
+            "socks5://u:canary@p:1",
+            "ftp://u:canary@p",
+            "http://u:canary@",
+            "http://u:canary@p:99999",
+            "http://u:canary@p:port",
+        ] {
+            let error = url(&Value::from(bad)).unwrap_err();
+            assert!(!error.contains("canary"), "{bad}: {error}");
+        }
     }
 
     #[test]

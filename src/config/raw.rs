@@ -4,6 +4,8 @@
 //! written: text stays text, so that a token `007` is never a number on its way to its field. Secrets are
 //! among them: nothing here can be printed.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use figment::util::nest;
 use figment::value::{Dict, Map, Value};
 use figment::{Figment, Metadata, Profile, Provider};
@@ -24,6 +26,10 @@ pub(super) struct Setting {
 /// Every layer merged, and what was found wrong or doubtful so far.
 pub(super) struct Raw {
     figment: Figment,
+    /// The layer that each key's value came from, counted from the lowest.
+    layers: BTreeMap<String, usize>,
+    laid: usize,
+    hidden: BTreeSet<String>,
     /// What forbids to start.
     pub(super) problems: Vec<Problem>,
     /// What should be read by somebody.
@@ -68,15 +74,37 @@ impl Raw {
     pub(super) fn new(problems: Vec<Problem>, warnings: Vec<String>) -> Self {
         Self {
             figment: Figment::new(),
+            layers: BTreeMap::new(),
+            laid: 0,
+            hidden: BTreeSet::new(),
             problems,
             warnings,
         }
     }
 
-    /// Lays `settings` over what is there, one after the other.
+    /// Lays one more layer, `settings`, over what is there.
     pub(super) fn lay(&mut self, settings: impl IntoIterator<Item = Setting>) {
-        let figment = std::mem::take(&mut self.figment);
-        self.figment = settings.into_iter().fold(figment, Figment::merge);
+        self.laid += 1;
+        for setting in settings {
+            self.layers.insert(setting.key.clone(), self.laid);
+            self.figment = std::mem::take(&mut self.figment).merge(setting);
+        }
+    }
+
+    /// Of two keys that say the same thing, hides the one from the lower layer, as if nobody had set
+    /// it. Keys of one layer contradict each other: that is said, and neither is hidden.
+    pub(super) fn choose(&mut self, key: &str, twin: &str) {
+        let layer = |key| self.layers.get(key).filter(|_| self.is_set(key));
+        let (Some(one), Some(other)) = (layer(key), layer(twin)) else {
+            return;
+        };
+        if one == other {
+            let message = format!("{key} is set too ({}): keep one", self.source(key));
+            self.mistake(twin, message);
+        } else {
+            let lower = if one < other { key } else { twin };
+            self.hidden.insert(lower.to_owned());
+        }
     }
 
     /// Reads one key; a mistake is noted, and reads as nothing.
@@ -85,21 +113,27 @@ impl Raw {
         key: &str,
         parse: impl FnOnce(&Value) -> Result<T, String>,
     ) -> Option<T> {
-        let value = self.figment.find_value(key).ok()?;
+        let value = self.find(key)?;
         parse(&value)
             .map_err(|message| self.mistake(key, message))
             .ok()
     }
 
+    fn find(&self, key: &str) -> Option<Value> {
+        let value = self.figment.find_value(key).ok()?;
+        (!self.hidden.contains(key)).then_some(value)
+    }
+
     /// A key's value where it is text.
     pub(super) fn text(&self, key: &str) -> Option<String> {
-        self.figment.find_value(key).ok()?.into_string()
+        self.find(key)?.into_string()
     }
 
     /// Where a key's value came from.
     pub(super) fn source(&self, key: &str) -> String {
         self.figment
             .find_metadata(key)
+            .filter(|_| !self.hidden.contains(key))
             .and_then(|metadata| metadata.source.as_ref()?.custom())
             .unwrap_or("default")
             .to_owned()

@@ -66,7 +66,8 @@ pub struct Peer {
 /// How many connections there may be, and how long each may take.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// From a head's first byte (of the first one: from the connection's start) to its end.
+    /// From the first byte read after the last answer (on a new connection: from its start) to the
+    /// head's end.
     pub header_timeout: Duration,
     /// Between an answer's end and the next request's first byte.
     pub idle_timeout: Duration,

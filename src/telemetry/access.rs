@@ -51,6 +51,14 @@ struct Scribe<W> {
     gathered: u64,
 }
 
+/// Access lines are of level info.
+pub(super) fn is_written(least: LogLevel) -> bool {
+    match least {
+        LogLevel::Error | LogLevel::Warn => false,
+        LogLevel::Info | LogLevel::Debug | LogLevel::Trace => true,
+    }
+}
+
 // === impl AccessLog ===
 
 impl AccessLog {
@@ -60,15 +68,13 @@ impl AccessLog {
     ///
     /// When the system gives no thread.
     pub fn new(log: &config::Log, metrics: Arc<Metrics>) -> io::Result<Self> {
-        match log.level {
-            LogLevel::Error | LogLevel::Warn => Ok(Self {
-                writer: None,
-                metrics,
-            }),
-            LogLevel::Info | LogLevel::Debug | LogLevel::Trace => {
-                Self::to(io::stdout(), log.format, metrics)
-            }
+        if is_written(log.level) {
+            return Self::to(io::stdout(), log.format, metrics);
         }
+        Ok(Self {
+            writer: None,
+            metrics,
+        })
     }
 
     /// Writes to `out`.
@@ -103,11 +109,6 @@ impl AccessLog {
             }),
             metrics,
         })
-    }
-
-    /// Whether lines are written at all; where not, there is no need to build one.
-    pub fn is_on(&self) -> bool {
-        self.writer.is_some()
     }
 
     /// Hands a line over; never waits.

@@ -1,7 +1,6 @@
 //! What can be wrong with the way to the upstream, before and during an exchange.
 
 use std::error::Error;
-use std::path::PathBuf;
 
 use hyper_util::client::legacy;
 
@@ -15,17 +14,8 @@ pub enum UpstreamError {
     #[error("upstream.url: {0}")]
     Url(&'static str),
     /// The file of certificate authorities cannot be used.
-    #[error("upstream.ca_file: {path}: {reason}", path = .path.display())]
-    CaFile {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// The proxy for the upstream's scheme is none we can use. Its text may hold a password and is
-    /// not repeated.
-    #[error("upstream.proxy: not an http:// or https:// proxy URL")]
-    Proxy,
+    #[error("upstream.ca_file: {0}")]
+    CaFile(String),
     /// TLS cannot be set up.
     #[error("upstream TLS: {0}")]
     Tls(#[from] rustls::Error),

@@ -47,8 +47,8 @@ static VIA_VALUE: LazyLock<HeaderValue> = LazyLock::new(|| {
         .unwrap_or_else(|_| HeaderValue::from_static("1.1 larder"))
 });
 
-/// This process's member of `Via`, for requests and responses alike.
-pub fn via() -> HeaderValue {
+/// This process's member of `Via`, for requests.
+fn via() -> HeaderValue {
     VIA_VALUE.clone()
 }
 
@@ -105,6 +105,37 @@ pub(super) fn strip_hop_by_hop(headers: &mut HeaderMap) {
     }
 }
 
+/// Whether a body is what it looks like: in no transfer coding but `chunked`, which is undone on the
+/// way here. Nobody asked for another, and whoever took it off the headers would pass on its bytes.
+pub(super) fn is_readable(headers: &HeaderMap) -> bool {
+    let mut codings = transfer_codings(headers);
+    codings
+        .next()
+        .is_none_or(|coding| coding.eq_ignore_ascii_case(b"chunked"))
+        && codings.next().is_none()
+}
+
+/// Whether an answer says by its own framing where its body ends, without a length.
+pub(super) fn is_chunked(headers: &HeaderMap) -> bool {
+    is_readable(headers) && transfer_codings(headers).next().is_some()
+}
+
+fn transfer_codings(headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {
+    members(headers, &TRANSFER_ENCODING)
+}
+
+/// The members of a list header, over all its lines.
+fn members<'a>(
+    headers: &'a HeaderMap,
+    name: &HeaderName,
+) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+    headers
+        .get_all(name)
+        .iter()
+        .flat_map(|value| value.as_bytes().split(|byte| *byte == b','))
+        .map(<[u8]>::trim_ascii)
+}
+
 fn may_be_added(name: &HeaderName) -> bool {
     let is_conditional = name.as_str().starts_with("if-");
     let is_framing = name == http::header::CONTENT_LENGTH || name == EXPECT || name == HOST;
@@ -124,12 +155,8 @@ fn append_via(client: &HeaderMap, headers: &mut HeaderMap) {
 }
 
 fn connection_options(headers: &HeaderMap) -> Vec<HeaderName> {
-    headers
-        .get_all(CONNECTION)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .filter_map(|option| HeaderName::from_bytes(option.trim().as_bytes()).ok())
+    members(headers, &CONNECTION)
+        .filter_map(|option| HeaderName::from_bytes(option).ok())
         .collect()
 }
 
@@ -206,6 +233,41 @@ mod tests {
             ("x-artifact-sha", "a"),
         ];
         assert!(sent(&pairs, &[]).is_empty());
+    }
+
+    #[test]
+    fn one_byte_that_is_no_text_hides_no_other_connection_option() {
+        let mut seen = headers(&[("x-hop", "1"), ("x-kept", "1")]);
+        let value = HeaderValue::from_bytes(b"x-\xfc, X-Hop ,").unwrap();
+        seen.append(CONNECTION, value);
+        strip_hop_by_hop(&mut seen);
+        assert_eq!(seen, headers(&[("x-kept", "1")]));
+    }
+
+    #[test]
+    fn a_body_in_any_coding_but_chunked_is_not_readable() {
+        for (lines, readable) in [
+            (&[][..], true),
+            (&["chunked"], true),
+            (&["Chunked "], true),
+            (&["gzip, chunked"], false),
+            (&["gzip", "chunked"], false),
+            (&["chunked, chunked"], false),
+            (&["chunked", "identity"], false),
+            (&["xchunked"], false),
+            (&[""], false),
+        ] {
+            let mut seen = HeaderMap::new();
+            for line in lines {
+                seen.append(TRANSFER_ENCODING, HeaderValue::from_static(line));
+            }
+            assert_eq!(is_readable(&seen), readable, "{lines:?}");
+            assert_eq!(
+                is_chunked(&seen),
+                readable && !lines.is_empty(),
+                "{lines:?}"
+            );
+        }
     }
 
     #[test]

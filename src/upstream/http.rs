@@ -5,9 +5,9 @@ use std::fmt;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::CONTENT_LENGTH;
+use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::uri::PathAndQuery;
-use http::{HeaderMap, Method, Request, Response, Uri};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri};
 use http_body::Body;
 use http_body_util::Full;
 use tokio::time::timeout;
@@ -15,7 +15,7 @@ use tokio::time::timeout;
 use super::body::UpstreamBody;
 use super::client::{Broken, Client, Patience, Reply};
 use super::connector::Connector;
-use super::hop::strip_hop_by_hop;
+use super::hop::{is_readable, strip_hop_by_hop};
 use super::lanes::Lanes;
 use super::target::Base;
 use super::{UpstreamError, tls};
@@ -26,6 +26,11 @@ use crate::config;
 /// kernel's send buffer empties in steps that a slow line needs long for.
 const STALL_FACTOR: u32 = 3;
 
+/// A fetch has its head in this time, waiting for its turn, redirects and an absence's body
+/// included: a client that gives up after 30 s must hear of a miss before. Longer only where one
+/// exchange alone is allowed more.
+const FETCH_HEAD_TIME: Duration = Duration::from_secs(15);
+
 /// The origin and the pool of connections to it.
 pub(super) struct Http {
     base: Base,
@@ -33,6 +38,7 @@ pub(super) struct Http {
     pub(super) lanes: Lanes,
     first_byte: Duration,
     pub(super) stall: Duration,
+    pub(super) fetch_head: Duration,
 }
 
 // === impl Http ===
@@ -43,12 +49,16 @@ impl Http {
         let tls = tls::connector(config.ca_file.as_deref())?;
         let connector = Connector::new(&base, &config.proxy, tls, config.connect_timeout)?;
         let pace = (config.idle_timeout, config.min_rate);
+        let exchange = config
+            .connect_timeout
+            .saturating_add(config.first_byte_timeout);
         Ok(Self {
             base,
             client: Client::new(connector, config.max_concurrent, pace),
             lanes: Lanes::new(config.max_concurrent),
             first_byte: config.first_byte_timeout,
             stall: config.idle_timeout.saturating_mul(STALL_FACTOR),
+            fetch_head: FETCH_HEAD_TIME.max(exchange),
         })
     }
 
@@ -74,7 +84,6 @@ impl Http {
         B: Body<Data = Bytes> + Send + Unpin + 'static,
         B::Error: Into<Box<dyn Error + Send + Sync>>,
     {
-        let permit = self.soon(self.lanes.upload()).await?;
         let (mut head, body) = request.into_parts();
         head.uri = self.uri(&target_of(&head.uri))?;
         let length = if body.is_end_stream() {
@@ -82,6 +91,16 @@ impl Http {
         } else {
             content_length(&head.headers).or(body.size_hint().exact())
         };
+        let permit = match length {
+            Some(0) => self.soon(self.lanes.read()).await?,
+            _ => self.soon(self.lanes.passed()).await?,
+        };
+        if length.is_none() {
+            // The client takes a GET or a HEAD to have no body unless it is told.
+            head.headers.remove(CONTENT_LENGTH);
+            head.headers
+                .insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+        }
         let request = Request::from_parts(head, body);
         let reply = self
             .client
@@ -89,11 +108,14 @@ impl Http {
             .await
             .map_err(|broken| broken.failure)?;
         let mut response = reply.response;
-        if response.status().is_informational() {
+        if response.status().is_informational() || !is_readable(response.headers()) {
             return Err(Failure::Error);
         }
         strip_hop_by_hop(response.headers_mut());
-        response.body_mut().keep(permit);
+        // From here on the client's pace decides: that may cost a socket, not a place.
+        if !reply.sending.is_whole() {
+            response.body_mut().keep(permit);
+        }
         Ok(response)
     }
 

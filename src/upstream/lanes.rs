@@ -4,41 +4,52 @@ use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// The bound on concurrent requests: one for all, and within it a share for those that may take
-/// long because a client sends slowly, so that they cannot starve reads.
+/// The bound on concurrent requests: one for all, and within it a share for each kind of those that
+/// may take long because a client sends slowly, so that they starve neither reads nor each other.
 #[derive(Debug)]
 pub(super) struct Lanes {
     all: Arc<Semaphore>,
     uploads: Arc<Semaphore>,
+    passed: Arc<Semaphore>,
 }
 
 /// A place among the requests upstream; given back when dropped.
 #[derive(Debug)]
 pub(super) struct Permit {
-    _upload: Option<OwnedSemaphorePermit>,
+    _share: Option<OwnedSemaphorePermit>,
     _any: Option<OwnedSemaphorePermit>,
 }
 
 impl Lanes {
-    /// Lets `max` through at once, at least one; half of them may be uploads.
+    /// Lets `max` through at once, at least one; half of them may be uploads, and a quarter passed
+    /// requests that have a body.
     pub(super) fn new(max: usize) -> Self {
         let max = max.clamp(1, Semaphore::MAX_PERMITS);
         Self {
             all: Arc::new(Semaphore::new(max)),
             uploads: Arc::new(Semaphore::new((max / 2).max(1))),
+            passed: Arc::new(Semaphore::new((max / 4).max(1))),
         }
     }
 
+    /// For a request that no client can draw out: it has no body, or one that is at hand.
     pub(super) async fn read(&self) -> Permit {
         Permit {
-            _upload: None,
+            _share: None,
             _any: acquire(&self.all).await,
         }
     }
 
     pub(super) async fn upload(&self) -> Permit {
         Permit {
-            _upload: acquire(&self.uploads).await,
+            _share: acquire(&self.uploads).await,
+            _any: acquire(&self.all).await,
+        }
+    }
+
+    pub(super) async fn passed(&self) -> Permit {
+        Permit {
+            _share: acquire(&self.passed).await,
             _any: acquire(&self.all).await,
         }
     }
@@ -67,6 +78,19 @@ mod tests {
         assert_eq!(reads.len(), 2);
         drop(uploads);
         assert!(lanes.read().now_or_never().is_some());
+    }
+
+    #[test]
+    fn uploads_and_passed_bodies_leave_places_to_each_other_and_to_reads() {
+        let lanes = Lanes::new(8);
+        let passed: Vec<_> = (0..8)
+            .filter_map(|_| lanes.passed().now_or_never())
+            .collect();
+        let uploads: Vec<_> = (0..8)
+            .filter_map(|_| lanes.upload().now_or_never())
+            .collect();
+        let reads: Vec<_> = (0..8).filter_map(|_| lanes.read().now_or_never()).collect();
+        assert_eq!((passed.len(), uploads.len(), reads.len()), (2, 4, 2));
     }
 
     #[test]

@@ -36,7 +36,7 @@ use tokio::time::Instant;
 
 pub use body::UpstreamBody;
 pub use error::{BadTarget, UpstreamError};
-pub use hop::{artifact_headers, forwarded_headers, is_loop, via};
+pub use hop::{artifact_headers, forwarded_headers, is_loop};
 pub use target::upstream_target;
 
 use crate::artifact::{Answer, Failure, OriginId};
@@ -164,7 +164,8 @@ impl Upstream {
 
     /// Asks for an artifact's headers, within `budget`, following redirects.
     ///
-    /// Where the origin knows no `HEAD`, by a `GET` that is dropped after its head.
+    /// Where a `HEAD` is not understood, or refused by storage behind a redirect, by a `GET` that is
+    /// dropped after its head.
     pub async fn stat(&self, request: ArtifactRequest, budget: Duration) -> Stated {
         let started = Instant::now();
         let statement = match &self.http {

@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{CONTENT_ENCODING, LOCATION, TRANSFER_ENCODING};
+use http::header::{CONTENT_ENCODING, LOCATION};
 use http::{HeaderMap, Method, Request, StatusCode, Uri};
 use http_body::Body;
 use tokio::time::timeout;
 
 use super::body::UpstreamBody;
 use super::client::Reply;
-use super::hop::strip_hop_by_hop;
+use super::hop::{is_chunked, is_readable, strip_hop_by_hop};
 use super::http::{Http, content_length};
 use super::target::Origin;
 use super::{ArtifactRequest, Fetch, Fetched, Stated, redirect, reply};
@@ -27,6 +27,12 @@ struct Arrival {
 
 impl Http {
     pub(super) async fn fetch(&self, request: ArtifactRequest) -> Result<Fetched, Failure> {
+        timeout(self.fetch_head, self.fetch_unbounded(request))
+            .await
+            .unwrap_or(Err(Failure::Timeout))
+    }
+
+    async fn fetch_unbounded(&self, request: ArtifactRequest) -> Result<Fetched, Failure> {
         let permit = self.soon(self.lanes.read()).await?;
         let arrival = self.read(Method::GET, &request).await?;
         if arrival.reply.response.status() != StatusCode::OK {
@@ -59,7 +65,7 @@ impl Http {
     async fn stat_unbounded(&self, request: &ArtifactRequest) -> Result<Stated, Failure> {
         let _permit = self.soon(self.lanes.read()).await?;
         let mut arrival = self.read(Method::HEAD, request).await?;
-        if matches!(arrival.reply.response.status().as_u16(), 405 | 501) {
+        if arrival.wants_a_get() {
             arrival = self.read(Method::GET, request).await?;
         }
         if !arrival.reply.response.status().is_success() {
@@ -103,6 +109,16 @@ impl Http {
 // === impl Arrival ===
 
 impl Arrival {
+    /// Whether it may be the question that was refused, not the asker: an origin that knows no
+    /// `HEAD`, or storage behind a redirect, whose address is signed for `GET` alone.
+    fn wants_a_get(&self) -> bool {
+        match self.reply.response.status().as_u16() {
+            405 | 501 => true,
+            400 | 401 | 403 => self.is_foreign,
+            _ => false,
+        }
+    }
+
     /// Sorts every status that is not a success.
     async fn not_found<T>(
         self,
@@ -110,9 +126,11 @@ impl Arrival {
         refused: impl FnOnce(Answer) -> T,
     ) -> Result<T, Failure> {
         match self.reply.response.status().as_u16() {
-            404 => Ok(absent(reply::relayed(self.reply).await)),
+            404 => Ok(absent(reply::relayed(self.reply, reply::READ_TIME).await)),
             429 => Err(Failure::Limited),
-            400..=499 if !self.is_foreign => Ok(refused(reply::relayed(self.reply).await)),
+            400..=499 if !self.is_foreign => {
+                Ok(refused(reply::relayed(self.reply, reply::READ_TIME).await))
+            }
             _ => Err(Failure::Error),
         }
     }
@@ -133,14 +151,8 @@ fn is_identity(headers: &HeaderMap) -> bool {
         .all(|value| value.as_bytes().eq_ignore_ascii_case(b"identity"))
 }
 
-/// Whether the body's end can be told from a break: it is as long as was said, or chunked.
+/// Whether the body is as it was sent, and its end can be told from a break: it is as long as was
+/// said, or chunked.
 fn is_framed(headers: &HeaderMap, body: &UpstreamBody) -> bool {
-    let is_chunked = headers
-        .get_all(TRANSFER_ENCODING)
-        .iter()
-        .next_back()
-        .and_then(|value| value.to_str().ok())
-        .and_then(|value| value.rsplit(',').next())
-        .is_some_and(|coding| coding.trim().eq_ignore_ascii_case("chunked"));
-    is_chunked || body.size_hint().exact().is_some()
+    is_readable(headers) && (is_chunked(headers) || body.size_hint().exact().is_some())
 }

@@ -16,7 +16,7 @@ pub(super) enum Misdirected {
     Malformed,
     #[error("it carries a user name")]
     Userinfo,
-    #[error("it is neither http nor https")]
+    #[error("it is neither an http nor an https URL")]
     Scheme,
     #[error("it leads from https to http")]
     Downgrade,
@@ -161,6 +161,7 @@ mod tests {
             Err(Misdirected::Userinfo)
         );
         assert_eq!(led(from, "//u@o.example/"), Err(Misdirected::Userinfo));
+        assert_eq!(led(from, "//o.example:99999/"), Err(Misdirected::Scheme));
         assert_eq!(led(from, ""), Err(Misdirected::Malformed));
         assert_eq!(led(from, "#part"), Err(Misdirected::Malformed));
         assert_eq!(led(from, "/with space"), Err(Misdirected::Malformed));

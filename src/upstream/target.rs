@@ -5,6 +5,7 @@ use http::{Uri, uri};
 
 use super::{BadTarget, UpstreamError};
 use crate::artifact::OriginId;
+use crate::config;
 
 /// The normalised base URL of the upstream: lower case, no default port, no trailing slash.
 #[derive(Clone, Debug)]
@@ -33,7 +34,7 @@ pub fn upstream_target(client: &Uri, base_path: &str) -> Result<PathAndQuery, Ba
         return Err(BadTarget::NotAPath);
     }
     let path = without_api(path.trim_start_matches('/'));
-    if !base_path.is_empty() && path.split('/').any(is_dot_segment) {
+    if !base_path.is_empty() && config::has_dot_segments(path) {
         return Err(BadTarget::DotSegments);
     }
     let target = match client.query() {
@@ -75,10 +76,6 @@ impl Base {
         &self.path
     }
 
-    pub(super) fn is_https(&self) -> bool {
-        self.scheme == Scheme::HTTPS
-    }
-
     /// The URL of the upstream's root, for what depends on the origin alone.
     pub(super) fn root(&self) -> Result<Uri, http::Error> {
         self.uri(&PathAndQuery::from_static("/"))
@@ -104,7 +101,9 @@ impl Origin {
             _ => return None,
         };
         let host = url.host().filter(|host| !host.is_empty())?;
-        let port = url.port_u16().or_else(|| default_port(&scheme))?;
+        let port = config::explicit_port(url.authority()?)
+            .ok()?
+            .or_else(|| default_port(&scheme))?;
         Some(Self {
             host: host.to_ascii_lowercase(),
             port,
@@ -142,11 +141,6 @@ fn without_api(path: &str) -> &str {
         }
         _ => path,
     }
-}
-
-fn is_dot_segment(segment: &str) -> bool {
-    let plain = segment.to_ascii_lowercase().replace("%2e", ".");
-    plain == "." || plain == ".."
 }
 
 #[cfg(test)]
@@ -203,11 +197,22 @@ mod tests {
             "/v8/.%2e/x",
             "/./x",
             "/x/%2e",
+            "/v2/..%2f..%2Fsecret",
+            "/v2/%2e%2e%2fsecret",
+            "/v2%2F..",
+            "/v2/..%5c..%5Csecret",
+            "/v2/..\\secret",
         ] {
             assert_eq!(target(said, "/api"), Err(BadTarget::DotSegments), "{said}");
             assert_eq!(target(said, "").unwrap(), said);
         }
-        for said in ["/...", "/a..b", "/.well-known/x", "/x?y=/../"] {
+        for said in [
+            "/...",
+            "/a..b",
+            "/.well-known/x",
+            "/x?y=/../",
+            "/a%2Fb%5C.c",
+        ] {
             assert_eq!(target(said, "/api").unwrap(), said);
         }
     }
@@ -249,6 +254,7 @@ mod tests {
             "https://example.com/?a=b",
             "/api",
             "ftp://example.com",
+            "https://example.com:99999/",
         ] {
             let error = Base::new(&bad.parse().unwrap()).unwrap_err();
             assert!(!error.to_string().contains("secret"));

@@ -62,14 +62,18 @@ async fn delivered(reply: Reply) -> Result<Delivered, Broken> {
         is_stale: false,
     };
     match status {
-        200..=299 => Ok(Delivered::Accepted(reply::relayed(reply).await)),
+        200..=299 => Ok(Delivered::Accepted(
+            reply::relayed(reply, reply::ANSWER_TIME).await,
+        )),
         // An early 429 or a late one: the origin has said that it took nothing.
         429 => Err(failed(Failure::Limited, false)),
         300..=499 => {
             let mut reply = reply;
             // Old clients follow it around us, or take it as stored.
             reply.response.headers_mut().remove(LOCATION);
-            Ok(Delivered::Refused(reply::relayed(reply).await))
+            Ok(Delivered::Refused(
+                reply::relayed(reply, reply::ANSWER_TIME).await,
+            ))
         }
         _ => Err(failed(Failure::Error, reply.sending.is_whole())),
     }

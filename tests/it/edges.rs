@@ -59,6 +59,9 @@ async fn dot_segments_do_not_leave_the_base_path() {
         "/%2e%2e/secret",
         "/v2/.%2E/x",
         "/v2/./x",
+        "/v2/..%2f..%2Fsecret",
+        "/v2%2F..%2F../secret",
+        "/v2/..%5c..%5Csecret",
     ] {
         let reply = larder.client().get(target).await;
         assert_eq!(reply.status, 400, "{target}");

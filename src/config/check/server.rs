@@ -65,14 +65,9 @@ pub(super) fn admin(raw: &mut Raw, data: &[Listen]) -> Admin {
     }
 }
 
-/// A secret from its key or from the file that another key names, not from both.
+/// A secret from its key or from the file that another key names: from the higher layer of the two.
 fn secret(raw: &mut Raw, key: &str, file_key: &str) -> Option<Secret> {
-    if raw.is_set(key) && raw.is_set(file_key) {
-        raw.mistake(
-            file_key,
-            format!("{key} is set too ({}): keep one", raw.source(key)),
-        );
-    }
+    raw.choose(key, file_key);
     let given = raw.take(key, |value| token(value::text(value)?));
     let read = raw.take(file_key, |value| token_file(&value::path(value)?));
     given.or(read)

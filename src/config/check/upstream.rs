@@ -8,11 +8,11 @@ use http::header::HeaderName;
 use super::super::problem::quoted;
 use super::super::proxy::{self, Ambient};
 use super::super::raw::{Raw, Setting};
-use super::super::{OnReadFailure, Proxy, Target, Upstream, address, file, units, value};
+use super::super::{OnReadFailure, Proxy, Target, Upstream, address, authorities, units, value};
 
 /// Headers that belong to one connection, to one message's framing, or to what an artifact fetch
 /// must not carry: naming them as credentials or as forwarded would break requests.
-const NOT_FOR_FORWARDING: [&str; 17] = [
+const NOT_FOR_FORWARDING: [&str; 18] = [
     "accept-encoding",
     "connection",
     "content-encoding",
@@ -30,6 +30,7 @@ const NOT_FOR_FORWARDING: [&str; 17] = [
     "trailer",
     "transfer-encoding",
     "upgrade",
+    "via",
 ];
 
 /// What means nothing where there is no upstream.
@@ -58,7 +59,7 @@ pub(super) fn upstream(raw: &mut Raw, ambient: Ambient) -> Upstream {
     ];
     let period = |raw: &mut Raw, key| raw.take(key, units::period).unwrap_or_default();
     Upstream {
-        ca_file: raw.take("upstream.ca_file", readable),
+        ca_file: raw.take("upstream.ca_file", ca_file),
         proxy: proxy(raw, &target, ambient),
         target,
         connect_timeout: period(raw, "upstream.connect_timeout"),
@@ -81,12 +82,9 @@ pub(super) fn upstream(raw: &mut Raw, ambient: Ambient) -> Upstream {
     }
 }
 
-fn readable(value: &Value) -> Result<PathBuf, String> {
+fn ca_file(value: &Value) -> Result<PathBuf, String> {
     let path = value::path(value)?;
-    match file::read_text(&path) {
-        Ok(_) => Ok(path),
-        Err(error) => Err(format!("{} cannot be read: {error}", path.display())),
-    }
+    authorities(&path).map(|_| path)
 }
 
 /// The key's proxy, else that of the usual variables, which is then shown as the key's value.
@@ -94,16 +92,15 @@ fn proxy(raw: &mut Raw, target: &Target, ambient: Ambient) -> Proxy {
     if let Some(url) = raw.take("upstream.proxy", proxy::url) {
         return Proxy::always(url);
     }
-    let used = match target {
-        Target::None => None,
-        Target::Http(uri) if uri.scheme_str() == Some("http") => ambient.http.as_ref(),
-        Target::Http(_) => ambient.https.as_ref(),
-    };
-    if let Some(named) = used
+    if let Target::Http(uri) = target
+        && let Some(named) = ambient.used(uri)
         && !raw.is_set("upstream.proxy")
     {
         let shown = proxy::masked(&named.url);
         raw.lay([Setting::text("upstream.proxy", shown, named.variable)]);
+        if !proxy::is_usable(&named.url) {
+            raw.mistake("upstream.proxy", proxy::UNUSABLE);
+        }
     }
     ambient.into_proxy()
 }

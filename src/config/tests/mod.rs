@@ -2,6 +2,7 @@
 
 mod documents;
 mod layers;
+mod reach;
 mod secrets;
 mod sections;
 mod written;

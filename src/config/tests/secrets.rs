@@ -64,21 +64,29 @@ fn a_secret_comes_from_its_key_or_from_a_file_not_from_both() {
 }
 
 #[test]
-fn the_proxy_of_the_usual_variables_is_shown_with_its_variable() {
-    let pairs = [
-        ("HTTPS_PROXY", "http://me:pw@p:1"),
-        ("LARDER_UPSTREAM__URL", "vercel"),
-    ];
-    let file = written("");
+fn of_a_secret_and_its_file_the_higher_layer_wins() {
+    let token = ("LARDER_ADMIN__TOKEN", "above");
+    let file = written("admin.token_file = \"/nowhere/token\"");
+    let loaded = file.load(&[token]).unwrap();
+    assert_eq!(loaded.config.admin.token.unwrap().expose(), "above");
     assert_eq!(
-        file.line(&pairs, "upstream.proxy"),
-        "upstream.proxy = \"http://***@p:1\"  # HTTPS_PROXY"
+        file.line(&[token], "admin.token"),
+        "admin.token = \"***\"  # LARDER_ADMIN__TOKEN"
     );
-    let keyed = written("upstream.proxy = \"http://q:2\"")
-        .load(&pairs)
-        .unwrap();
     assert_eq!(
-        keyed.config.upstream.proxy.https.as_deref(),
-        Some("http://q:2")
+        file.line(&[token], "admin.token_file"),
+        "# admin.token_file is not set"
     );
+    let file = written("admin.token = \"below\"");
+    let path = file.folder.path().join("token");
+    std::fs::write(&path, "above\n").unwrap();
+    let from_file = ("LARDER_ADMIN__TOKEN_FILE", path.to_str().unwrap());
+    let loaded = file.load(&[from_file]).unwrap();
+    assert_eq!(loaded.config.admin.token.unwrap().expose(), "above");
+    assert_eq!(
+        file.line(&[from_file], "admin.token_file"),
+        "admin.token_file = \"token\"  # LARDER_ADMIN__TOKEN_FILE"
+    );
+    let both = written("admin.token = \"a\"\nadmin.token_file = \"/nowhere/token\"");
+    assert!(both.mistakes(&[])[0].contains("admin.token is set too (larder.toml:1): keep one"));
 }

@@ -130,6 +130,7 @@ fn headers_that_would_break_requests_cannot_be_forwarded() {
         "Connection",
         "if-none-match",
         "proxy-authorization",
+        "Via",
         "a b",
     ] {
         let mistakes = mistake_in(&format!("upstream.forward_headers = [{name:?}]"));

@@ -1,6 +1,7 @@
 //! The upstream against real sockets.
 
 mod origin;
+mod passed;
 mod reads;
 mod redirects;
 mod routes;

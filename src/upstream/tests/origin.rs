@@ -25,6 +25,8 @@ pub(super) enum Step {
     Drip(Duration),
     /// Reads the request's body, as long as its head says.
     ReadBody,
+    /// Reads this many bytes.
+    Read(u64),
     /// Reads whatever comes until the other side closes.
     ReadToEnd,
     /// Reads nothing until the gate opens.
@@ -194,6 +196,7 @@ async fn act(
             let length = seen.header("content-length")?.parse().ok()?;
             (read(stream, length).await == Some(length)).then_some(())
         }
+        Step::Read(length) => (read(stream, length).await == Some(length)).then_some(()),
         Step::ReadToEnd => {
             read(stream, u64::MAX).await;
             None

@@ -77,6 +77,14 @@ async fn every_answer_that_is_none_is_a_failure() {
             "HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: 1\r\n\r\na",
             Failure::Error,
         ),
+        (
+            "HTTP/1.1 200 OK\r\ntransfer-encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
+            Failure::Error,
+        ),
+        (
+            "HTTP/1.1 200 OK\r\ntransfer-encoding: gzip\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
+            Failure::Error,
+        ),
         ("SSH-2.0-OpenSSH\r\n\r\n", Failure::Error),
         (
             "HTTP/1.1 429 Slow\r\ncontent-length: 0\r\n\r\n",

@@ -1,8 +1,12 @@
 //! Redirects, followed and not.
 
-use super::super::Fetched;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::super::{Fetched, Stated};
 use super::origin::{Origin, Step, answer, say};
-use super::{artifact, at, failed, found, upstream, whole};
+use super::{LONG, SHORT, artifact, at, failed, found, upstream, whole};
 use crate::artifact::Failure;
 
 fn to(location: &str) -> Vec<Step> {
@@ -82,6 +86,76 @@ async fn only_the_origin_itself_refuses() {
     let (origin, _storage) = pair("404 No").await;
     let fetched = upstream(&at(origin.address)).fetch(artifact()).await;
     assert!(matches!(fetched, Fetched::Absent(_)), "{fetched:?}");
+}
+
+#[tokio::test]
+async fn storage_signed_for_get_alone_is_asked_with_get() {
+    for refusal in ["400 Bad", "401 Who", "403 No"] {
+        let storage = Origin::start(move |seen| match seen.line() {
+            line if line.starts_with("HEAD ") => {
+                vec![say(&format!("HTTP/1.1 {refusal}\r\n\r\n"))]
+            }
+            _ => vec![answer("200 OK", "abc")],
+        })
+        .await;
+        let location = format!("http://{}/bucket/a?sig=1", storage.address);
+        let origin = Origin::start(move |_| to(&location)).await;
+        let stated = upstream(&at(origin.address)).stat(artifact(), LONG).await;
+        assert!(matches!(stated, Stated::Present(_, Some(3))), "{stated:?}");
+    }
+    let (origin, _storage) = pair("403 No").await;
+    let stated = upstream(&at(origin.address)).stat(artifact(), LONG).await;
+    assert!(
+        matches!(stated, Stated::Failed(Failure::Error)),
+        "{stated:?}"
+    );
+}
+
+#[tokio::test]
+async fn the_origins_own_refusal_of_a_head_is_final() {
+    let origin = Origin::start(|seen| {
+        assert!(seen.line().starts_with("HEAD "));
+        vec![say("HTTP/1.1 403 No\r\n\r\n")]
+    })
+    .await;
+    let stated = upstream(&at(origin.address)).stat(artifact(), LONG).await;
+    assert!(matches!(stated, Stated::Refused(_)), "{stated:?}");
+}
+
+#[tokio::test]
+async fn small_bodies_that_stall_hold_up_no_reader() {
+    let stalled = "content-length: 9\r\n\r\n..";
+    let gone = Origin::start(move |_| {
+        let head = "HTTP/1.1 404 No\r\ncontent-type: text/plain\r\n";
+        vec![say(&format!("{head}{stalled}")), Step::ReadToEnd]
+    })
+    .await;
+    let location = format!("http://{}/", gone.address);
+    let origin = Origin::start(move |_| {
+        let head = format!("HTTP/1.1 302 Found\r\nlocation: {location}\r\n");
+        vec![say(&format!("{head}{stalled}")), Step::ReadToEnd]
+    })
+    .await;
+    let begun = Instant::now();
+    match upstream(&at(origin.address)).fetch(artifact()).await {
+        Fetched::Absent(kept) => assert!(kept.body().is_empty()),
+        other => panic!("{other:?}"),
+    }
+    assert!(begun.elapsed() < Duration::from_secs(8));
+    origin.deserted().await;
+}
+
+#[tokio::test]
+async fn a_fetch_has_one_bound_from_its_turn_to_its_head() {
+    let origin = Origin::start(|seen| match seen.line() {
+        line if line.contains("/moved") => vec![Step::ReadToEnd],
+        _ => to("/moved"),
+    })
+    .await;
+    let mut upstream = upstream(&at(origin.address));
+    upstream.http.as_mut().unwrap().fetch_head = SHORT;
+    assert_eq!(failed(&upstream.fetch(artifact()).await), Failure::Timeout);
+    origin.deserted().await;
 }
 
 #[tokio::test]

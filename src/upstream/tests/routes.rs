@@ -130,6 +130,17 @@ async fn plain_requests_are_sent_to_the_proxy_whole() {
 }
 
 #[tokio::test]
+async fn a_proxy_may_be_reached_by_tls() {
+    let (tls, file) = certificate();
+    let proxy = Origin::with_tls(tls, |_| vec![answer("200 OK", "by proxy")]).await;
+    let mut config = config("http://upstream.invalid/base");
+    config.ca_file = Some(file.path().to_owned());
+    config.proxy.http = Some(format!("https://localhost:{}", proxy.address.port()));
+    let fetch = found(upstream(&config).fetch(artifact()).await);
+    assert_eq!(whole(fetch).await.unwrap(), "by proxy");
+}
+
+#[tokio::test]
 async fn no_proxy_goes_direct() {
     let (origin, mut config, _file) = secure().await;
     let proxy = proxy(&origin).await;

@@ -1,0 +1,76 @@
+//! Certificate authorities in a file, read by one rule whether they are checked or used.
+
+use std::path::Path;
+
+use rustls::RootCertStore;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+
+use super::file;
+
+/// The certificates in a PEM file, at least one.
+///
+/// # Errors
+///
+/// What is wrong with the file, by its name.
+pub fn authorities(path: &Path) -> Result<RootCertStore, String> {
+    let shown = path.display();
+    let text = file::read_text(path).map_err(|error| format!("{shown} cannot be read: {error}"))?;
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_slice_iter(text.as_bytes()) {
+        let certificate = certificate.map_err(|error| format!("{shown}: {error}"))?;
+        roots
+            .add(certificate)
+            .map_err(|error| format!("{shown}: {error}"))?;
+    }
+    if roots.is_empty() {
+        return Err(format!("{shown} holds no certificate"));
+    }
+    Ok(roots)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<usize, String> {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), text).unwrap();
+        authorities(file.path())
+            .map(|roots| roots.len())
+            .inspect_err(|message| {
+                assert!(message.starts_with(&file.path().display().to_string()));
+            })
+    }
+
+    #[test]
+    fn a_file_without_a_usable_certificate_is_a_mistake() {
+        for (text, message) in [
+            ("", "holds no certificate"),
+            ("no certificate\n", "holds no certificate"),
+            (
+                "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n",
+                "holds no certificate",
+            ),
+            (
+                "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+                ": ",
+            ),
+            ("-----BEGIN CERTIFICATE-----\nAAAA\n", ": "),
+        ] {
+            let error = read(text).unwrap_err();
+            assert!(error.contains(message), "{text:?}: {error}");
+        }
+        let missing = authorities(Path::new("/nowhere/ca.pem")).unwrap_err();
+        assert!(missing.starts_with("/nowhere/ca.pem cannot be read: "));
+    }
+
+    #[test]
+    fn every_certificate_counts() {
+        let pem = || {
+            let own = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+            own.cert.pem()
+        };
+        assert_eq!(read(&format!("# ours\n{}{}", pem(), pem())), Ok(2));
+    }
+}
