@@ -10,6 +10,7 @@ mod flights;
 mod progress;
 mod reader;
 mod seats;
+mod shared;
 mod spool;
 #[cfg(test)]
 mod tests;

@@ -12,7 +12,7 @@ use http_body::{Body, Frame, SizeHint};
 
 use super::progress::{Broken, Ending, Next};
 use super::seats::SeatNumber;
-use super::spool::Shared;
+use super::shared::Shared;
 
 /// Most bytes read back from a draft's file at once.
 const READ_BACK: usize = 256 * 1024;
@@ -59,7 +59,7 @@ impl Reader {
             match state.progress.ending() {
                 Some(Ending::Complete) => Poll::Ready(Ok(state.progress.written())),
                 Some(Ending::Broken(broken)) => Poll::Ready(Err(broken)),
-                None if state.is_window() || state.seats.has_lagged(&self.seat) => {
+                None if state.is_window || state.seats.has_lagged(&self.seat) => {
                     Poll::Ready(Err(Broken::Lagged))
                 }
                 None => {

@@ -8,21 +8,17 @@ use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use parking_lot::{Mutex, MutexGuard};
-use tokio::sync::Notify;
 use tokio::time::{Duration, Instant, timeout};
 
 use super::Reader;
-use super::progress::{Broken, Ending, Progress};
-use super::seats::Seats;
+use super::progress::{Broken, Ending};
+use super::shared::{Room, Shared};
 use crate::artifact::{ArtifactKey, Bypass, Label};
-use crate::tiers::{Draft, DraftReader, Landing, LandingBody, Tiers};
+use crate::tiers::{Draft, Landing, LandingBody, Tiers};
 
 /// Bytes gathered before one write to the draft's file: the batch with the best tail latency of
 /// those measured.
 const BATCH: u64 = 1024 * 1024;
-/// Bytes a window holds for its slowest reader.
-const WINDOW: u64 = 1024 * 1024;
 /// How long a window measures a reader that it waits for.
 const LAGGARD_WAIT: Duration = Duration::from_secs(10);
 /// Bytes a reader must take in that time, or be ended: 1 KiB a second.
@@ -90,26 +86,6 @@ pub struct Whole {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("nobody reads this transfer any more")]
 pub struct Unwanted;
-
-#[derive(Default)]
-pub(super) struct Shared {
-    state: Mutex<State>,
-    /// Told when a reader moves on or leaves.
-    room: Notify,
-    /// Told when the writer waits for a reader.
-    held_up: Notify,
-}
-
-#[derive(Default)]
-pub(super) struct State {
-    pub(super) progress: Progress,
-    pub(super) seats: Seats,
-    pub(super) file: Option<DraftReader>,
-    /// Most bytes written ahead of the slowest reader.
-    pace: Option<u64>,
-    is_window: bool,
-    is_unwanted: bool,
-}
 
 // === impl Spool ===
 
@@ -338,79 +314,5 @@ impl fmt::Debug for SpoolWriter {
         f.debug_struct("SpoolWriter")
             .field("storing", &self.storing)
             .finish_non_exhaustive()
-    }
-}
-
-// === impl Shared ===
-
-impl Shared {
-    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock()
-    }
-
-    /// A reader moved on or left.
-    pub(super) fn moved(&self) {
-        self.room.notify_one();
-    }
-}
-
-// === impl State ===
-
-/// Whether more may be written.
-enum Room {
-    Enough,
-    /// Not before the slowest reader has left this position.
-    Behind(u64),
-}
-
-impl State {
-    pub(super) fn is_window(&self) -> bool {
-        self.is_window
-    }
-
-    fn room(&mut self) -> Result<Room, Unwanted> {
-        if self.is_unwanted {
-            return Err(Unwanted);
-        }
-        let Some(slowest) = self.seats.slowest() else {
-            // Nobody reads: a window has no other purpose, a spool that lands has.
-            return if self.is_window {
-                Err(Unwanted)
-            } else {
-                Ok(Room::Enough)
-            };
-        };
-        let most = match (self.is_window, self.pace) {
-            (true, _) => WINDOW,
-            (false, Some(pace)) => pace,
-            (false, None) => return Ok(Room::Enough),
-        };
-        if self.is_window {
-            self.progress.release(slowest);
-        }
-        let ahead = self
-            .progress
-            .written()
-            .saturating_sub(slowest.max(self.floor()));
-        Ok(if ahead < most {
-            Room::Enough
-        } else {
-            Room::Behind(slowest)
-        })
-    }
-
-    /// In a window, what the file holds costs no memory.
-    fn floor(&self) -> u64 {
-        if self.is_window {
-            self.progress.filed()
-        } else {
-            0
-        }
-    }
-
-    fn end_laggards(&mut self, position: u64) {
-        if self.is_window {
-            self.seats.end_laggards(position);
-        }
     }
 }

@@ -28,7 +28,7 @@ async fn passes(upstream: &Upstream) {
 
 async fn stores(upstream: &Upstream) {
     let body = Full::new(Bytes::from_static(b"abc"));
-    let delivered = upstream.store(artifact(), 3, body).await;
+    let delivered = upstream.store(artifact(), Some(3), body).await;
     assert!(matches!(delivered, Delivered::Accepted(_)), "{delivered:?}");
 }
 
@@ -46,7 +46,7 @@ async fn four_at_once() -> (Origin, Upstream) {
 #[tokio::test]
 async fn slow_uploads_do_not_hold_up_what_is_passed() {
     let (_origin, upstream) = four_at_once().await;
-    let slow = || upstream.store(artifact(), 3, stuck());
+    let slow = || upstream.store(artifact(), Some(3), stuck());
     tokio::select! {
         biased;
         _ = async { tokio::join!(slow(), slow(), slow(), slow()) } => panic!("they have no end"),

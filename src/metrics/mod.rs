@@ -1,23 +1,18 @@
 //! What is counted: every handle resolved once, every label set closed.
 
-use std::sync::OnceLock;
+mod register;
+mod requests;
 
-use prometheus::core::Collector;
-use prometheus::{
-    Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
-    Registry,
-};
+use prometheus::{HistogramVec, IntCounter, IntCounterVec, IntGauge, Registry};
 
+pub use requests::RequestMetrics;
+
+use self::register::{counters, gauges, histograms, one};
+use self::requests::RequestFamilies;
 use crate::artifact::{Outcome, RouteName, Tier};
 
 /// A value that goes up and down; clones share it.
 pub type Gauge = IntGauge;
-
-/// Sub-millisecond hits to sixty-second uploads, in seconds.
-const BUCKETS: [f64; 17] = [
-    0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5,
-    10.0, 30.0, 60.0,
-];
 
 /// Every metric of the process.
 #[derive(Debug)]
@@ -42,27 +37,6 @@ pub struct Metrics {
     pub access_lines_lost: IntCounter,
     /// Usage events that could not be forwarded.
     pub events_lost: IntCounter,
-}
-
-/// The metrics of requests; the handles of a route and outcome are made when the pair first happens,
-/// since most never do.
-#[derive(Debug)]
-struct RequestFamilies {
-    total: IntCounterVec,
-    seconds: HistogramVec,
-    first_byte: HistogramVec,
-    handles: Vec<OnceLock<RequestMetrics>>,
-}
-
-/// The metrics of one route and outcome.
-#[derive(Debug)]
-pub struct RequestMetrics {
-    /// Requests answered.
-    pub total: IntCounter,
-    /// Seconds to the answer's end.
-    pub seconds: Histogram,
-    /// Seconds to the answer's head.
-    pub first_byte: Histogram,
 }
 
 /// The metrics of one tier.
@@ -117,8 +91,8 @@ impl Metrics {
         )?;
         build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
         Ok(Self {
-            requests: request_families(&registry)?,
-            response_bytes: response_bytes(&registry)?,
+            requests: RequestFamilies::register(&registry)?,
+            response_bytes: requests::response_bytes(&registry)?,
             upstream_requests: counters(
                 &registry,
                 "larder_upstream_requests_total",
@@ -179,10 +153,7 @@ impl Metrics {
 
     /// The handles of one route and outcome.
     pub fn request(&self, route: RouteName, outcome: Outcome) -> Option<&RequestMetrics> {
-        let families = &self.requests;
-        let index = route as usize * Outcome::LABELS.len() + outcome.index();
-        let made = families.handles.get(index)?;
-        Some(made.get_or_init(|| families.make(route, outcome)))
+        self.requests.of(route, outcome)
     }
 
     /// The byte counter of one outcome.
@@ -223,19 +194,6 @@ impl Metrics {
     }
 }
 
-// === impl RequestFamilies ===
-
-impl RequestFamilies {
-    fn make(&self, route: RouteName, outcome: Outcome) -> RequestMetrics {
-        let labels = [route.as_str(), outcome.as_str()];
-        RequestMetrics {
-            total: self.total.with_label_values(&labels),
-            seconds: self.seconds.with_label_values(&labels),
-            first_byte: self.first_byte.with_label_values(&labels),
-        }
-    }
-}
-
 // === impl Eviction ===
 
 impl Eviction {
@@ -251,45 +209,6 @@ impl Eviction {
             Self::Corrupt => "corrupt",
         }
     }
-}
-
-fn request_families(registry: &Registry) -> Result<RequestFamilies, prometheus::Error> {
-    let labels = ["route", "outcome"];
-    let pairs = RouteName::ALL.len() * Outcome::LABELS.len();
-    Ok(RequestFamilies {
-        total: counters(
-            registry,
-            "larder_requests_total",
-            "Requests answered.",
-            &labels,
-        )?,
-        seconds: histograms(
-            registry,
-            "larder_request_seconds",
-            "Time to the answer's end.",
-            &labels,
-        )?,
-        first_byte: histograms(
-            registry,
-            "larder_first_byte_seconds",
-            "Time to the answer's head.",
-            &labels,
-        )?,
-        handles: (0..pairs).map(|_| OnceLock::new()).collect(),
-    })
-}
-
-fn response_bytes(registry: &Registry) -> Result<Vec<IntCounter>, prometheus::Error> {
-    let bytes = counters(
-        registry,
-        "larder_response_bytes_total",
-        "Body bytes sent to clients.",
-        &["outcome"],
-    )?;
-    Ok(Outcome::LABELS
-        .iter()
-        .map(|outcome| bytes.with_label_values(&[outcome]))
-        .collect())
 }
 
 fn tier_metrics(registry: &Registry) -> Result<[TierMetrics; 2], prometheus::Error> {
@@ -328,47 +247,6 @@ fn tier_metrics(registry: &Registry) -> Result<[TierMetrics; 2], prometheus::Err
             corrupt: corrupt.with_label_values(&label),
         }
     }))
-}
-
-fn one<C: Collector + Clone + 'static>(
-    registry: &Registry,
-    metric: C,
-) -> Result<C, prometheus::Error> {
-    registry.register(Box::new(metric.clone()))?;
-    Ok(metric)
-}
-
-fn counters(
-    registry: &Registry,
-    name: &str,
-    help: &str,
-    labels: &[&str],
-) -> Result<IntCounterVec, prometheus::Error> {
-    one(registry, IntCounterVec::new(Opts::new(name, help), labels)?)
-}
-
-fn gauges(
-    registry: &Registry,
-    name: &str,
-    help: &str,
-    labels: &[&str],
-) -> Result<IntGaugeVec, prometheus::Error> {
-    one(registry, IntGaugeVec::new(Opts::new(name, help), labels)?)
-}
-
-fn histograms(
-    registry: &Registry,
-    name: &str,
-    help: &str,
-    labels: &[&str],
-) -> Result<HistogramVec, prometheus::Error> {
-    one(
-        registry,
-        HistogramVec::new(
-            HistogramOpts::new(name, help).buckets(BUCKETS.to_vec()),
-            labels,
-        )?,
-    )
 }
 
 #[cfg(test)]

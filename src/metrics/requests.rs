@@ -1,0 +1,88 @@
+//! The metrics of requests, by route and outcome.
+
+use std::sync::OnceLock;
+
+use prometheus::{Histogram, HistogramVec, IntCounter, IntCounterVec, Registry};
+
+use super::register::{counters, histograms};
+use crate::artifact::{Outcome, RouteName};
+
+/// The metrics of requests; the handles of a route and outcome are made when the pair first happens,
+/// since most never do.
+#[derive(Debug)]
+pub(super) struct RequestFamilies {
+    total: IntCounterVec,
+    seconds: HistogramVec,
+    first_byte: HistogramVec,
+    handles: Vec<OnceLock<RequestMetrics>>,
+}
+
+/// The metrics of one route and outcome.
+#[derive(Debug)]
+pub struct RequestMetrics {
+    /// Requests answered.
+    pub total: IntCounter,
+    /// Seconds to the answer's end.
+    pub seconds: Histogram,
+    /// Seconds to the answer's head.
+    pub first_byte: Histogram,
+}
+
+// === impl RequestFamilies ===
+
+impl RequestFamilies {
+    pub(super) fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
+        let labels = ["route", "outcome"];
+        let pairs = RouteName::ALL.len() * Outcome::LABELS.len();
+        Ok(Self {
+            total: counters(
+                registry,
+                "larder_requests_total",
+                "Requests answered.",
+                &labels,
+            )?,
+            seconds: histograms(
+                registry,
+                "larder_request_seconds",
+                "Time to the answer's end.",
+                &labels,
+            )?,
+            first_byte: histograms(
+                registry,
+                "larder_first_byte_seconds",
+                "Time to the answer's head.",
+                &labels,
+            )?,
+            handles: (0..pairs).map(|_| OnceLock::new()).collect(),
+        })
+    }
+
+    /// The handles of one route and outcome.
+    pub(super) fn of(&self, route: RouteName, outcome: Outcome) -> Option<&RequestMetrics> {
+        let index = route as usize * Outcome::LABELS.len() + outcome.index();
+        let made = self.handles.get(index)?;
+        Some(made.get_or_init(|| self.make(route, outcome)))
+    }
+
+    fn make(&self, route: RouteName, outcome: Outcome) -> RequestMetrics {
+        let labels = [route.as_str(), outcome.as_str()];
+        RequestMetrics {
+            total: self.total.with_label_values(&labels),
+            seconds: self.seconds.with_label_values(&labels),
+            first_byte: self.first_byte.with_label_values(&labels),
+        }
+    }
+}
+
+pub(super) fn response_bytes(registry: &Registry) -> Result<Vec<IntCounter>, prometheus::Error> {
+    let bytes = counters(
+        registry,
+        "larder_response_bytes_total",
+        "Body bytes sent to clients.",
+        &["outcome"],
+    )?;
+    Ok(Outcome::LABELS
+        .iter()
+        .map(|outcome| bytes.with_label_values(&[outcome]))
+        .collect())
+}
