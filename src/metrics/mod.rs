@@ -29,7 +29,7 @@ pub struct Metrics {
     pub fills_in_flight: IntGauge,
     /// Bytes of hits, which did not cross the line to the upstream.
     pub saved_bytes: IntCounter,
-    /// Milliseconds of task time that hits stood for.
+    /// Seconds of task time that hits stood for.
     pub saved_seconds: prometheus::Counter,
     /// Connections open on the data listeners.
     pub connections: IntGauge,

@@ -18,6 +18,7 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::time::{Instant, sleep_until};
 
 use super::body::{Flight, UpstreamBody};
+use super::complaints::Complaints;
 use super::connector::Connector;
 use super::error::{failure_of, in_full};
 use super::pace::Pace;
@@ -37,6 +38,7 @@ pub(super) struct Client {
     connector: Connector,
     idle: Duration,
     min_rate: u64,
+    complaints: Complaints,
 }
 
 /// How long an exchange may stand still.
@@ -81,7 +83,13 @@ impl Client {
             connector,
             idle,
             min_rate,
+            complaints: Complaints::default(),
         }
+    }
+
+    /// Where failures are told to people.
+    pub(super) fn complaints(&self) -> &Complaints {
+        &self.complaints
     }
 
     /// Sends `request`, whose body is `length` bytes where that is known.
@@ -107,8 +115,9 @@ impl Client {
         let result = tokio::select! {
             biased;
             result = response => result.map_err(|error| {
-                tracing::debug!(error = in_full(&error), "no answer from the upstream");
-                failure_of(&error)
+                let failure = failure_of(&error);
+                self.complaints.say(failure, &in_full(&error));
+                failure
             }),
             () = no_answer(&mut captured, &sending, patience) => Err(Failure::Timeout),
         };

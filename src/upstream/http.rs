@@ -14,6 +14,7 @@ use tokio::time::timeout;
 
 use super::body::UpstreamBody;
 use super::client::{Broken, Client, Patience, Reply};
+use super::complaints::Complaints;
 use super::connector::Connector;
 use super::hop::{is_readable, strip_hop_by_hop};
 use super::lanes::Lanes;
@@ -60,6 +61,10 @@ impl Http {
             stall: config.idle_timeout.saturating_mul(STALL_FACTOR),
             fetch_head: FETCH_HEAD_TIME.max(exchange),
         })
+    }
+
+    pub(super) fn complaints(&self) -> &Complaints {
+        self.client.complaints()
     }
 
     pub(super) fn base(&self) -> &Base {

@@ -5,6 +5,7 @@
 
 mod body;
 mod client;
+mod complaints;
 mod connector;
 mod error;
 mod hop;
@@ -50,6 +51,10 @@ pub struct Upstream {
     http: Option<Http>,
     metrics: Arc<Metrics>,
 }
+
+/// Said of failures that no connection explains.
+const WHAT_FAILS: &str = "no answer in time, a 5xx or 429, or a 200 that cannot be kept: encoded, or \
+                          with neither a length nor chunks";
 
 /// A request for one artifact.
 #[derive(Clone, Debug)]
@@ -260,6 +265,12 @@ impl Upstream {
     fn count(&self, operation: &'static str, result: &'static str, started: Instant) {
         let seconds = started.elapsed().as_secs_f64();
         self.metrics.upstream(operation, result, seconds);
+        let failure = Failure::ALL
+            .into_iter()
+            .find(|failure| result_of(*failure) == result);
+        if let (Some(failure), Some(http)) = (failure, &self.http) {
+            http.complaints().say(failure, WHAT_FAILS);
+        }
     }
 }
 
