@@ -112,7 +112,9 @@ impl Tiers {
         shared.admission.disk(expected.unwrap_or(0))?;
         let disk = Arc::clone(shared.disk.as_ref().ok_or(Bypass::NoRoom)?);
         let key = key.digest;
-        let begun = shared.jobs.run(move || Draft::begin(&disk, &key, expected));
+        let begun = shared
+            .jobs
+            .run_within(move || Draft::begin(&disk, &key, expected));
         begun.await.map_err(|_| Bypass::DiskFault)?
     }
 
@@ -145,8 +147,9 @@ impl Tiers {
     /// Not cancel-safe before it has begun: call it from a task that nobody drops.
     pub async fn forget(&self, key: &KeyDigest) {
         let (shared, key) = (Arc::clone(&self.shared), *key);
+        let forgotten = self.shared.jobs.run_surely(move || shared.forget(&key));
         // A lost job is a panic of ours, which the runtime has already reported.
-        drop(self.shared.jobs.run(move || shared.forget(&key)).await);
+        drop(forgotten.await);
     }
 
     /// Brings the tiers' gauges up to date, for whoever is about to read them.

@@ -106,7 +106,7 @@ impl Draft {
     /// Appends `chunks` in one go; best called with about a mebibyte.
     ///
     /// An error ends the draft as an entry, but what was appended before stays readable. Not
-    /// cancel-safe: dropping the future has the same effect.
+    /// cancel-safe: dropping the future has the same effect, and so has a disk that hangs.
     pub async fn append(&mut self, chunks: Vec<Bytes>) -> Result<(), Bypass> {
         let Some(mut writing) = self.writing.take() else {
             return Err(Bypass::DiskFault);
@@ -115,7 +115,7 @@ impl Draft {
             let outcome = writing.append(&chunks);
             (writing, outcome)
         };
-        let Ok((writing, outcome)) = self.jobs.run(job).await else {
+        let Ok((writing, outcome)) = self.jobs.run_within(job).await else {
             return Err(Bypass::DiskFault);
         };
         self.writing = Some(writing);

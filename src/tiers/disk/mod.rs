@@ -47,7 +47,7 @@ pub use self::recover::OpenError;
 pub(super) use self::checksum::MAX_BODY;
 pub(super) use self::draft::Staged;
 pub(super) use self::file_body::{Body, WHOLE};
-pub(super) use self::jobs::Jobs;
+pub(super) use self::jobs::{Jobs, within};
 pub(super) use self::layout::{EntryName, Prefix};
 pub(super) use self::recover::own;
 
@@ -132,8 +132,10 @@ impl Disk {
         let prefix = Prefix::of(key);
         if !self.is_read(prefix.shard()) {
             let disk = Arc::clone(self);
-            let read = self.jobs.run(move || disk.read_shard(prefix.shard())).await;
-            if let Err(error) = read.flatten() {
+            let read = self
+                .jobs
+                .run_within(move || disk.read_shard(prefix.shard()));
+            if let Err(error) = read.await.flatten() {
                 self.faults.note("read a folder", &error);
                 return None;
             }

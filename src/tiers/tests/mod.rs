@@ -336,3 +336,19 @@ async fn without_a_disk_tier_small_artifacts_rest_in_memory() {
     assert!(!house.dir.path().join("v1").exists());
     assert!(house.dir.path().join("lock").exists());
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_disk_that_hangs_costs_a_hit_and_never_an_answer() {
+    let house = House::with(config(0, 64 * MIB));
+    house.tiers.publish(small("a", "one")).await.unwrap();
+    let found = house.tiers.lookup(&key("a").digest).await.unwrap();
+    let mut draft = house.tiers.draft(&key("b"), None).await.unwrap();
+    let _hung = house.tiers.shared.jobs.hold();
+    assert_eq!(found.meta().await.unwrap_err(), Damaged);
+    assert_eq!(found.open().await.unwrap_err(), Damaged);
+    assert_eq!(house.text("unread").await, None);
+    let appended = draft.append(vec![bytes(1, 1)]).await;
+    assert_eq!(appended, Err(Bypass::DiskFault));
+    let begun = house.tiers.draft(&key("c"), None).await;
+    assert_eq!(begun.unwrap_err(), Bypass::DiskFault);
+}
