@@ -156,12 +156,13 @@ impl Resting {
         Ok(on_disk(meta, body))
     }
 
-    fn promote(&self, meta: &Arc<Meta>, body: &Bytes) {
+    pub(super) fn promote(&self, meta: &Arc<Meta>, body: &Bytes) {
         if !self.shared.admission.memory(meta.size) {
             return;
         }
         let section = self.shared.epochs.enter(self.key.as_bytes());
-        if section.is_still(self.noted) {
+        // Evicted and filled anew, the key has had no bump.
+        if section.is_still(self.noted) && self.disk.holds(&self.name) {
             let stored = Stored {
                 meta: Arc::clone(meta),
                 body: body.clone(),

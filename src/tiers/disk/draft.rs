@@ -79,7 +79,9 @@ impl Draft {
         let mut reservation = Reservation::none(disk);
         reservation.grow(first_step(expected))?;
         let (path, file) = create(disk)?;
-        preallocate(&file, first_step(expected));
+        if preallocate(&file, first_step(expected)) {
+            reservation.wrote(first_step(expected));
+        }
         let file = Arc::new(Growing {
             file,
             written: AtomicU64::new(0),
@@ -168,10 +170,11 @@ impl Writing {
         let disk = self.claim.make_room(end, self.expected)?;
         let mut pieces: Vec<IoSlice<'_>> = chunks.iter().map(|chunk| IoSlice::new(chunk)).collect();
         write_at(&self.file.file, &mut pieces, self.written)
-            .map_err(|error| disk.faults.note("write", &error))?;
+            .map_err(|error| disk.fault("write", &error))?;
         for chunk in chunks {
             self.sums.push(chunk);
         }
+        self.claim.wrote(end);
         self.written = end;
         self.file.written.store(end, Ordering::Release);
         Ok(())
@@ -192,7 +195,8 @@ impl Writing {
         let (footer, name) = seal(&disk, key, meta, sums.finish())?;
         claim.grow(name.length)?;
         write_at(&file.file, &mut [IoSlice::new(&footer)], written)
-            .map_err(|error| disk.faults.note("write", &error))?;
+            .map_err(|error| disk.fault("write", &error))?;
+        claim.wrote(name.length);
         Ok(Staged { claim, name })
     }
 }
@@ -211,12 +215,13 @@ impl Staged {
         let mut reservation = Reservation::none(disk);
         reservation.grow(name.length)?;
         let (path, file) = create(disk)?;
-        let claim = Claim {
+        let mut claim = Claim {
             path: Some(path),
             reservation: Some(reservation),
         };
         let mut pieces = [IoSlice::new(body), IoSlice::new(&footer)];
-        write_at(&file, &mut pieces, 0).map_err(|error| disk.faults.note("write", &error))?;
+        write_at(&file, &mut pieces, 0).map_err(|error| disk.fault("write", &error))?;
+        claim.wrote(name.length);
         Ok(Self { claim, name })
     }
 
@@ -247,6 +252,12 @@ impl Claim {
     fn grow(&mut self, length: u64) -> Result<(), Bypass> {
         let reservation = self.reservation.as_mut().ok_or(Bypass::DiskFault)?;
         reservation.grow(length)
+    }
+
+    fn wrote(&mut self, length: u64) {
+        if let Some(reservation) = &mut self.reservation {
+            reservation.wrote(length);
+        }
     }
 
     /// Makes room up to `end`, and some more so as not to ask for every piece.
@@ -281,17 +292,17 @@ fn first_step(expected: Option<u64>) -> u64 {
 }
 
 /// Asks for the blocks of a body of known length in one piece, which the system lays out better
-/// than many. It need not agree: writing asks again.
+/// than many. It need not agree, then writing asks again; returns whether it did.
 #[cfg(target_os = "linux")]
-fn preallocate(file: &File, length: u64) {
+fn preallocate(file: &File, length: u64) -> bool {
     use rustix::fs::{FallocateFlags, fallocate};
-    if length >= SHORTEST_STEP {
-        fallocate(file, FallocateFlags::KEEP_SIZE, 0, length).unwrap_or_default();
-    }
+    length >= SHORTEST_STEP && fallocate(file, FallocateFlags::KEEP_SIZE, 0, length).is_ok()
 }
 
 #[cfg(not(target_os = "linux"))]
-fn preallocate(_: &File, _: u64) {}
+fn preallocate(_: &File, _: u64) -> bool {
+    false
+}
 
 /// The footer of an entry that is about to be written, and its name.
 fn seal(
@@ -304,7 +315,7 @@ fn seal(
     // key's highest.
     let prefix = Prefix::of(&key.digest);
     disk.read_shard(prefix.shard())
-        .map_err(|error| disk.faults.note("read a folder", &error))?;
+        .map_err(|error| disk.fault("read a folder", &error))?;
     let footer = Footer {
         key: key.digest,
         serial: disk.serials.next(),
@@ -326,7 +337,7 @@ fn create(disk: &Disk) -> Result<(PathBuf, File), Bypass> {
             .mode(0o600)
             .open(&path)
     };
-    let file = retry_in_folder(&path, open).map_err(|error| disk.faults.note("create", &error))?;
+    let file = retry_in_folder(&path, open).map_err(|error| disk.fault("create", &error))?;
     Ok((path, file))
 }
 

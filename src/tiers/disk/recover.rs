@@ -1,6 +1,7 @@
 //! What a data directory says about its past: who owns it, how often it was opened, what rests in a
 //! folder. Decides nothing about entries.
 
+use std::cmp::Reverse;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Seek, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -95,6 +96,15 @@ pub(super) fn list(folder: &Path, shard: u8) -> io::Result<Listing> {
         }
     }
     Ok(listing)
+}
+
+/// Parts found entries into the newest of each key and all others, which have lost.
+pub(super) fn contest(mut names: Vec<EntryName>) -> (Vec<EntryName>, Vec<EntryName>) {
+    names.sort_unstable_by_key(|name| (name.prefix, Reverse(name.serial)));
+    let mut last = None;
+    names
+        .into_iter()
+        .partition(|name| last.replace(name.prefix) != Some(name.prefix))
 }
 
 /// Makes a folder that only this user may enter.
@@ -201,6 +211,28 @@ mod tests {
         assert_eq!(listing.names, [EntryName::parse(&name("ab")).unwrap()]);
         assert_eq!(listing.foreign, 4);
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 5);
+    }
+
+    #[test]
+    fn of_each_key_only_the_newest_entry_is_kept_whatever_the_order() {
+        let name = |key: u8, serial: u8| {
+            let text = format!(
+                "ab{key:02x}02030405060708090a0b0c0d0e0f-00000100000000{serial:02x}-1f4-1-0"
+            );
+            EntryName::parse(&text).unwrap()
+        };
+        let found = vec![
+            name(2, 7),
+            name(1, 3),
+            name(2, 9),
+            name(1, 4),
+            name(3, 1),
+            name(2, 8),
+        ];
+        let (newest, mut older) = contest(found);
+        assert_eq!(newest, [name(1, 4), name(2, 9), name(3, 1)]);
+        older.sort_unstable_by_key(|name| name.serial);
+        assert_eq!(older, [name(1, 3), name(2, 7), name(2, 8)]);
     }
 
     #[test]

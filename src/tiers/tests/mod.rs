@@ -2,6 +2,7 @@
 //! these tests unless they say so.
 
 mod drafts;
+mod faults;
 mod room;
 mod survival;
 
@@ -166,6 +167,11 @@ impl House {
             }
         }
         files
+    }
+
+    /// The entry the disk tier has of a key.
+    async fn name_of(&self, hash: &str) -> disk::EntryName {
+        self.disk().find(&key(hash).digest).await.unwrap()
     }
 
     fn entries(&self) -> Vec<PathBuf> {
