@@ -65,6 +65,7 @@ pub(super) struct Disk {
     layout: Layout,
     index: Mutex<Index>,
     shards: Vec<Shard>,
+    epoch: u32,
     serials: Serials,
     drafts: AtomicU64,
     touched: Mutex<Vec<Prefix>>,
@@ -116,6 +117,7 @@ impl Disk {
             layout,
             index: Mutex::new(Index::new(config.capacity)),
             shards: (0..=u8::MAX).map(|_| Shard::default()).collect(),
+            epoch,
             serials: Serials(AtomicU64::new(Serial::first_of(epoch).number())),
             drafts: AtomicU64::new(0),
             touched: Mutex::default(),
@@ -215,7 +217,7 @@ impl Disk {
         if shard.is_read.load(Ordering::Acquire) {
             return Ok(());
         }
-        let listing = recover::list(&self.layout.shard(number), number)?;
+        let listing = recover::list(&self.layout, number, self.epoch)?;
         self.foreign.fetch_add(listing.foreign, Ordering::Relaxed);
         let (newest, older) = recover::contest(listing.names);
         // Before anything is found or evicted: no older entry may outlive a newer one.

@@ -167,7 +167,7 @@ impl Disk {
     }
 
     fn unlink_all(&self, prefix: &Prefix) -> io::Result<()> {
-        let listing = list(&self.layout.shard(prefix.shard()), prefix.shard())?;
+        let listing = list(&self.layout, prefix.shard(), self.epoch)?;
         for name in listing.names.iter().filter(|name| name.prefix == *prefix) {
             self.unlink(name)?;
         }
