@@ -7,7 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tokio::sync::MutexGuard;
 
-use super::disk::{Body, Damaged, Disk, EntryName, FileBody, WHOLE, within};
+use super::disk::{Body, Damaged, Disk, EntryName, FileBody, within};
 use super::memory::Stored;
 use super::{Epoch, Shared};
 use crate::artifact::{KeyDigest, Meta, Tier};
@@ -144,12 +144,12 @@ impl Resting {
     }
 
     fn read(&self) -> Result<Artifact, Damaged> {
-        let whole = WHOLE.max(self.shared.admission.largest_in_memory());
-        let (meta, body) = self.disk.open_entry(&self.name, &self.key, whole)?;
+        let in_memory = self.shared.admission.largest_in_memory();
+        let (meta, body) = self.disk.open_entry(&self.name, &self.key, in_memory)?;
         let body = match body {
-            Body::Whole(body) => {
-                self.promote(&meta, &body);
-                ArtifactBody::Whole(body)
+            Body::Whole(whole) => {
+                self.promote(&meta, &whole.bytes);
+                ArtifactBody::Whole(whole.on_the_way())
             }
             Body::File(body) => ArtifactBody::File(body),
         };

@@ -14,7 +14,7 @@ use super::checksum::{BlockSums, Table};
 use super::entry::Footer;
 use super::jobs::{Jobs, run_aside};
 use super::layout::{EntryName, Prefix};
-use super::reader::DraftReader;
+use super::reader::{DraftReader, Handle};
 use super::recover::make_dir;
 use super::room::Reservation;
 use crate::artifact::{ArtifactKey, Bypass, KeyDigest, Meta};
@@ -39,7 +39,7 @@ pub struct Draft {
 /// The file of a draft and how much of it is good.
 #[derive(Debug)]
 pub(super) struct Growing {
-    pub(super) file: File,
+    pub(super) handle: Handle,
     pub(super) written: AtomicU64,
 }
 
@@ -83,7 +83,7 @@ impl Draft {
             reservation.wrote(first_step(expected));
         }
         let file = Arc::new(Growing {
-            file,
+            handle: Handle::new(file, None),
             written: AtomicU64::new(0),
         });
         Ok(Self {
@@ -169,7 +169,9 @@ impl Writing {
         }
         let disk = self.claim.make_room(end, self.expected)?;
         let mut pieces: Vec<IoSlice<'_>> = chunks.iter().map(|chunk| IoSlice::new(chunk)).collect();
-        write_at(&self.file.file, &mut pieces, self.written)
+        let handle = self.file.handle.get();
+        handle
+            .and_then(|file| write_at(file, &mut pieces, self.written))
             .map_err(|error| disk.fault("write", &error))?;
         for chunk in chunks {
             self.sums.push(chunk);
@@ -194,7 +196,9 @@ impl Writing {
         let disk = claim.disk()?;
         let (footer, name) = seal(&disk, key, meta, sums.finish())?;
         claim.grow(name.length)?;
-        write_at(&file.file, &mut [IoSlice::new(&footer)], written)
+        let handle = file.handle.get();
+        handle
+            .and_then(|file| write_at(file, &mut [IoSlice::new(&footer)], written))
             .map_err(|error| disk.fault("write", &error))?;
         claim.wrote(name.length);
         Ok(Staged { claim, name })

@@ -27,10 +27,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 use tokio::time::Duration;
 
 use self::fault::Faults;
+use self::file_body::WHOLE_READS;
 use self::index::Index;
 use self::layout::{Layout, Serial};
 use self::room::Free;
@@ -50,7 +51,7 @@ pub(super) use self::fault::Fault;
 
 pub(super) use self::checksum::MAX_BODY;
 pub(super) use self::draft::Staged;
-pub(super) use self::file_body::{Body, WHOLE};
+pub(super) use self::file_body::Body;
 pub(super) use self::jobs::{Jobs, within};
 pub(super) use self::layout::{EntryName, Prefix};
 pub(super) use self::recover::own;
@@ -76,6 +77,8 @@ pub(super) struct Disk {
     epochs: Arc<Epochs>,
     metrics: Arc<Metrics>,
     jobs: Jobs,
+    /// One permit a byte.
+    pub(super) whole_reads: Arc<Semaphore>,
     max_age: Duration,
     max_artifact: u64,
     verify: Verify,
@@ -128,6 +131,7 @@ impl Disk {
             epochs: shares.epochs,
             metrics: shares.metrics,
             jobs: shares.jobs,
+            whole_reads: Arc::new(Semaphore::new(WHOLE_READS)),
             max_age: config.max_age,
             max_artifact: config.max_artifact.min(config.capacity).min(MAX_BODY),
             verify: config.verify,

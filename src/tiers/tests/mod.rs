@@ -333,6 +333,46 @@ async fn eviction_does_not_hurt_who_reads() {
 }
 
 #[tokio::test]
+async fn bodies_on_their_way_to_slow_readers_are_held_in_memory_only_up_to_a_bound() {
+    let house = House::with(config(0, 64 * MIB));
+    let body = bytes(100 * KIB, 1);
+    let large = house.large("a", &body).await;
+    house.tiers.publish(large).await.unwrap();
+    let open = async || {
+        let found = house.tiers.lookup(&key("a").digest).await.unwrap();
+        found.open().await.unwrap().body
+    };
+    let rights = &house.disk().whole_reads;
+    let all = rights.available_permits();
+    let held = open().await;
+    assert!(matches!(held, ArtifactBody::Whole(_)));
+    assert_eq!(rights.available_permits(), all - 100 * 1024);
+    let others = rights.forget_permits(all - 100 * 1024);
+    let ArtifactBody::File(file) = open().await else {
+        panic!("nothing more may be held")
+    };
+    assert_eq!(file.collect().await.unwrap().to_bytes(), body);
+    drop(held);
+    assert_eq!(rights.available_permits(), 100 * 1024);
+    rights.add_permits(others);
+    assert!(matches!(open().await, ArtifactBody::Whole(_)));
+}
+
+#[tokio::test]
+async fn a_large_memory_tier_does_not_make_whole_reads_larger() {
+    let mut config = config(64 * MIB, 64 * MIB);
+    config.memory.max_artifact = 32 * MIB;
+    let house = House::with(config);
+    for (hash, size) in [("a", 4 * MIB), ("b", 4 * MIB + 1)] {
+        let large = house.large(hash, &bytes(size, 1)).await;
+        house.tiers.publish(large).await.unwrap();
+        assert!(house.lookup(hash).await.is_some());
+    }
+    assert_eq!(house.lookup("a").await.unwrap().0, Tier::Memory);
+    assert_eq!(house.lookup("b").await.unwrap().0, Tier::Disk);
+}
+
+#[tokio::test]
 async fn without_a_disk_tier_small_artifacts_rest_in_memory() {
     let house = House::with(config(MIB, 0));
     house.tiers.publish(small("a", "one")).await.unwrap();
