@@ -12,8 +12,10 @@ const VERSIONS: u64 = 60;
 const FILLS: u64 = 60;
 const LOOKUPS: u64 = 300;
 const READERS: usize = 3;
-/// Some rest in memory, some on the disk, and all together nowhere.
-const SIZES: [u64; 5] = [100, 5_000, 60_000, 300_000, 600_000];
+/// Most may rest in memory, though not together; then they are promoted again and again.
+const SIZES: [u64; 5] = [100, 20_000, 60_000, 40_000, 300_000];
+/// Look-ups between two uploads of a key, in which what an old promotion left would be seen.
+const PAUSE: u64 = 4;
 
 /// One key under stress.
 struct Contested {
@@ -62,6 +64,10 @@ impl Contested {
                 _ => self.tiers.forget(&key(&self.hash).digest).await,
             }
             self.over.store(version, Ordering::SeqCst);
+            for _ in 0..PAUSE {
+                let found = self.found().await;
+                assert!(found.is_none_or(|found| found == version), "{}", self.hash);
+            }
         }
     }
 
@@ -114,7 +120,7 @@ fn body_of(version: u64) -> Bytes {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn whatever_happens_at_once_nobody_finds_what_is_out_of_date() {
-    let house = House::with(config(200 * KIB, 2 * MIB));
+    let house = House::with(config(80 * KIB, MIB));
     let contested = |number: usize| {
         Arc::new(Contested {
             tiers: Tiers {
@@ -150,5 +156,24 @@ async fn whatever_happens_at_once_nobody_finds_what_is_out_of_date() {
         if let Some((_, body)) = house.lookup(&format!("k{number}")).await {
             assert_eq!(body, body_of(VERSIONS));
         }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_promotion_that_an_upload_overtakes_leaves_nothing_old() {
+    let mut config = config(8 * MIB, 64 * MIB);
+    config.memory.max_artifact = 2 * MIB;
+    let house = House::with(config);
+    for round in 0..20 {
+        // Reading so much takes longer than landing so little.
+        let large = house.large("a", &bytes(2 * MIB, round)).await;
+        house.tiers.publish(large).await.unwrap();
+        let old = house.tiers.lookup(&key("a").digest).await.unwrap();
+        let new = format!("new {round}");
+        let upload = house.tiers.publish(small("a", &new));
+        let (_, uploaded) = tokio::join!(old.open(), upload);
+        uploaded.unwrap();
+        let found = house.lookup("a").await;
+        assert!(found == Some((Tier::Memory, new.into())), "round {round}");
     }
 }
