@@ -14,12 +14,13 @@ pub(super) struct Admission {
 // === impl Admission ===
 
 impl Admission {
-    /// Reads the limits of both tiers.
-    pub(super) fn new(config: &config::Tier) -> Self {
+    /// Reads the limits of both tiers; the disk tier may be off whatever its capacity.
+    pub(super) fn new(config: &config::Tier, has_disk: bool) -> Self {
         let limit = |capacity: u64, max: u64| (capacity > 0).then_some(max.min(capacity));
         Self {
             memory: limit(config.memory.capacity, config.memory.max_artifact),
-            disk: limit(config.disk.capacity, config.disk.max_artifact.min(MAX_BODY)),
+            disk: limit(config.disk.capacity, config.disk.max_artifact.min(MAX_BODY))
+                .filter(|_| has_disk),
         }
     }
 
@@ -61,7 +62,11 @@ mod tests {
     use super::*;
 
     fn admission(memory: u64, disk: u64) -> Admission {
-        Admission::new(&config::Tier {
+        Admission::new(&tiers(memory, disk), true)
+    }
+
+    fn tiers(memory: u64, disk: u64) -> config::Tier {
+        config::Tier {
             memory: config::MemoryTier {
                 capacity: memory,
                 max_artifact: 100,
@@ -73,7 +78,7 @@ mod tests {
                 max_age: Duration::from_mins(1),
                 min_free: 0,
             },
-        })
+        }
     }
 
     #[test]
@@ -99,6 +104,8 @@ mod tests {
         assert_eq!(memory_only.anywhere(Some(100)), Ok(()));
         assert_eq!(memory_only.anywhere(Some(101)), Err(Bypass::TooLarge));
         assert_eq!(memory_only.disk(0), Err(Bypass::NoRoom));
+        let without_disk = Admission::new(&tiers(500, 5000), false);
+        assert_eq!(without_disk.disk(0), Err(Bypass::NoRoom));
         let none = admission(0, 0);
         assert_eq!(none.anywhere(None), Err(Bypass::NoRoom));
         assert_eq!(none.anywhere(Some(1)), Err(Bypass::NoRoom));

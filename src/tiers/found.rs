@@ -1,12 +1,13 @@
 //! What a look-up found: an artifact in memory, or an entry at rest that still has to prove itself.
 
 use std::fmt;
+use std::io;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use tokio::sync::MutexGuard;
 
-use super::disk::{Body, Damaged, Disk, EntryName, FileBody, WHOLE};
+use super::disk::{Body, Damaged, Disk, EntryName, FileBody, within};
 use super::memory::Stored;
 use super::{Epoch, Shared};
 use crate::artifact::{KeyDigest, Meta, Tier};
@@ -109,21 +110,27 @@ impl Resting {
     async fn meta(&self) -> Result<Arc<Meta>, Damaged> {
         let (disk, name, key) = (Arc::clone(&self.disk), self.name, self.key);
         let job = move || disk.stat(&name, &key);
-        self.shared.jobs.run(job).await.map_err(|_| Damaged)?
+        let met = self.shared.jobs.run_within(job).await;
+        met.map_err(|_| Damaged)?
     }
 
     async fn open(self) -> Result<Artifact, Damaged> {
+        // The turn counts: many may be waiting for it, one after the other.
+        let opened = within(self.open_in_turn()).await;
+        opened.map_err(|_| Damaged)?
+    }
+
+    async fn open_in_turn(self) -> io::Result<Result<Artifact, Damaged>> {
         let shared = Arc::clone(&self.shared);
         let _turn = self.turn(&shared).await;
         // Whoever had the turn before may have promoted it.
         if let Some(stored) = shared.memory.get(&self.key) {
-            return Ok(on_disk(
+            return Ok(Ok(on_disk(
                 Arc::clone(&stored.meta),
                 ArtifactBody::Whole(stored.body.clone()),
-            ));
+            )));
         }
-        let opened = shared.jobs.run(move || self.read()).await;
-        opened.map_err(|_| Damaged)?
+        shared.jobs.run(move || self.read()).await
     }
 
     /// Checking and promoting happen once, however many ask at once; reading what is checked and
@@ -137,24 +144,25 @@ impl Resting {
     }
 
     fn read(&self) -> Result<Artifact, Damaged> {
-        let whole = WHOLE.max(self.shared.admission.largest_in_memory());
-        let (meta, body) = self.disk.open_entry(&self.name, &self.key, whole)?;
+        let in_memory = self.shared.admission.largest_in_memory();
+        let (meta, body) = self.disk.open_entry(&self.name, &self.key, in_memory)?;
         let body = match body {
-            Body::Whole(body) => {
-                self.promote(&meta, &body);
-                ArtifactBody::Whole(body)
+            Body::Whole(whole) => {
+                self.promote(&meta, &whole.bytes);
+                ArtifactBody::Whole(whole.on_the_way())
             }
             Body::File(body) => ArtifactBody::File(body),
         };
         Ok(on_disk(meta, body))
     }
 
-    fn promote(&self, meta: &Arc<Meta>, body: &Bytes) {
+    pub(super) fn promote(&self, meta: &Arc<Meta>, body: &Bytes) {
         if !self.shared.admission.memory(meta.size) {
             return;
         }
         let section = self.shared.epochs.enter(self.key.as_bytes());
-        if section.is_still(self.noted) {
+        // Evicted and filled anew, the key has had no bump.
+        if section.is_still(self.noted) && self.disk.holds(&self.name) {
             let stored = Stored {
                 meta: Arc::clone(meta),
                 body: body.clone(),

@@ -11,6 +11,7 @@ use super::disk::{Draft, Prefix, Staged};
 use super::epochs::{Epoch, Section};
 use super::memory::Stored;
 use crate::artifact::{ArtifactKey, Bypass, KeyDigest, Label, Landed, Meta};
+use crate::metrics::Eviction;
 
 /// A whole artifact on its way into the tiers.
 #[derive(Debug)]
@@ -147,7 +148,9 @@ impl Shared {
 
     fn clear(&self, _section: &Section<'_>, key: &KeyDigest) {
         if let Some(disk) = &self.disk {
-            disk.remove_all(&Prefix::of(key));
+            // Where it fails the disk tier remembers that the key must not be found.
+            disk.remove_all(&Prefix::of(key), Eviction::Replaced)
+                .unwrap_or_default();
         }
         self.memory.replace(key, None);
     }

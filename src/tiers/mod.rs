@@ -21,6 +21,7 @@ use std::sync::Arc;
 
 use tokio::sync::Mutex;
 use tokio::task::spawn_blocking;
+use tracing::warn;
 
 use self::admission::Admission;
 use self::disk::{Disk, Jobs, Shares};
@@ -112,7 +113,9 @@ impl Tiers {
         shared.admission.disk(expected.unwrap_or(0))?;
         let disk = Arc::clone(shared.disk.as_ref().ok_or(Bypass::NoRoom)?);
         let key = key.digest;
-        let begun = shared.jobs.run(move || Draft::begin(&disk, &key, expected));
+        let begun = shared
+            .jobs
+            .run_within(move || Draft::begin(&disk, &key, expected));
         begun.await.map_err(|_| Bypass::DiskFault)?
     }
 
@@ -145,8 +148,9 @@ impl Tiers {
     /// Not cancel-safe before it has begun: call it from a task that nobody drops.
     pub async fn forget(&self, key: &KeyDigest) {
         let (shared, key) = (Arc::clone(&self.shared), *key);
+        let forgotten = self.shared.jobs.run_surely(move || shared.forget(&key));
         // A lost job is a panic of ours, which the runtime has already reported.
-        drop(self.shared.jobs.run(move || shared.forget(&key)).await);
+        drop(forgotten.await);
     }
 
     /// Brings the tiers' gauges up to date, for whoever is about to read them.
@@ -193,19 +197,31 @@ impl Shared {
                 metrics: Arc::clone(metrics),
                 jobs: jobs.clone(),
             };
-            Some(Disk::open(&config.disk, data_dir, shares)?)
+            open_or_off(Disk::open(&config.disk, data_dir, shares))?
         } else {
             None
         };
         let max_age = config.disk.max_age;
         Ok(Arc::new(Self {
             memory: Memory::new(&config.memory, max_age, Arc::clone(metrics)),
-            disk,
             epochs,
-            admission: Admission::new(config),
+            admission: Admission::new(config, disk.is_some()),
+            disk,
             jobs,
             turns: (0..TURNS).map(|_| Mutex::new(())).collect(),
             _lock: lock,
         }))
+    }
+}
+
+/// A disk too full to count the start turns its tier off: Larder starts all the same.
+fn open_or_off(opened: Result<Arc<Disk>, OpenError>) -> Result<Option<Arc<Disk>>, OpenError> {
+    match opened {
+        Ok(disk) => Ok(Some(disk)),
+        Err(error) if error.is_for_want_of_room() => {
+            warn!(%error, "the disk is full; there is no disk tier until a restart");
+            Ok(None)
+        }
+        Err(error) => Err(error),
     }
 }

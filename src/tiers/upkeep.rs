@@ -34,6 +34,8 @@ async fn keep_up(shared: &Arc<Shared>) {
         drop(shared.jobs.run(move || settle(&settled)).await);
         match &shared.disk {
             Some(disk) => {
+                let doomed = Arc::clone(disk);
+                drop(shared.jobs.run(move || doomed.remove_doomed()).await);
                 while removes_more(shared, disk, Disk::expire).await {}
                 disk.report();
                 trim_until_next_round(shared, disk).await;

@@ -14,7 +14,7 @@ use super::checksum::{BlockSums, Table};
 use super::entry::Footer;
 use super::jobs::{Jobs, run_aside};
 use super::layout::{EntryName, Prefix};
-use super::reader::DraftReader;
+use super::reader::{DraftReader, Handle};
 use super::recover::make_dir;
 use super::room::Reservation;
 use crate::artifact::{ArtifactKey, Bypass, KeyDigest, Meta};
@@ -39,7 +39,7 @@ pub struct Draft {
 /// The file of a draft and how much of it is good.
 #[derive(Debug)]
 pub(super) struct Growing {
-    pub(super) file: File,
+    pub(super) handle: Handle,
     pub(super) written: AtomicU64,
 }
 
@@ -79,9 +79,11 @@ impl Draft {
         let mut reservation = Reservation::none(disk);
         reservation.grow(first_step(expected))?;
         let (path, file) = create(disk)?;
-        preallocate(&file, first_step(expected));
+        if preallocate(&file, first_step(expected)) {
+            reservation.wrote(first_step(expected));
+        }
         let file = Arc::new(Growing {
-            file,
+            handle: Handle::new(file, None),
             written: AtomicU64::new(0),
         });
         Ok(Self {
@@ -106,7 +108,7 @@ impl Draft {
     /// Appends `chunks` in one go; best called with about a mebibyte.
     ///
     /// An error ends the draft as an entry, but what was appended before stays readable. Not
-    /// cancel-safe: dropping the future has the same effect.
+    /// cancel-safe: dropping the future has the same effect, and so has a disk that hangs.
     pub async fn append(&mut self, chunks: Vec<Bytes>) -> Result<(), Bypass> {
         let Some(mut writing) = self.writing.take() else {
             return Err(Bypass::DiskFault);
@@ -115,7 +117,7 @@ impl Draft {
             let outcome = writing.append(&chunks);
             (writing, outcome)
         };
-        let Ok((writing, outcome)) = self.jobs.run(job).await else {
+        let Ok((writing, outcome)) = self.jobs.run_within(job).await else {
             return Err(Bypass::DiskFault);
         };
         self.writing = Some(writing);
@@ -167,11 +169,14 @@ impl Writing {
         }
         let disk = self.claim.make_room(end, self.expected)?;
         let mut pieces: Vec<IoSlice<'_>> = chunks.iter().map(|chunk| IoSlice::new(chunk)).collect();
-        write_at(&self.file.file, &mut pieces, self.written)
-            .map_err(|error| disk.faults.note("write", &error))?;
+        let handle = self.file.handle.get();
+        handle
+            .and_then(|file| write_at(file, &mut pieces, self.written))
+            .map_err(|error| disk.fault("write", &error))?;
         for chunk in chunks {
             self.sums.push(chunk);
         }
+        self.claim.wrote(end);
         self.written = end;
         self.file.written.store(end, Ordering::Release);
         Ok(())
@@ -191,8 +196,11 @@ impl Writing {
         let disk = claim.disk()?;
         let (footer, name) = seal(&disk, key, meta, sums.finish())?;
         claim.grow(name.length)?;
-        write_at(&file.file, &mut [IoSlice::new(&footer)], written)
-            .map_err(|error| disk.faults.note("write", &error))?;
+        let handle = file.handle.get();
+        handle
+            .and_then(|file| write_at(file, &mut [IoSlice::new(&footer)], written))
+            .map_err(|error| disk.fault("write", &error))?;
+        claim.wrote(name.length);
         Ok(Staged { claim, name })
     }
 }
@@ -211,12 +219,13 @@ impl Staged {
         let mut reservation = Reservation::none(disk);
         reservation.grow(name.length)?;
         let (path, file) = create(disk)?;
-        let claim = Claim {
+        let mut claim = Claim {
             path: Some(path),
             reservation: Some(reservation),
         };
         let mut pieces = [IoSlice::new(body), IoSlice::new(&footer)];
-        write_at(&file, &mut pieces, 0).map_err(|error| disk.faults.note("write", &error))?;
+        write_at(&file, &mut pieces, 0).map_err(|error| disk.fault("write", &error))?;
+        claim.wrote(name.length);
         Ok(Self { claim, name })
     }
 
@@ -247,6 +256,12 @@ impl Claim {
     fn grow(&mut self, length: u64) -> Result<(), Bypass> {
         let reservation = self.reservation.as_mut().ok_or(Bypass::DiskFault)?;
         reservation.grow(length)
+    }
+
+    fn wrote(&mut self, length: u64) {
+        if let Some(reservation) = &mut self.reservation {
+            reservation.wrote(length);
+        }
     }
 
     /// Makes room up to `end`, and some more so as not to ask for every piece.
@@ -281,17 +296,17 @@ fn first_step(expected: Option<u64>) -> u64 {
 }
 
 /// Asks for the blocks of a body of known length in one piece, which the system lays out better
-/// than many. It need not agree: writing asks again.
+/// than many. It need not agree, then writing asks again; returns whether it did.
 #[cfg(target_os = "linux")]
-fn preallocate(file: &File, length: u64) {
+fn preallocate(file: &File, length: u64) -> bool {
     use rustix::fs::{FallocateFlags, fallocate};
-    if length >= SHORTEST_STEP {
-        fallocate(file, FallocateFlags::KEEP_SIZE, 0, length).unwrap_or_default();
-    }
+    length >= SHORTEST_STEP && fallocate(file, FallocateFlags::KEEP_SIZE, 0, length).is_ok()
 }
 
 #[cfg(not(target_os = "linux"))]
-fn preallocate(_: &File, _: u64) {}
+fn preallocate(_: &File, _: u64) -> bool {
+    false
+}
 
 /// The footer of an entry that is about to be written, and its name.
 fn seal(
@@ -304,7 +319,7 @@ fn seal(
     // key's highest.
     let prefix = Prefix::of(&key.digest);
     disk.read_shard(prefix.shard())
-        .map_err(|error| disk.faults.note("read a folder", &error))?;
+        .map_err(|error| disk.fault("read a folder", &error))?;
     let footer = Footer {
         key: key.digest,
         serial: disk.serials.next(),
@@ -326,7 +341,7 @@ fn create(disk: &Disk) -> Result<(PathBuf, File), Bypass> {
             .mode(0o600)
             .open(&path)
     };
-    let file = retry_in_folder(&path, open).map_err(|error| disk.faults.note("create", &error))?;
+    let file = retry_in_folder(&path, open).map_err(|error| disk.fault("create", &error))?;
     Ok((path, file))
 }
 

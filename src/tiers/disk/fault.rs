@@ -39,6 +39,20 @@ impl From<io::Error> for Fault {
     }
 }
 
+/// Whether a failed call says nothing about the file: the process or the system is short of
+/// something, or the disk was not asked at all.
+pub(super) fn passes(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+    const SHORTAGES: [Errno; 5] = [
+        Errno::MFILE,
+        Errno::NFILE,
+        Errno::NOMEM,
+        Errno::AGAIN,
+        Errno::INTR,
+    ];
+    Errno::from_io_error(error).is_none_or(|errno| SHORTAGES.contains(&errno))
+}
+
 // === impl Faults ===
 
 impl Faults {

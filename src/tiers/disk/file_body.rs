@@ -10,11 +10,12 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::checksum::Table;
 use super::fault::Fault;
 use super::jobs::run_aside;
-use super::reader::{Reader, Stretch};
+use super::reader::{Handle, Reader, Stretch};
 use super::resting::Opened;
 use super::{Disk, EntryName};
 use crate::artifact::{KeyDigest, Meta};
@@ -23,7 +24,12 @@ use crate::config::Verify;
 /// Bytes a frame, unless a block is larger.
 const FRAME: u64 = 256 * 1024;
 /// Largest body that is read as one piece whatever the memory tier admits.
-pub(in crate::tiers) const WHOLE: u64 = FRAME;
+const WHOLE: u64 = FRAME;
+/// Largest body that is read as one piece although the memory tier admits larger ones.
+const LARGEST_WHOLE: u64 = 4 << 20;
+/// Bytes of bodies read as one piece that are on their way at once; beyond it bodies go out frame
+/// by frame, so that slow readers do not hold all of them in memory.
+pub(super) const WHOLE_READS: usize = 64 << 20;
 /// Largest body that is checked whole before its first byte; larger ones are checked on the way.
 const CHECKED_FIRST: u64 = 16 << 20;
 
@@ -44,10 +50,20 @@ pub struct FileBody {
 /// A body as the disk tier hands it out.
 pub(in crate::tiers) enum Body {
     /// All of it.
-    Whole(Bytes),
+    Whole(Whole),
     /// From its file.
     File(FileBody),
 }
+
+/// A body read as one piece, and the right to hold it.
+pub(in crate::tiers) struct Whole {
+    /// Its bytes, for a tier that counts them itself.
+    pub(in crate::tiers) bytes: Bytes,
+    _right: OwnedSemaphorePermit,
+}
+
+/// The owner of bytes that count as being on their way until nobody has them any more.
+struct OnTheWay(Whole);
 
 /// Where the frames come from.
 struct Source {
@@ -85,21 +101,29 @@ impl Disk {
         })
     }
 
-    /// Opens an entry and checks what must be checked before its first byte leaves; a body of up to
-    /// `whole` bytes is read at once. Blocks.
+    /// Opens an entry and checks what must be checked before its first byte leaves; a body that the
+    /// memory tier admits, being up to `in_memory` bytes, is read at once. Blocks.
     pub(in crate::tiers) fn open_entry(
         self: &Arc<Self>,
         name: &EntryName,
         key: &KeyDigest,
-        whole: u64,
+        in_memory: u64,
     ) -> Result<(Arc<Meta>, Body), Damaged> {
         self.or_condemn(name, || {
             let opened = Opened::open(&self.layout.entry(name), name, key)?;
             let meta = Arc::clone(&opened.meta);
-            if meta.size <= whole {
-                let body = opened.read_whole()?;
+            if meta.size <= in_memory.clamp(WHOLE, LARGEST_WHOLE)
+                && let Some(right) = self.right_to_hold(meta.size)
+            {
+                let bytes = opened.read_whole()?;
                 self.index.lock().verify(name);
-                return Ok((meta, Body::Whole(body)));
+                return Ok((
+                    meta,
+                    Body::Whole(Whole {
+                        bytes,
+                        _right: right,
+                    }),
+                ));
             }
             let mut is_verified = self.is_verified(name);
             if !is_verified && meta.size <= CHECKED_FIRST {
@@ -124,6 +148,12 @@ impl Disk {
         self.verify == Verify::FirstRead && !self.is_verified(name)
     }
 
+    fn right_to_hold(&self, bytes: u64) -> Option<OwnedSemaphorePermit> {
+        let bytes = u32::try_from(bytes).ok()?;
+        let whole_reads = Arc::clone(&self.whole_reads);
+        whole_reads.try_acquire_many_owned(bytes).ok()
+    }
+
     fn or_condemn<T>(
         &self,
         name: &EntryName,
@@ -136,6 +166,23 @@ impl Disk {
     }
 }
 
+// === impl Whole ===
+
+impl Whole {
+    /// The bytes for their reader; they count until the last clone is gone.
+    pub(in crate::tiers) fn on_the_way(self) -> Bytes {
+        Bytes::from_owner(OnTheWay(self))
+    }
+}
+
+// === impl OnTheWay ===
+
+impl AsRef<[u8]> for OnTheWay {
+    fn as_ref(&self) -> &[u8] {
+        &self.0.bytes
+    }
+}
+
 // === impl FileBody ===
 
 impl FileBody {
@@ -144,7 +191,7 @@ impl FileBody {
         let source = Source {
             disk,
             name,
-            reader: Reader::new(Arc::new(opened.file), jobs),
+            reader: Reader::new(Handle::new(opened.file, Some(opened.meta.size)), jobs),
             size: opened.meta.size,
             // Both are powers of two, so a frame is a whole number of blocks.
             frame: FRAME.max(opened.table.block),

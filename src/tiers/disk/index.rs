@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 
 use hashlink::LinkedHashMap;
 
+use super::doomed::Doomed;
 use super::layout::{EntryName, Prefix};
 use crate::artifact::Landed;
 
@@ -24,6 +25,8 @@ pub(crate) struct Index {
     reserved: u64,
     slots: LinkedHashMap<Prefix, Slot>,
     by_age: BTreeSet<(u32, Prefix)>,
+    /// Keys that are neither found nor adopted.
+    pub(crate) doomed: Doomed,
 }
 
 /// One entry.
@@ -53,11 +56,15 @@ impl Index {
             reserved: 0,
             slots: LinkedHashMap::new(),
             by_age: BTreeSet::new(),
+            doomed: Doomed::default(),
         }
     }
 
     /// Finds the entry of a key and counts it as used just now.
     pub(crate) fn find(&mut self, prefix: &Prefix) -> Option<Slot> {
+        if self.doomed.contains(prefix) {
+            return None;
+        }
         self.slots.to_back(prefix).copied()
     }
 
@@ -102,8 +109,12 @@ impl Index {
 
     /// Enters an entry found in a folder; returns the one of the two that lost, if the key had one.
     ///
-    /// What was found counts as used before everything that was used in this process.
+    /// What was found counts as used before everything that was used in this process. Against a
+    /// doomed key every entry has lost.
     pub(crate) fn adopt(&mut self, name: EntryName) -> Option<EntryName> {
+        if self.doomed.contains(&name.prefix) {
+            return Some(name);
+        }
         let known = self.slots.get(&name.prefix).map(|slot| slot.name);
         if known.is_some_and(|known| known.serial >= name.serial) {
             return Some(name).filter(|_| !self.holds(&name));
@@ -169,11 +180,12 @@ impl Index {
         self.used.saturating_add(self.reserved) > self.capacity - self.capacity / 16
     }
 
-    /// Up to `limit` entries that landed at `second` or before, oldest first.
-    pub(crate) fn landed_until(&self, second: u32, limit: usize) -> Vec<EntryName> {
+    /// Up to `limit` entries that landed at `second` or before, oldest first but for `skipped`.
+    pub(crate) fn landed_until(&self, second: u32, skipped: usize, limit: usize) -> Vec<EntryName> {
         self.by_age
             .iter()
             .take_while(|(landed, _)| *landed <= second)
+            .skip(skipped)
             .take(limit)
             .filter_map(|(_, prefix)| self.peek(prefix))
             .map(|slot| slot.name)

@@ -1,19 +1,46 @@
-//! File calls off the runtime's workers, a bounded number at a time.
+//! File calls off the runtime's workers: a bounded number at a time, a bounded number waiting.
+//!
+//! A thread holds the turn of a job, never a future: a future may not be polled for as long as its
+//! client takes nothing.
 
+use std::collections::VecDeque;
+use std::fmt;
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
+use parking_lot::Mutex;
 use tokio::runtime::Handle;
-use tokio::sync::Semaphore;
+use tokio::sync::oneshot;
 use tokio::task::spawn_blocking;
+use tokio::time::{Duration, timeout};
 
 /// File calls at once: more do not make a disk faster, and each holds a thread.
 const DISK_JOBS: usize = 32;
+/// Jobs that wait for their turn; with so many before it no job would be of use to anybody.
+const MOST_WAITING: usize = 4096;
+/// How long an answer waits for the disk before it is given without it.
+const DISK_WAIT: Duration = Duration::from_secs(3);
 
-/// The right to run file calls; clones share the bound.
-#[derive(Clone, Debug)]
+/// The right to run file calls; clones share the bounds.
+#[derive(Clone)]
 pub(in crate::tiers) struct Jobs {
-    permits: Arc<Semaphore>,
+    queue: Arc<Mutex<Queue>>,
+}
+
+type Job = Box<dyn FnOnce() + Send>;
+
+#[derive(Default)]
+struct Queue {
+    running: usize,
+    waiting: VecDeque<Job>,
+}
+
+/// Whether a job can be told that there is no room for it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Need {
+    May,
+    Must,
 }
 
 // === impl Jobs ===
@@ -22,36 +49,118 @@ impl Jobs {
     /// No job running.
     pub(in crate::tiers) fn new() -> Self {
         Self {
-            permits: Arc::new(Semaphore::new(DISK_JOBS)),
+            queue: Arc::default(),
         }
     }
 
-    /// Lets no job begin while the returned permit lives.
-    #[cfg(test)]
-    pub(in crate::tiers) async fn hold(&self) -> tokio::sync::SemaphorePermit<'_> {
-        let all = u32::try_from(DISK_JOBS).unwrap();
-        self.permits.acquire_many(all).await.unwrap()
-    }
-
-    /// Runs `job` on a thread that may block. Once begun it runs to its end, also where nobody
-    /// waits for it any more.
+    /// Runs `job` on a thread that may block, or fails where too many are waiting. Once begun it
+    /// runs to its end; dropped before that it never begins.
     pub(in crate::tiers) async fn run<T, F>(&self, job: F) -> io::Result<T>
     where
         T: Send + 'static,
         F: FnOnce() -> T + Send + 'static,
     {
-        let permit = Arc::clone(&self.permits)
-            .acquire_owned()
-            .await
-            .map_err(io::Error::other)?;
-        spawn_blocking(move || {
-            let outcome = job();
-            drop(permit);
-            outcome
-        })
-        .await
-        .map_err(io::Error::other)
+        self.queued(Need::May, job).await
     }
+
+    /// Like [`Jobs::run`], but gives up where the disk does not answer in time.
+    pub(in crate::tiers) async fn run_within<T, F>(&self, job: F) -> io::Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce() -> T + Send + 'static,
+    {
+        within(self.run(job)).await
+    }
+
+    /// Runs `job` however many are waiting: for what makes old bytes unfindable. Whoever asks holds
+    /// an upload, and those are bounded.
+    pub(in crate::tiers) async fn run_surely<T, F>(&self, job: F) -> io::Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce() -> T + Send + 'static,
+    {
+        self.queued(Need::Must, job).await
+    }
+
+    async fn queued<T, F>(&self, need: Need, job: F) -> io::Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce() -> T + Send + 'static,
+    {
+        let (done, outcome) = oneshot::channel();
+        let job = move || {
+            if !done.is_closed() {
+                drop(done.send(job()));
+            }
+        };
+        self.push(need, Box::new(job))?;
+        outcome.await.map_err(io::Error::other)
+    }
+
+    fn push(&self, need: Need, job: Job) -> io::Result<()> {
+        let mut queue = self.queue.lock();
+        if need == Need::May && queue.waiting.len() >= MOST_WAITING {
+            return Err(io::Error::other("too many file calls are waiting"));
+        }
+        queue.waiting.push_back(job);
+        if queue.running < DISK_JOBS {
+            queue.running += 1;
+            let jobs = self.clone();
+            drop(spawn_blocking(move || jobs.work()));
+        }
+        Ok(())
+    }
+
+    fn work(&self) {
+        while let Some(job) = self.next() {
+            // The runtime's hook has reported the panic, and whoever asked sees that nothing came.
+            drop(catch_unwind(AssertUnwindSafe(job)));
+        }
+    }
+
+    /// The next job, or this thread's end: one decision, so no job is left behind.
+    fn next(&self) -> Option<Job> {
+        let mut queue = self.queue.lock();
+        let job = queue.waiting.pop_front();
+        if job.is_none() {
+            queue.running -= 1;
+        }
+        job
+    }
+
+    /// Lets no job begin while the returned guard lives.
+    #[cfg(test)]
+    pub(in crate::tiers) fn hold(&self) -> Held {
+        loop {
+            let mut queue = self.queue.lock();
+            // A thread whose job has just ended may still be looking for the next.
+            if queue.running == 0 {
+                queue.running = DISK_JOBS;
+                return Held(self.clone());
+            }
+            drop(queue);
+            std::thread::yield_now();
+        }
+    }
+}
+
+impl fmt::Debug for Jobs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let queue = self.queue.lock();
+        f.debug_struct("Jobs")
+            .field("running", &queue.running)
+            .field("waiting", &queue.waiting.len())
+            .finish()
+    }
+}
+
+/// Waits for the disk as long as an answer may.
+pub(in crate::tiers) async fn within<T>(
+    waiting: impl Future<Output = io::Result<T>>,
+) -> io::Result<T> {
+    timeout(DISK_WAIT, waiting)
+        .await
+        .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
 }
 
 /// Runs a small job that nobody waits for: on a blocking thread where there is a runtime, else here.
@@ -59,5 +168,88 @@ pub(in crate::tiers) fn run_aside(job: impl FnOnce() + Send + 'static) {
     match Handle::try_current() {
         Ok(runtime) => drop(runtime.spawn_blocking(job)),
         Err(_) => job(),
+    }
+}
+
+/// Keeps all turns taken.
+#[cfg(test)]
+pub(in crate::tiers) struct Held(Jobs);
+
+#[cfg(test)]
+impl Drop for Held {
+    fn drop(&mut self) {
+        let mut queue = self.0.queue.lock();
+        queue.running = queue.waiting.len().min(DISK_JOBS);
+        for _ in 0..queue.running {
+            let jobs = self.0.clone();
+            drop(spawn_blocking(move || jobs.work()));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn jobs_whose_askers_are_not_polled_hold_back_nobody() {
+        let jobs = Jobs::new();
+        let held = jobs.hold();
+        let mut stalled: Vec<_> = (0..2 * DISK_JOBS)
+            .map(|_| Box::pin(jobs.run(|| ())))
+            .collect();
+        for asker in &mut stalled {
+            assert!(asker.as_mut().now_or_never().is_none());
+        }
+        drop(held);
+        assert_eq!(jobs.run(|| 7).await.unwrap(), 7);
+        drop(stalled);
+    }
+
+    #[tokio::test]
+    async fn a_job_nobody_waits_for_any_more_does_not_begin() {
+        let jobs = Jobs::new();
+        let held = jobs.hold();
+        let (begun, mut has_begun) = oneshot::channel();
+        assert!(jobs.run(move || begun.send(())).now_or_never().is_none());
+        drop(held);
+        jobs.run(|| ()).await.unwrap();
+        assert!(has_begun.try_recv().is_err());
+    }
+
+    #[tokio::test]
+    async fn a_job_that_panics_leaves_its_thread_to_the_next() {
+        let jobs = Jobs::new();
+        for _ in 0..2 * DISK_JOBS {
+            jobs.run(|| panic!("on purpose")).await.unwrap_err();
+        }
+        assert_eq!(jobs.run(|| 7).await.unwrap(), 7);
+    }
+
+    #[tokio::test]
+    async fn too_many_waiting_jobs_are_refused_but_those_that_must_run() {
+        let jobs = Jobs::new();
+        let held = jobs.hold();
+        let mut waiting: Vec<_> = (0..MOST_WAITING)
+            .map(|_| Box::pin(jobs.run(|| ())))
+            .collect();
+        for job in &mut waiting {
+            assert!(job.as_mut().now_or_never().is_none());
+        }
+        jobs.run(|| ()).await.unwrap_err();
+        let mut sure = Box::pin(jobs.run_surely(|| 7));
+        assert!(sure.as_mut().now_or_never().is_none());
+        drop(held);
+        assert_eq!(sure.await.unwrap(), 7);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_disk_that_does_not_answer_is_not_waited_for() {
+        let jobs = Jobs::new();
+        let _held = jobs.hold();
+        let late = jobs.run_within(|| ()).await.unwrap_err();
+        assert_eq!(late.kind(), io::ErrorKind::TimedOut);
     }
 }

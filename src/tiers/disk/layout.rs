@@ -89,9 +89,17 @@ impl Serial {
     /// entries each.
     const COUNTER_BITS: u32 = 40;
 
+    /// The last start that serials can tell from others; those after it count as this one.
+    pub(crate) const LAST_EPOCH: u32 = u32::MAX >> 8;
+
     /// The first serial after the `epoch`th start.
     pub(crate) fn first_of(epoch: u32) -> Self {
-        Self(u64::from(epoch) << Self::COUNTER_BITS)
+        Self(u64::from(epoch.min(Self::LAST_EPOCH)) << Self::COUNTER_BITS)
+    }
+
+    /// The start it was given out after.
+    pub(crate) fn epoch(self) -> u32 {
+        u32::try_from(self.0 >> Self::COUNTER_BITS).unwrap_or(Self::LAST_EPOCH)
     }
 
     /// The serial with this number.
@@ -225,11 +233,20 @@ mod tests {
             (name.length, name.landed, name.millis),
             (500, 0x68a0_0000, 0)
         );
+        assert_eq!(name.serial.epoch(), 1);
         let layout = Layout::new(Path::new("/d"));
         assert_eq!(
             layout.entry(&name),
             PathBuf::from(format!("/d/v1/entries/00/{NAME}"))
         );
+    }
+
+    #[test]
+    fn a_damaged_count_of_starts_does_not_wrap_serials() {
+        let last = Serial::first_of(u32::MAX);
+        assert_eq!(last, Serial::first_of(Serial::LAST_EPOCH));
+        assert!(Serial::first_of(Serial::LAST_EPOCH - 1) < last);
+        assert_eq!(last.epoch(), Serial::LAST_EPOCH);
     }
 
     #[test]

@@ -6,6 +6,7 @@
 //! miss. A folder is read when somebody first asks for a key in it.
 
 mod checksum;
+mod doomed;
 mod draft;
 mod entry;
 mod fault;
@@ -23,13 +24,14 @@ use std::io;
 use std::mem;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 use tokio::time::Duration;
 
 use self::fault::Faults;
+use self::file_body::WHOLE_READS;
 use self::index::Index;
 use self::layout::{Layout, Serial};
 use self::room::Free;
@@ -44,10 +46,13 @@ pub use self::file_body::{Damaged, FileBody};
 pub use self::reader::DraftReader;
 pub use self::recover::OpenError;
 
+#[cfg(test)]
+pub(super) use self::fault::Fault;
+
 pub(super) use self::checksum::MAX_BODY;
 pub(super) use self::draft::Staged;
-pub(super) use self::file_body::{Body, WHOLE};
-pub(super) use self::jobs::Jobs;
+pub(super) use self::file_body::Body;
+pub(super) use self::jobs::{Jobs, within};
 pub(super) use self::layout::{EntryName, Prefix};
 pub(super) use self::recover::own;
 
@@ -61,15 +66,19 @@ pub(super) struct Disk {
     layout: Layout,
     index: Mutex<Index>,
     shards: Vec<Shard>,
+    epoch: u32,
     serials: Serials,
     drafts: AtomicU64,
     touched: Mutex<Vec<Prefix>>,
     free: Free,
     faults: Faults,
     foreign: AtomicU64,
+    unexpired: AtomicUsize,
     epochs: Arc<Epochs>,
     metrics: Arc<Metrics>,
     jobs: Jobs,
+    /// One permit a byte.
+    pub(super) whole_reads: Arc<Semaphore>,
     max_age: Duration,
     max_artifact: u64,
     verify: Verify,
@@ -111,15 +120,18 @@ impl Disk {
             layout,
             index: Mutex::new(Index::new(config.capacity)),
             shards: (0..=u8::MAX).map(|_| Shard::default()).collect(),
+            epoch,
             serials: Serials(AtomicU64::new(Serial::first_of(epoch).number())),
             drafts: AtomicU64::new(0),
             touched: Mutex::default(),
             free: Free::new(config.min_free),
             faults: Faults::default(),
             foreign: AtomicU64::new(0),
+            unexpired: AtomicUsize::new(0),
             epochs: shares.epochs,
             metrics: shares.metrics,
             jobs: shares.jobs,
+            whole_reads: Arc::new(Semaphore::new(WHOLE_READS)),
             max_age: config.max_age,
             max_artifact: config.max_artifact.min(config.capacity).min(MAX_BODY),
             verify: config.verify,
@@ -132,8 +144,10 @@ impl Disk {
         let prefix = Prefix::of(key);
         if !self.is_read(prefix.shard()) {
             let disk = Arc::clone(self);
-            let read = self.jobs.run(move || disk.read_shard(prefix.shard())).await;
-            if let Err(error) = read.flatten() {
+            let read = self
+                .jobs
+                .run_within(move || disk.read_shard(prefix.shard()));
+            if let Err(error) = read.await.flatten() {
                 self.faults.note("read a folder", &error);
                 return None;
             }
@@ -167,6 +181,9 @@ impl Disk {
     /// Makes a staged file the key's entry. Only in the key's section.
     pub(super) fn commit(&self, mut staged: Staged) -> Result<(), Bypass> {
         let name = staged.name();
+        if self.is_doomed(&name.prefix) {
+            self.remove_all(&name.prefix, Eviction::Replaced)?;
+        }
         let old = self.index.lock().peek(&name.prefix).map(|slot| slot.name);
         // Two uploads may reach this point in the other order than their serials; the higher one
         // would come back at the next start.
@@ -180,7 +197,7 @@ impl Disk {
         }
         staged
             .rename(&self.layout.entry(&name))
-            .map_err(|error| self.faults.note("rename", &error))?;
+            .map_err(|error| self.fault("rename", &error))?;
         if self.index.lock().insert(name).is_some() {
             self.metrics.evicted(Tier::Disk, Eviction::Replaced);
         }
@@ -204,11 +221,16 @@ impl Disk {
         if shard.is_read.load(Ordering::Acquire) {
             return Ok(());
         }
-        let listing = recover::list(&self.layout.shard(number), number)?;
+        let listing = recover::list(&self.layout, number, self.epoch)?;
         self.foreign.fetch_add(listing.foreign, Ordering::Relaxed);
-        for names in listing.names.chunks(ADOPTED_AT_ONCE) {
+        let (newest, older) = recover::contest(listing.names);
+        // Before anything is found or evicted: no older entry may outlive a newer one.
+        for name in &older {
+            self.discard(name);
+        }
+        for names in newest.chunks(ADOPTED_AT_ONCE) {
             for lost in self.adopt(names) {
-                self.unlink(&lost)?;
+                self.discard(&lost);
             }
         }
         shard.is_read.store(true, Ordering::Release);
@@ -216,23 +238,34 @@ impl Disk {
         Ok(())
     }
 
-    /// Removes up to `limit` entries that are too old; returns whether there are more.
+    /// Tries to remove up to `limit` entries that are too old; returns whether to go on at once.
     pub(super) fn expire(&self, limit: usize) -> bool {
         let now = Landed::now().as_secs();
         let Some(until) = now.checked_sub(self.max_age.as_secs()) else {
             return false;
         };
         let until = u32::try_from(until).unwrap_or(u32::MAX);
-        let old = self.index.lock().landed_until(until, limit);
-        let removed = old
+        // Those that cannot be removed are the oldest from now on; others must not wait for them.
+        let skipped = self.unexpired.load(Ordering::Relaxed);
+        let old = self.index.lock().landed_until(until, skipped, limit);
+        let failed = old
             .iter()
-            .all(|name| self.evict(name, Eviction::Age).is_ok());
-        removed && old.len() == limit
+            .filter(|name| self.evict(name, Eviction::Age).is_err())
+            .count();
+        let is_full = old.len() == limit;
+        let skipped = if is_full { skipped + failed } else { 0 };
+        self.unexpired.store(skipped, Ordering::Relaxed);
+        is_full && failed < limit
+    }
+
+    /// Whether this very entry is the one its key has.
+    pub(super) fn holds(&self, name: &EntryName) -> bool {
+        self.index.lock().holds(name)
     }
 
     /// Whether so little room is left that eviction should begin.
     pub(super) fn is_crowded(&self) -> bool {
-        self.index.lock().is_high()
+        self.free.owes() || self.index.lock().is_high()
     }
 
     /// Entries at rest, as far as folders were read.
@@ -279,6 +312,16 @@ impl Disk {
             lost.extend(index.adopt(*name));
         }
         lost
+    }
+
+    /// Notes a failed file call and says what it means for an artifact that was to be stored.
+    pub(super) fn fault(&self, call: &str, error: &io::Error) -> Bypass {
+        let bypass = self.faults.note(call, error);
+        if bypass == Bypass::NoRoom {
+            self.free.exhaust();
+            self.crowded.notify_one();
+        }
+        bypass
     }
 
     fn next_draft(&self) -> u64 {

@@ -9,7 +9,7 @@ use std::io;
 use tracing::warn;
 
 use super::Disk;
-use super::fault::Fault;
+use super::fault::{Fault, passes};
 use super::layout::{EntryName, Prefix};
 use super::recover::list;
 use crate::artifact::{Bypass, Tier};
@@ -23,11 +23,15 @@ const LARGEST_KEPT: u64 = 16 << 20;
 // === impl Disk ===
 
 impl Disk {
-    /// Removes an entry, unless its key has another by now.
-    pub(in crate::tiers) fn evict(&self, name: &EntryName, reason: Eviction) -> Result<(), Bypass> {
+    /// Removes an entry; returns `false` where its key has another by now, or none.
+    pub(in crate::tiers) fn evict(
+        &self,
+        name: &EntryName,
+        reason: Eviction,
+    ) -> Result<bool, Bypass> {
         let _section = self.epochs.enter(name.prefix.as_bytes());
         if !self.index.lock().holds(name) {
-            return Ok(());
+            return Ok(false);
         }
         // The file first: the index counts its bytes until they are free.
         if let Err(error) = self.unlink(name) {
@@ -35,21 +39,57 @@ impl Disk {
             return Err(self.faults.note("remove", &error));
         }
         self.drop_slot(name, reason);
-        Ok(())
+        Ok(true)
     }
 
     /// Removes every file of a key. Only in the key's section.
-    pub(in crate::tiers) fn remove_all(&self, prefix: &Prefix) {
+    ///
+    /// Where that fails the key is doomed: what is left of it keeps its room and is not found.
+    pub(in crate::tiers) fn remove_all(
+        &self,
+        prefix: &Prefix,
+        reason: Eviction,
+    ) -> Result<(), Bypass> {
         // What a later reading of the folder would find must be known before it is removed.
         let removed = self
             .read_shard(prefix.shard())
             .and_then(|()| self.unlink_all(prefix));
         if let Err(error) = removed {
-            self.faults.note("remove", &error);
+            self.doom(prefix);
+            return Err(self.faults.note("remove", &error));
         }
-        let known = self.index.lock().peek(prefix);
+        let (known, may_be_found) = {
+            let mut index = self.index.lock();
+            (index.peek(prefix), index.doomed.remove(prefix))
+        };
         if let Some(slot) = known {
-            self.drop_slot(&slot.name, Eviction::Replaced);
+            self.drop_slot(&slot.name, reason);
+        }
+        may_be_found.then_some(()).ok_or(Bypass::DiskFault)
+    }
+
+    /// Tries once more to remove what could not be removed.
+    pub(in crate::tiers) fn remove_doomed(&self) {
+        let doomed = self.index.lock().doomed.keys();
+        for prefix in &doomed {
+            let _section = self.epochs.enter(prefix.as_bytes());
+            if self.is_doomed(prefix) {
+                self.remove_all(prefix, Eviction::Replaced)
+                    .unwrap_or_default();
+            }
+        }
+    }
+
+    /// Whether a key is not to be found because old files of it may be left.
+    pub(super) fn is_doomed(&self, prefix: &Prefix) -> bool {
+        self.index.lock().doomed.contains(prefix)
+    }
+
+    /// Removes an entry that lost against another before anybody could find it.
+    pub(super) fn discard(&self, name: &EntryName) {
+        if let Err(error) = self.unlink(name) {
+            self.faults.note("remove", &error);
+            self.doom(&name.prefix);
         }
     }
 
@@ -63,6 +103,9 @@ impl Disk {
             Fault::Corrupt(how) => self.quarantine(name, how),
             Fault::Failing(error) => {
                 self.faults.note("read", error);
+                if !passes(error) {
+                    self.give_up(name);
+                }
             }
         }
     }
@@ -96,10 +139,26 @@ impl Disk {
                 self.faults.note("put aside", &error);
             }
         }
-        if let Err(error) = self.unlink_all(&name.prefix) {
-            self.faults.note("remove", &error);
+        self.remove_all(&name.prefix, Eviction::Corrupt)
+            .unwrap_or_default();
+    }
+
+    /// The disk does not say what is in an entry and will not say it next time: nobody shall find
+    /// the entry again. There is nothing to be kept of it.
+    fn give_up(&self, name: &EntryName) {
+        let _section = self.epochs.enter(name.prefix.as_bytes());
+        if self.index.lock().holds(name) {
+            self.remove_all(&name.prefix, Eviction::Corrupt)
+                .unwrap_or_default();
         }
-        self.drop_slot(name, Eviction::Corrupt);
+    }
+
+    fn doom(&self, prefix: &Prefix) {
+        if self.index.lock().doomed.insert(*prefix) {
+            warn!(
+                "too many files cannot be removed; nothing is read from the disk until a restart"
+            );
+        }
     }
 
     fn may_keep(&self, name: &EntryName) -> bool {
@@ -108,7 +167,7 @@ impl Disk {
     }
 
     fn unlink_all(&self, prefix: &Prefix) -> io::Result<()> {
-        let listing = list(&self.layout.shard(prefix.shard()), prefix.shard())?;
+        let listing = list(&self.layout, prefix.shard(), self.epoch)?;
         for name in listing.names.iter().filter(|name| name.prefix == *prefix) {
             self.unlink(name)?;
         }

@@ -9,7 +9,10 @@ use std::sync::atomic::Ordering;
 use bytes::Bytes;
 
 use super::draft::Growing;
-use super::jobs::Jobs;
+use super::jobs::{Jobs, run_aside};
+
+/// Files up to this length are closed by whoever drops them.
+const CLOSED_HERE: u64 = 1 << 20;
 
 /// Reads a draft while it grows and after it has ended; clones share the open file.
 #[derive(Clone, Debug)]
@@ -18,10 +21,19 @@ pub struct DraftReader {
     jobs: Jobs,
 }
 
+/// An open file that is closed where that may take its time: with the last handle of a removed file
+/// all of its blocks are freed.
+#[derive(Debug)]
+pub(super) struct Handle {
+    /// Taken when dropped.
+    file: Option<File>,
+    is_large: bool,
+}
+
 /// An open file that may be read from anywhere.
 #[derive(Clone, Debug)]
 pub(super) struct Reader {
-    file: Arc<File>,
+    handle: Arc<Handle>,
     jobs: Jobs,
 }
 
@@ -46,41 +58,74 @@ impl DraftReader {
         let written = self.draft.written.load(Ordering::Acquire);
         let left = usize::try_from(written.saturating_sub(offset)).unwrap_or(usize::MAX);
         let mut buffer = vec![0; limit.min(left)];
-        let cached = read_cached(&self.draft.file, &mut buffer, offset);
+        let cached = read_cached(self.draft.handle.get()?, &mut buffer, offset);
         if cached > 0 || buffer.is_empty() {
             buffer.truncate(cached);
             return Ok(buffer.into());
         }
         let draft = Arc::clone(&self.draft);
         let job = move || {
-            draft.file.read_exact_at(&mut buffer, offset)?;
+            draft.handle.get()?.read_exact_at(&mut buffer, offset)?;
             io::Result::Ok(buffer.into())
         };
         self.jobs.run(job).await?
     }
 }
 
+// === impl Handle ===
+
+impl Handle {
+    /// A file of `length` bytes, or of any length where nobody knows yet.
+    pub(super) fn new(file: File, length: Option<u64>) -> Self {
+        Self {
+            file: Some(file),
+            is_large: length.is_none_or(|length| length > CLOSED_HERE),
+        }
+    }
+
+    /// The file.
+    pub(super) fn get(&self) -> io::Result<&File> {
+        self.file
+            .as_ref()
+            .ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        let file = self.file.take();
+        if self.is_large {
+            run_aside(move || drop(file));
+        }
+    }
+}
+
 // === impl Reader ===
 
 impl Reader {
-    pub(super) fn new(file: Arc<File>, jobs: Jobs) -> Self {
-        Self { file, jobs }
+    pub(super) fn new(handle: Handle, jobs: Jobs) -> Self {
+        Self {
+            handle: Arc::new(handle),
+            jobs,
+        }
     }
 
     /// Reads exactly `length` bytes at `offset`; where the file ends before, `UnexpectedEof`.
     pub(super) async fn read_exact(&self, offset: u64, length: usize) -> io::Result<Stretch> {
         let mut buffer = vec![0; length];
-        let cached = read_cached(&self.file, &mut buffer, offset);
+        let cached = read_cached(self.handle.get()?, &mut buffer, offset);
         if cached == length {
             return Ok(Stretch {
                 bytes: buffer.into(),
                 was_cold: false,
             });
         }
-        let file = Arc::clone(&self.file);
+        let handle = Arc::clone(&self.handle);
         let job = move || {
             let (_, missing) = buffer.split_at_mut(cached);
-            file.read_exact_at(missing, offset + cached as u64)?;
+            handle
+                .get()?
+                .read_exact_at(missing, offset + cached as u64)?;
             io::Result::Ok(buffer.into())
         };
         Ok(Stretch {
@@ -101,4 +146,34 @@ fn read_cached(file: &File, buffer: &mut [u8], offset: u64) -> usize {
 #[cfg(not(target_os = "linux"))]
 fn read_cached(_: &File, _: &mut [u8], _: u64) -> usize {
     0
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+    use std::os::fd::OwnedFd;
+    use std::os::unix::net::UnixStream;
+    use std::sync::mpsc;
+
+    use super::*;
+
+    #[test]
+    fn a_large_file_is_not_closed_by_whoever_drops_it() {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .max_blocking_threads(1)
+            .build()
+            .unwrap();
+        let (release, released) = mpsc::channel::<()>();
+        drop(runtime.spawn_blocking(move || released.recv()));
+        // The other end of a socket tells when this one is closed.
+        let (ours, mut other) = UnixStream::pair().unwrap();
+        other.set_nonblocking(true).unwrap();
+        let file = File::from(OwnedFd::from(ours));
+        runtime.block_on(async { drop(Handle::new(file, Some(CLOSED_HERE + 1))) });
+        let open = other.read(&mut [0]).unwrap_err();
+        assert_eq!(open.kind(), io::ErrorKind::WouldBlock);
+        release.send(()).unwrap();
+        other.set_nonblocking(false).unwrap();
+        assert_eq!(other.read(&mut [0]).unwrap(), 0);
+    }
 }

@@ -1,12 +1,18 @@
 //! What a data directory says about its past: who owns it, how often it was opened, what rests in a
 //! folder. Decides nothing about entries.
 
+use std::cmp::Reverse;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Seek, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use super::layout::{EntryName, Layout};
+use rustix::fs::OFlags;
+
+use super::layout::{EntryName, Layout, Serial};
+
+/// Most bytes of a count of starts, with some to spare.
+const LONGEST_EPOCH: u64 = 32;
 
 /// The data directory cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -38,21 +44,32 @@ pub(super) struct Listing {
     pub(super) foreign: u64,
 }
 
+// === impl OpenError ===
+
+impl OpenError {
+    /// Whether it would work if the disk were not full.
+    pub(in crate::tiers) fn is_for_want_of_room(&self) -> bool {
+        use io::ErrorKind::{QuotaExceeded, StorageFull};
+        matches!(self, Self::Unusable { source, .. }
+            if matches!(source.kind(), StorageFull | QuotaExceeded))
+    }
+}
+
 /// Makes the directory if need be and takes its lock, which lasts as long as the returned file.
 pub(in crate::tiers) fn own(data_dir: &Path) -> Result<File, OpenError> {
     make_dir(data_dir).map_err(|source| unusable(data_dir, source))?;
     let path = data_dir.join("lock");
-    let mut lock = OpenOptions::new()
+    let mut lock = no_link()
         .read(true)
         .write(true)
         .create(true)
         .truncate(false)
-        .mode(0o600)
         .open(&path)
         .map_err(|source| unusable(&path, source))?;
     match lock.try_lock() {
         Ok(()) => {
-            write_owner(&mut lock).map_err(|source| unusable(&path, source))?;
+            // Only a courtesy to the next process; a full disk may refuse it.
+            write_owner(&mut lock).unwrap_or_default();
             Ok(lock)
         }
         Err(fs::TryLockError::WouldBlock) => {
@@ -77,8 +94,11 @@ pub(super) fn boot(layout: &Layout) -> Result<u32, OpenError> {
     next_epoch(layout).map_err(|source| unusable(&layout.epoch(), source))
 }
 
-/// Reads the names in one folder: no file is opened or asked for its size.
-pub(super) fn list(folder: &Path, shard: u8) -> io::Result<Listing> {
+/// Reads the names in the folder of one shard: no file is opened or asked for its size. An entry of
+/// a start after the `epoch`th is none of ours.
+pub(super) fn list(layout: &Layout, shard: u8, epoch: u32) -> io::Result<Listing> {
+    let folder = &layout.shard(shard);
+    let is_ours = |name: &EntryName| name.prefix.shard() == shard && name.serial.epoch() <= epoch;
     let mut listing = Listing::default();
     match fs::symlink_metadata(folder) {
         Ok(found) if found.is_dir() => {}
@@ -89,12 +109,21 @@ pub(super) fn list(folder: &Path, shard: u8) -> io::Result<Listing> {
     for file in fs::read_dir(folder)? {
         let file = file?;
         let name = file.file_name().to_str().and_then(EntryName::parse);
-        match name.filter(|name| name.prefix.shard() == shard) {
+        match name.filter(is_ours) {
             Some(name) if file.file_type()?.is_file() => listing.names.push(name),
             _ => listing.foreign += 1,
         }
     }
     Ok(listing)
+}
+
+/// Parts found entries into the newest of each key and all others, which have lost.
+pub(super) fn contest(mut names: Vec<EntryName>) -> (Vec<EntryName>, Vec<EntryName>) {
+    names.sort_unstable_by_key(|name| (name.prefix, Reverse(name.serial)));
+    let mut last = None;
+    names
+        .into_iter()
+        .partition(|name| last.replace(name.prefix) != Some(name.prefix))
 }
 
 /// Makes a folder that only this user may enter.
@@ -106,19 +135,53 @@ pub(super) fn make_dir(path: &Path) -> io::Result<()> {
 /// before, without a look at what is there.
 fn next_epoch(layout: &Layout) -> io::Result<u32> {
     let path = layout.epoch();
-    let last = match fs::read_to_string(&path) {
-        Ok(text) => text.trim().parse().unwrap_or(0),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => 0,
-        Err(error) => return Err(error),
+    let last = match read_epoch(&path)? {
+        Some(last) => last,
+        None => highest_epoch(layout)?,
     };
-    let epoch: u32 = last + 1;
+    let epoch = last.saturating_add(1).min(Serial::LAST_EPOCH);
     let draft = layout.root().join("epoch.new");
-    let mut file = File::create(&draft)?;
+    let mut file = no_link()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .open(&draft)?;
     writeln!(file, "{epoch}")?;
     file.sync_all()?;
     fs::rename(&draft, &path)?;
     File::open(layout.root())?.sync_all()?;
     Ok(epoch)
+}
+
+/// The number of the last start, unless it was lost.
+fn read_epoch(path: &Path) -> io::Result<Option<u32>> {
+    let mut text = Vec::new();
+    match no_link().read(true).open(path) {
+        Ok(file) => file.take(LONGEST_EPOCH).read_to_end(&mut text)?,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let text = String::from_utf8_lossy(&text);
+    Ok(text.trim().parse().ok().filter(|last| *last > 0))
+}
+
+/// The last start that left an entry: what the count was, should it have been lost.
+fn highest_epoch(layout: &Layout) -> io::Result<u32> {
+    let mut highest = 0;
+    for shard in 0..=u8::MAX {
+        let names = list(layout, shard, Serial::LAST_EPOCH)?.names;
+        let epochs = names.iter().map(|name| name.serial.epoch());
+        highest = epochs.fold(highest, u32::max);
+    }
+    Ok(highest)
+}
+
+/// Opens a file of ours; a link that somebody put in its place is refused.
+fn no_link() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.mode(0o600);
+    options.custom_flags(OFlags::NOFOLLOW.bits().cast_signed());
+    options
 }
 
 fn sweep_drafts(tmp: &Path) -> io::Result<()> {
@@ -188,27 +251,88 @@ mod tests {
     }
 
     #[test]
+    fn a_damaged_count_of_starts_is_made_up_from_what_was_stored() {
+        let dir = tempfile::tempdir().unwrap();
+        let layout = Layout::new(dir.path());
+        boot(&layout).unwrap();
+        make_dir(&layout.shard(0xab)).unwrap();
+        let name = "ab0102030405060708090a0b0c0d0e0f-0000070000000007-1f4-1-0";
+        fs::write(layout.shard(0xab).join(name), b"").unwrap();
+        for damaged in ["", "0", "seven", "99999999999", "-1"] {
+            fs::write(layout.epoch(), damaged).unwrap();
+            assert_eq!(boot(&layout).unwrap(), 8, "{damaged:?}");
+        }
+        fs::write(layout.epoch(), u32::MAX.to_string()).unwrap();
+        assert_eq!(boot(&layout).unwrap(), Serial::LAST_EPOCH);
+    }
+
+    #[test]
+    fn a_link_in_the_place_of_a_file_of_ours_is_not_followed() {
+        let dir = tempfile::tempdir().unwrap();
+        let layout = Layout::new(dir.path());
+        let victim = dir.path().join("victim");
+        fs::write(&victim, b"theirs").unwrap();
+        symlink(&victim, dir.path().join("lock")).unwrap();
+        own(dir.path()).unwrap_err();
+        make_dir(layout.root()).unwrap();
+        for place in [layout.epoch(), layout.root().join("epoch.new")] {
+            symlink(&victim, &place).unwrap();
+            boot(&layout).unwrap_err();
+            fs::remove_file(place).unwrap();
+        }
+        assert_eq!(fs::read(&victim).unwrap(), b"theirs");
+    }
+
+    #[test]
     fn strangers_in_a_folder_are_counted_and_left_alone() {
         let dir = tempfile::tempdir().unwrap();
+        let layout = Layout::new(dir.path());
+        let folder = layout.shard(0xab);
+        make_dir(&folder).unwrap();
         let name =
             |first: &str| format!("{first}0102030405060708090a0b0c0d0e0f-0000010000000007-1f4-1-0");
-        fs::write(dir.path().join(name("ab")), b"").unwrap();
-        fs::write(dir.path().join(name("ac")), b"another shard's").unwrap();
-        fs::write(dir.path().join("README"), b"").unwrap();
-        fs::create_dir(dir.path().join(name("ab").replace('7', "8"))).unwrap();
-        symlink("/etc/passwd", dir.path().join(name("ab").replace('7', "9"))).unwrap();
-        let listing = list(dir.path(), 0xab).unwrap();
+        fs::write(folder.join(name("ab")), b"").unwrap();
+        fs::write(folder.join(name("ac")), b"another shard's").unwrap();
+        fs::write(folder.join("README"), b"").unwrap();
+        fs::create_dir(folder.join(name("ab").replace('7', "8"))).unwrap();
+        symlink("/etc/passwd", folder.join(name("ab").replace('7', "9"))).unwrap();
+        let beyond = name("ab").replace("-0000010", "-ffffff0");
+        fs::write(folder.join(beyond), b"never given out").unwrap();
+        let listing = list(&layout, 0xab, 1).unwrap();
         assert_eq!(listing.names, [EntryName::parse(&name("ab")).unwrap()]);
-        assert_eq!(listing.foreign, 4);
-        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 5);
+        assert_eq!(listing.foreign, 5);
+        assert_eq!(fs::read_dir(folder).unwrap().count(), 6);
+    }
+
+    #[test]
+    fn of_each_key_only_the_newest_entry_is_kept_whatever_the_order() {
+        let name = |key: u8, serial: u8| {
+            let text = format!(
+                "ab{key:02x}02030405060708090a0b0c0d0e0f-00000100000000{serial:02x}-1f4-1-0"
+            );
+            EntryName::parse(&text).unwrap()
+        };
+        let found = vec![
+            name(2, 7),
+            name(1, 3),
+            name(2, 9),
+            name(1, 4),
+            name(3, 1),
+            name(2, 8),
+        ];
+        let (newest, mut older) = contest(found);
+        assert_eq!(newest, [name(1, 4), name(2, 9), name(3, 1)]);
+        older.sort_unstable_by_key(|name| name.serial);
+        assert_eq!(older, [name(1, 3), name(2, 7), name(2, 8)]);
     }
 
     #[test]
     fn a_folder_that_is_a_link_is_not_followed() {
         let dir = tempfile::tempdir().unwrap();
-        let link = dir.path().join("ab");
-        symlink(dir.path(), &link).unwrap();
-        assert!(list(&link, 0xab).is_err());
-        assert!(list(&dir.path().join("ac"), 0xac).unwrap().names.is_empty());
+        let layout = Layout::new(dir.path());
+        make_dir(&layout.entries()).unwrap();
+        symlink(dir.path(), layout.shard(0xab)).unwrap();
+        assert!(list(&layout, 0xab, 1).is_err());
+        assert!(list(&layout, 0xac, 1).unwrap().names.is_empty());
     }
 }

@@ -3,6 +3,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 use tokio::time::{Duration, Instant};
@@ -16,18 +17,25 @@ use crate::metrics::Eviction;
 const FREE_FOR: Duration = Duration::from_secs(1);
 /// … and after this many bytes were promised, whichever comes first.
 const FREE_BYTES: u64 = 64 << 20;
+/// Entries that give way when the file system refuses what it seemed to have room for.
+const GIVE_WAY: u64 = 64;
 
 /// Bytes promised to one writer; dropping it gives them back.
 pub(super) struct Reservation {
     disk: Arc<Disk>,
     bytes: u64,
+    written: u64,
 }
 
 /// What the file system has left, asked now and then.
 #[derive(Debug)]
 pub(super) struct Free {
-    min_free: u64,
+    for_others: u64,
     known: Mutex<Option<Known>>,
+    /// Promised bytes that the file system has not seen, so that it still calls them free.
+    unwritten: AtomicU64,
+    /// Entries that must go before anything is written.
+    owed: AtomicU64,
 }
 
 #[derive(Debug)]
@@ -45,6 +53,7 @@ impl Reservation {
         Self {
             disk: Arc::clone(disk),
             bytes: 0,
+            written: 0,
         }
     }
 
@@ -56,6 +65,13 @@ impl Reservation {
             self.bytes += more;
         }
         Ok(())
+    }
+
+    /// Notes that the file takes the room of `length` bytes by now.
+    pub(super) fn wrote(&mut self, length: u64) {
+        let written = footprint(length).clamp(self.written, self.bytes);
+        self.disk.free.see_written(written - self.written);
+        self.written = written;
     }
 
     /// The tier the bytes are promised by.
@@ -71,6 +87,7 @@ impl Reservation {
 
 impl Drop for Reservation {
     fn drop(&mut self) {
+        self.disk.free.see_written(self.bytes - self.written);
         self.disk.index.lock().release(self.bytes);
     }
 }
@@ -81,9 +98,35 @@ impl Free {
     /// Leaves `min_free` bytes to others.
     pub(super) fn new(min_free: u64) -> Self {
         Self {
-            min_free,
+            for_others: min_free,
             known: Mutex::new(None),
+            unwritten: AtomicU64::new(0),
+            owed: AtomicU64::new(0),
         }
+    }
+
+    /// Notes that a call was refused for want of room, of which the figures say nothing: files may
+    /// be counted, or a share of the disk.
+    pub(super) fn exhaust(&self) {
+        self.owed.store(GIVE_WAY, Ordering::Relaxed);
+        *self.known.lock() = None;
+    }
+
+    /// Whether entries must go before anything is written.
+    pub(super) fn owes(&self) -> bool {
+        self.owed.load(Ordering::Relaxed) > 0
+    }
+
+    fn repay(&self, entries: u64) {
+        let repaid = |owed: u64| Some(owed.saturating_sub(entries));
+        self.owed
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, repaid)
+            .unwrap_or_default();
+    }
+
+    /// Promised bytes have become the file system's, or nobody's.
+    fn see_written(&self, bytes: u64) {
+        self.unwritten.fetch_sub(bytes, Ordering::Relaxed);
     }
 
     /// How many bytes are missing before `bytes` may be taken.
@@ -95,19 +138,25 @@ impl Free {
             let Ok(found) = rustix::fs::statvfs(folder) else {
                 return 0;
             };
+            // Those that do not count their files say that they have none at all.
+            if found.f_files > 0 && found.f_favail == 0 {
+                self.owed.store(GIVE_WAY, Ordering::Relaxed);
+            }
+            let free = found.f_bavail.saturating_mul(found.f_frsize);
             *known = Some(Known {
-                available: found.f_bavail.saturating_mul(found.f_frsize),
+                available: free.saturating_sub(self.unwritten.load(Ordering::Relaxed)),
                 taken: 0,
                 at: Instant::now(),
             });
         }
         let available = known.as_ref().map_or(0, |known| known.available);
-        self.min_free
+        self.for_others
             .saturating_add(bytes)
             .saturating_sub(available)
     }
 
     fn take(&self, bytes: u64) {
+        self.unwritten.fetch_add(bytes, Ordering::Relaxed);
         if let Some(known) = self.known.lock().as_mut() {
             known.available = known.available.saturating_sub(bytes);
             known.taken = known.taken.saturating_add(bytes);
@@ -131,14 +180,22 @@ impl Disk {
         for _ in 0..limit {
             let candidate = {
                 let index = self.index.lock();
-                index.is_above_low().then(|| index.candidate()).flatten()
+                let is_needed = self.free.owes() || index.is_above_low();
+                is_needed.then(|| index.candidate()).flatten()
             };
             let Some(name) = candidate else { return false };
             if self.evict(&name, Eviction::Size).is_err() {
                 return false;
             }
+            self.free.repay(1);
         }
         true
+    }
+
+    /// Promised bytes that were not written.
+    #[cfg(test)]
+    pub(in crate::tiers) fn unwritten(&self) -> u64 {
+        self.free.unwritten.load(Ordering::Relaxed)
     }
 
     /// Promises `bytes` more to a writer that holds `held`.
@@ -148,7 +205,7 @@ impl Disk {
             let short = self.free.short_by(self.layout.root(), bytes);
             let candidate = {
                 let mut index = self.index.lock();
-                if short == 0 {
+                if short == 0 && !self.free.owes() {
                     match index.reserve(held, bytes) {
                         Ok(()) => break,
                         Err(Shortage::Full) => {}
@@ -160,9 +217,15 @@ impl Disk {
                 }
                 index.candidate()
             };
-            let name = candidate.ok_or(Bypass::NoRoom)?;
-            self.evict(&name, Eviction::Size)?;
-            self.free.give(footprint(name.length));
+            let Some(name) = candidate else {
+                // There is nothing to repay it with; the next writer may try.
+                self.free.repay(GIVE_WAY);
+                return Err(Bypass::NoRoom);
+            };
+            if self.evict(&name, Eviction::Size)? {
+                self.free.give(footprint(name.length));
+                self.free.repay(1);
+            }
         }
         self.free.take(bytes);
         if self.index.lock().is_high() {

@@ -103,7 +103,7 @@ async fn a_draft_lands_only_whole_and_only_for_its_key() {
 async fn an_append_that_was_dropped_ends_the_draft() {
     let house = House::new();
     let mut draft = house.tiers.draft(&key("a"), None).await.unwrap();
-    let held = house.tiers.shared.jobs.hold().await;
+    let held = house.tiers.shared.jobs.hold();
     let append = draft.append(vec![bytes(MIB, 1)]);
     assert!(append.now_or_never().is_none(), "it waits for its turn");
     drop(held);

@@ -2,7 +2,10 @@
 //! these tests unless they say so.
 
 mod drafts;
+mod faults;
+mod reads;
 mod room;
+mod stress;
 mod survival;
 
 use std::fs;
@@ -168,6 +171,11 @@ impl House {
         files
     }
 
+    /// The entry the disk tier has of a key.
+    async fn name_of(&self, hash: &str) -> disk::EntryName {
+        self.disk().find(&key(hash).digest).await.unwrap()
+    }
+
     fn entries(&self) -> Vec<PathBuf> {
         self.files_in("entries")
     }
@@ -251,19 +259,6 @@ async fn a_promotion_older_than_a_change_does_not_land() {
 }
 
 #[tokio::test]
-async fn an_entry_replaced_between_look_up_and_opening_is_a_miss() {
-    let house = House::new();
-    house.tiers.publish(small("a", "one")).await.unwrap();
-    let house = house.restart();
-    let found = house.tiers.lookup(&key("a").digest).await.unwrap();
-    let body = bytes(MIB, 1);
-    let large = house.large("a", &body).await;
-    house.tiers.publish(large).await.unwrap();
-    assert_eq!(found.open().await.unwrap_err(), Damaged);
-    assert_eq!(house.lookup("a").await, Some((Tier::Disk, body)));
-}
-
-#[tokio::test]
 async fn a_forgotten_key_is_gone_from_both_tiers_and_the_directory() {
     let house = House::new();
     house.tiers.publish(small("a", "one")).await.unwrap();
@@ -307,23 +302,6 @@ async fn other_scopes_do_not_see_an_artifact() {
     let scope = Scope::new("slug=other", CallerDigest::from_bytes([1; 32]));
     let other = ArtifactKey::new(&OriginId::new("none"), scope, key("a").hash);
     assert!(house.tiers.lookup(&other.digest).await.is_none());
-}
-
-#[tokio::test]
-async fn eviction_does_not_hurt_who_reads() {
-    let house = House::new();
-    let body = bytes(3 * MIB, 9);
-    let large = house.large("a", &body).await;
-    house.tiers.publish(large).await.unwrap();
-    let found = house.tiers.lookup(&key("a").digest).await.unwrap();
-    let artifact = found.open().await.unwrap();
-    house.tiers.forget(&key("a").digest).await;
-    assert!(house.entries().is_empty());
-    let ArtifactBody::File(file) = artifact.body else {
-        panic!("too large to be read as one")
-    };
-    assert_eq!(http_body::Body::size_hint(&file).exact(), Some(3 * MIB));
-    assert_eq!(file.collect().await.unwrap().to_bytes(), body);
 }
 
 #[tokio::test]

@@ -75,3 +75,58 @@ async fn the_task_behind_reads_every_folder_and_trims_to_a_smaller_capacity() {
     tasks.stop();
     assert_eq!(tasks.drain(Duration::from_mins(1)).await, 0);
 }
+
+#[tokio::test]
+async fn where_the_file_system_refuses_unforeseen_entries_give_way_to_the_next_writer() {
+    let house = House::with(config(0, 64 * MIB));
+    for number in 0..100 {
+        let landing = small(&format!("n{number}"), "x");
+        house.tiers.publish(landing).await.unwrap();
+    }
+    let full = io::ErrorKind::StorageFull.into();
+    assert_eq!(house.disk().fault("write", &full), Bypass::NoRoom);
+    house.tiers.publish(small("next", "x")).await.unwrap();
+    assert_eq!(house.disk().entries(), 100 - 64 + 1);
+    assert!(!house.disk().is_crowded());
+    let quota = io::ErrorKind::QuotaExceeded.into();
+    assert_eq!(house.disk().fault("write", &quota), Bypass::NoRoom);
+    assert!(house.disk().is_crowded(), "the task behind is told as well");
+    while house.disk().trim(10) {}
+    assert_eq!(house.disk().entries(), 0);
+    house.tiers.publish(small("a", "x")).await.unwrap_err();
+    house.tiers.publish(small("a", "x")).await.unwrap();
+}
+
+#[tokio::test]
+async fn promised_bytes_are_not_free_until_they_are_written_or_given_back() {
+    let house = House::with(config(0, 64 * MIB));
+    // No length is claimed, so nothing is laid out ahead.
+    let mut draft = house.tiers.draft(&key("a"), None).await.unwrap();
+    draft.append(vec![bytes(MIB / 2, 1)]).await.unwrap();
+    assert_eq!(house.disk().reserved(), MIB + MIB / 2);
+    assert_eq!(house.disk().unwritten(), MIB);
+    draft.append(vec![bytes(MIB / 2, 1)]).await.unwrap();
+    assert_eq!(house.disk().unwritten(), MIB / 2);
+    let key = key("a");
+    let landing = Landing {
+        label: label(&key, "whole"),
+        size: MIB,
+        body: LandingBody::Draft(draft),
+        key,
+    };
+    house.tiers.publish(landing).await.unwrap();
+    assert_eq!((house.disk().reserved(), house.disk().unwritten()), (0, 0));
+}
+
+#[test]
+fn a_disk_too_full_to_count_the_start_costs_the_disk_tier_only() {
+    let failing = |kind: io::ErrorKind| OpenError::Unusable {
+        path: "epoch".into(),
+        source: kind.into(),
+    };
+    for full in [io::ErrorKind::StorageFull, io::ErrorKind::QuotaExceeded] {
+        assert!(open_or_off(Err(failing(full))).unwrap().is_none());
+    }
+    let refused = open_or_off(Err(failing(io::ErrorKind::PermissionDenied)));
+    assert!(refused.is_err());
+}
