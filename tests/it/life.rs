@@ -29,10 +29,30 @@ async fn sigterm_finishes_what_runs_and_exits_0() {
         TcpStream::connect(address).await.is_err()
     })
     .await;
+    // Whoever watches the drain still gets an answer.
+    assert_eq!(larder.admin().get("/readyz").await.status, 503);
+    assert_eq!(larder.admin().get("/healthz").await.status, 200);
     origin.release("rest");
     assert_whole(&client.read_rest().await, &body[5000..]);
     let exit = larder.exit().await;
     assert_eq!(exit.code, Some(0), "{}", exit.stderr);
+}
+
+#[tokio::test]
+async fn half_a_head_does_not_hold_up_the_stop() {
+    let larder = Larder::alone().await;
+    let mut client = larder.client();
+    client.get(&artifact("aa")).await;
+    client
+        .send(b"GET /v8/artifacts/aa HTTP/1.1\r\nhost: ")
+        .await;
+    // Any answer here shows that the half head has been read.
+    larder.client().get(&artifact("aa")).await;
+    let exit = tokio::time::timeout(std::time::Duration::from_secs(5), larder.stop()).await;
+    assert_eq!(
+        exit.expect("well within the ten seconds of a head").code,
+        Some(0)
+    );
 }
 
 #[tokio::test]

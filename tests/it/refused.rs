@@ -174,3 +174,39 @@ async fn what_is_said_to_be_kept_is_kept_also_where_uploads_overlap() {
     }
     two.get(&artifact("aa")).await.assert_body(b"0123456789");
 }
+
+#[tokio::test]
+async fn an_upload_sent_elsewhere_is_a_refusal_that_every_client_understands() {
+    for status in [301, 302, 307, 308] {
+        let origin = Origin::start();
+        let elsewhere = script().head(status).header("location", "/elsewhere");
+        origin.always("PUT", "aa", elsewhere);
+        let larder = Larder::before(&origin).await;
+        let mut client = member(&origin, &larder).await;
+        let reply = client.put(&artifact("aa"), b"bytes").await;
+        assert_eq!(
+            (reply.status, reply.header("location")),
+            (424, None),
+            "{status}"
+        );
+        error_code(&reply);
+        assert_eq!(client.get(&artifact("aa")).await.status, 404);
+    }
+}
+
+#[tokio::test]
+async fn an_upload_that_does_not_come_is_its_clients_own_fault() {
+    let origin = Origin::start();
+    let larder = Setup::before(&origin)
+        .set("upload.timeout", "300ms")
+        .start()
+        .await;
+    let mut client = larder.client();
+    client.send_head(&announced("aa", 1000)).await;
+    client.send(b"a little").await;
+    let reply = client.reply().await;
+    assert_eq!(
+        (reply.status, reply.cache_status()),
+        (408, "larder; detail=upload-too-slow")
+    );
+}
