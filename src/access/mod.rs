@@ -12,6 +12,7 @@ mod verdicts;
 
 use std::sync::Arc;
 
+use hashlink::LruCache;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio::time::{Duration, Instant, timeout};
@@ -33,6 +34,8 @@ const PROBE_BUDGET: Duration = Duration::from_secs(2);
 /// How long the accepted are served on grace before the upstream is asked again after it could not
 /// be: an outage must not cost every hit a budget.
 const PROBE_PAUSE: Duration = Duration::from_secs(2);
+/// Pauses remembered; one that is forgotten costs a question.
+const MAX_PAUSES: usize = 1024;
 
 /// Judges callers.
 pub struct Access {
@@ -42,7 +45,8 @@ pub struct Access {
     upstream: Arc<Upstream>,
     metrics: Arc<Metrics>,
     tasks: Tasks,
-    unaskable_until: Mutex<Option<Instant>>,
+    /// Until when nobody is asked about a subject; under `None`, about anybody.
+    unaskable: Mutex<LruCache<Option<Subject>, Instant>>,
     changed: Notify,
 }
 
@@ -94,7 +98,7 @@ impl Access {
             upstream,
             metrics,
             tasks,
-            unaskable_until: Mutex::new(None),
+            unaskable: Mutex::new(LruCache::new(MAX_PAUSES)),
             changed: Notify::new(),
         })
     }
@@ -133,10 +137,12 @@ impl Access {
     pub async fn may_read(self: &Arc<Self>, question: &Question<'_>) -> Decision {
         match &self.mode {
             AccessMode::Open => Decision::Allowed { grace: false },
-            AccessMode::Tokens(_) => match self.admits(question, Right::Read) {
-                Ok(()) => Decision::Allowed { grace: false },
-                Err(denial) => Decision::Denied(denial),
-            },
+            AccessMode::Tokens(list) => {
+                match tokens::judge(list, question.caller, question.query, Right::Read) {
+                    Ok(()) => Decision::Allowed { grace: false },
+                    Err(denial) => Decision::Denied(denial),
+                }
+            }
             AccessMode::Upstream => self.as_the_upstream_judges(question).await,
         }
     }
@@ -179,6 +185,30 @@ impl Access {
         let (caller, scope) = (question.caller.digest(), question.key.scope.digest());
         self.learn(caller, scope, Right::Read, &refusal);
         refusal
+    }
+
+    /// Asks whether a caller whose upload was accepted may read it too, while nobody waits.
+    ///
+    /// An accepted upload proves nothing about reading, and without this a team that only uploaded
+    /// would be strangers to its own artifacts in the next outage.
+    pub fn prove_read(self: &Arc<Self>, question: &Question<'_>) {
+        let (caller, scope) = (question.caller.digest(), question.key.scope.digest());
+        let asks = matches!(self.mode, AccessMode::Upstream);
+        if asks && !self.is_proven(caller, scope, Right::Read) {
+            let (access, key) = (Arc::clone(self), question.key.digest);
+            let (subject, request) = (
+                Subject {
+                    caller,
+                    scope,
+                    right: Right::Read,
+                },
+                question.request.clone(),
+            );
+            self.tasks.spawn(async move {
+                let asking = || access.question(subject, &request, false);
+                access.probes.once(subject, key, asking).await;
+            });
+        }
     }
 
     /// Learns that the upstream gave the caller an artifact.
@@ -236,7 +266,10 @@ impl Access {
                 self.metrics.verdict("refused", "memory");
                 Decision::Refused(answer)
             }
-            Remembered::Lapsed if self.is_unaskable() => Decision::Allowed { grace: true },
+            Remembered::Lapsed if self.is_unaskable(subject) => {
+                self.metrics.verdict("grace", "memory");
+                Decision::Allowed { grace: true }
+            }
             Remembered::Lapsed => self.ask(subject, question, true).await,
             Remembered::Unknown => self.ask(subject, question, false).await,
         }
@@ -269,7 +302,7 @@ impl Access {
             return Told::Present;
         }
         // Whoever has a grace need not wait for what somebody else has just waited for in vain.
-        if lapsed && self.is_unaskable() {
+        if lapsed && self.is_unaskable(subject) {
             return Told::Failed(Failure::Timeout);
         }
         let told = self.state(request).await;
@@ -277,13 +310,17 @@ impl Access {
             Told::Present => self.accept(subject),
             Told::Refused(answer) => {
                 self.learn(subject.caller, subject.scope, subject.right, answer);
+                // A limit is that caller's, or that team's: others are asked about all the same.
                 if Self::could_not_be_asked(&told) {
-                    self.pause();
+                    self.pause(Some(subject));
                 }
             }
             // It proves nothing, but an origin that hides a team looks just like this.
             Told::Absent(_) => self.verdicts.withdraw_lapsed(subject),
-            Told::Failed(_) => self.pause(),
+            Told::Failed(Failure::Timeout | Failure::Unreachable) => self.pause(None),
+            Told::Failed(Failure::Error | Failure::Cut | Failure::Limited) => {
+                self.pause(Some(subject));
+            }
         }
         told
     }
@@ -310,8 +347,10 @@ impl Access {
         }
     }
 
-    fn pause(&self) {
-        *self.unaskable_until.lock() = Some(Instant::now() + PROBE_PAUSE);
+    fn pause(&self, whom: Option<Subject>) {
+        self.unaskable
+            .lock()
+            .insert(whom, Instant::now() + PROBE_PAUSE);
     }
 
     fn could_not_be_asked(told: &Told) -> bool {
@@ -335,10 +374,13 @@ impl Access {
         }
     }
 
-    fn is_unaskable(&self) -> bool {
-        self.unaskable_until
-            .lock()
-            .is_some_and(|until| Instant::now() < until)
+    fn is_unaskable(&self, subject: Subject) -> bool {
+        let mut unaskable = self.unaskable.lock();
+        [None, Some(subject)].iter().any(|whom| {
+            unaskable
+                .get(whom)
+                .is_some_and(|until| Instant::now() < *until)
+        })
     }
 
     /// Renews an acceptance whose time is nearly up, while nobody waits.

@@ -66,6 +66,10 @@ pub enum StartError {
 impl App {
     /// Builds everything and binds the listeners.
     pub async fn start(mut config: Config) -> Result<Self, StartError> {
+        // It is printed for shells that stand elsewhere. Without a working directory it stays.
+        if let Ok(absolute) = std::path::absolute(&config.data_dir) {
+            config.data_dir = absolute;
+        }
         let tasks = Tasks::new();
         let metrics =
             Arc::new(Metrics::new().map_err(|error| StartError::Metrics(error.to_string()))?);

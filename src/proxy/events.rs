@@ -81,17 +81,15 @@ async fn forward(
 ) {
     let waiting = poll_fn(|cx| queue.poll_recv(cx));
     let forwarding = stream::unfold(waiting, async |mut next| Some(((&mut next).await?, next)))
+        .take_until(tasks.stopping())
         .for_each_concurrent(AT_ONCE, async |waiting| {
             let left = KEPT.saturating_sub(waiting.since.elapsed());
             let forwarded = timeout(left, upstream.ask(waiting.request)).await;
-            if !matches!(forwarded, Ok(Ok(_))) {
+            if !matches!(forwarded, Ok(Ok(answer)) if answer.code() < 500 && answer.code() != 429) {
                 metrics.events_lost.inc();
             }
         });
-    tokio::select! {
-        () = forwarding => {}
-        () = tasks.stopping() => {}
-    }
+    forwarding.await;
     while queue.try_recv().is_ok() {
         metrics.events_lost.inc();
     }
@@ -100,6 +98,7 @@ async fn forward(
 impl Proxy {
     /// Takes usage events.
     pub fn events(&self, head: &Parts, body: Bytes) -> Result<Served, ProxyError> {
+        self.admits(head)?;
         let taken = |outcome| Served {
             outcome,
             reply: Reply::Here(Here::EventsTaken),

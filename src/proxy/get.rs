@@ -25,7 +25,14 @@ impl Proxy {
                 match self.serve_hit(ask, found).await {
                     Some(served) => return served,
                     // Replaced meanwhile, or damaged and gone: something else may be there now.
-                    None if patience.rounds > 0 => continue,
+                    None if patience.openings > 0 => {
+                        patience.openings -= 1;
+                        continue;
+                    }
+                    // Still found, and not to be had: a disk that hangs.
+                    None if !self.upstream.is_none() => {
+                        return self.fetch_alone(ask, &patience).await;
+                    }
                     None => {}
                 }
             }
@@ -39,7 +46,7 @@ impl Proxy {
             match attempt {
                 Attempt::Done(served) => return served,
                 Attempt::Again => {}
-                Attempt::Alone => return self.fetch_alone(ask).await,
+                Attempt::Alone => return self.fetch_alone(ask, &patience).await,
             }
         }
     }

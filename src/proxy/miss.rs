@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use http::HeaderValue;
-use tokio::time::{Duration, timeout};
+use tokio::time::{Duration, Instant, timeout_at};
 
 use super::get::not_allowed;
 use super::{Ask, Proxy, ProxyError, Reply, Served, ServedBody};
@@ -22,6 +22,10 @@ const HEAD_WAIT: Duration = Duration::from_secs(20);
 pub(super) struct Patience {
     /// Looking into the tiers and the table; a bound on turns that should never be reached.
     pub(super) rounds: u8,
+    /// Opening what was found once more.
+    pub(super) openings: u8,
+    /// When it takes no for an answer whatever it may still try.
+    until: Instant,
     /// Looking once more after an absence.
     looks: u8,
     /// Asking anew after a fill broke before its head reached us.
@@ -57,6 +61,8 @@ impl Patience {
     pub(super) fn new() -> Self {
         Self {
             rounds: 5,
+            openings: 1,
+            until: Instant::now() + HEAD_WAIT,
             looks: 1,
             retries: 1,
             followed_stranger: false,
@@ -90,11 +96,16 @@ impl Proxy {
     }
 
     /// Fetches outside the table, where nobody can follow.
-    pub(super) async fn fetch_alone(self: &Arc<Self>, ask: &Ask) -> Result<Served, ProxyError> {
+    pub(super) async fn fetch_alone(
+        self: &Arc<Self>,
+        ask: &Ask,
+        spent: &Patience,
+    ) -> Result<Served, ProxyError> {
         let (lead, follower) = self.flights.alone(ask.key.digest, ask.caller.digest());
         self.lead(ask, lead, LookAgain::No);
         let mut patience = Patience {
             retries: 0,
+            until: spent.until,
             ..Patience::new()
         };
         let unanswered = Err(ProxyError::Unanswered(Failure::Cut));
@@ -120,7 +131,7 @@ impl Proxy {
         came: Came,
         patience: &mut Patience,
     ) -> Attempt {
-        match head_of(follower).await {
+        match head_of(follower, patience.until).await {
             Head::Open(opening) => self.serve_opening(ask, &opening, came, patience).await,
             // An upload may have been accepted since the upstream was asked.
             Head::Absent(_) if patience.looks > 0 && self.is_here(ask).await => {
@@ -151,7 +162,7 @@ impl Proxy {
         follower: &Follower,
         patience: &mut Patience,
     ) -> Attempt {
-        let head = head_of(follower).await;
+        let head = head_of(follower, patience.until).await;
         if let Head::Open(opening) = head {
             return match self.access.may_read(&ask.question()).await {
                 Decision::Allowed { grace } => {
@@ -231,7 +242,8 @@ impl Proxy {
             }
         };
         let outcome = outcome_of(opening, came);
-        let (reader, length) = match with_needed_length(ask, opening, reader).await {
+        let (reader, length) = match with_needed_length(ask, opening, reader, patience.until).await
+        {
             Ok(known) => known,
             Err(failure) => return Attempt::Done(Err(ProxyError::Unanswered(failure))),
         };
@@ -259,12 +271,13 @@ async fn with_needed_length(
     ask: &Ask,
     opening: &Opening,
     mut reader: Reader,
+    until: Instant,
 ) -> Result<(Reader, Option<u64>), Failure> {
     let length = opening.length();
     if length.is_some() || !ask.needs_length {
         return Ok((reader, length));
     }
-    match timeout(HEAD_WAIT, reader.whole()).await {
+    match timeout_at(until, reader.whole()).await {
         Ok(Ok(length)) => Ok((reader.with_length(Some(length)), Some(length))),
         Ok(Err(_)) => Err(Failure::Cut),
         Err(_) => Err(Failure::Timeout),
@@ -292,8 +305,8 @@ fn relayed(outcome: Outcome, reply: Reply) -> Attempt {
     Attempt::Done(Ok(Served { outcome, reply }))
 }
 
-async fn head_of(follower: &Follower) -> Head {
-    timeout(HEAD_WAIT, follower.head())
+async fn head_of(follower: &Follower, until: Instant) -> Head {
+    timeout_at(until, follower.head())
         .await
         .unwrap_or(Head::Asking)
 }

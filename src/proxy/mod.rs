@@ -133,6 +133,13 @@ impl Proxy {
         })
     }
 
+    /// Judges a caller by what is kept here, where no single artifact is asked for.
+    fn admits(&self, head: &Parts) -> Result<(), ProxyError> {
+        let caller = self.sealer.seal(&head.headers)?;
+        let query = head.uri.query().unwrap_or_default();
+        Ok(self.access.admits_query(&caller, query)?)
+    }
+
     /// Whether this listener asks for no credential at all.
     pub fn is_open(&self) -> bool {
         self.access.is_open()

@@ -13,6 +13,7 @@ use crate::artifact::Outcome;
 impl Proxy {
     /// Says whether caching is enabled.
     pub async fn status(self: &Arc<Self>, head: &Parts) -> Result<Served, ProxyError> {
+        self.admits(head)?;
         if self.upstream.is_none() {
             return Ok(Served {
                 outcome: Outcome::Answered,

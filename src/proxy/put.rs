@@ -94,6 +94,8 @@ impl Upload {
             bypass: None,
         };
         let (writer, spool) = Spool::open(tiers, self.ask.key.clone(), label, plan).await;
+        // Waiting for a turn upstream is no lagging, and who is slow there is ended there.
+        spool.be_patient();
         if self.proxy.upstream.is_none() {
             let received = self.receive(body, writer).await;
             return self.settle_here(received).await;
@@ -155,7 +157,11 @@ impl Upload {
         }
         if let Delivered::Accepted(answer) | Delivered::Refused(answer) = &delivered {
             let (caller, scope) = (self.ask.caller.digest(), self.ask.key.scope.digest());
-            self.proxy.access.learn(caller, scope, Right::Write, answer);
+            let access = &self.proxy.access;
+            access.learn(caller, scope, Right::Write, answer);
+            if matches!(delivered, Delivered::Accepted(_)) {
+                access.prove_read(&self.ask.question());
+            }
         }
         delivered
     }

@@ -138,7 +138,8 @@ impl Observed {
     }
 
     fn note(&mut self, frame: Option<&Result<Frame<Bytes>, <ServedBody as Body>::Error>>) {
-        let is_end = self.body.is_end_stream();
+        // Behind the last byte of a known length nobody asks again.
+        let is_end = self.body.is_end_stream() || self.body.size_hint().exact() == Some(0);
         let Some(line) = self
             .observation
             .as_mut()

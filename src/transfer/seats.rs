@@ -101,6 +101,11 @@ impl Seats {
         }
     }
 
+    /// Whether nobody else waits for the slowest reader.
+    pub(super) fn is_one(&self) -> bool {
+        self.reading().count() == 1
+    }
+
     fn reading(&self) -> impl Iterator<Item = &Seat> {
         self.seats.iter().flatten().filter(|seat| !seat.lagged)
     }

@@ -31,6 +31,8 @@ pub(super) struct State {
     pub(super) pace: Option<u64>,
     pub(super) is_window: bool,
     pub(super) is_unwanted: bool,
+    /// No reader is ended for being slow.
+    pub(super) is_patient: bool,
 }
 
 /// Whether more may be written.
@@ -38,7 +40,11 @@ pub(super) enum Room {
     /// Yes.
     Enough,
     /// Not before the slowest reader has left this position.
-    Behind(u64),
+    Behind {
+        slowest: u64,
+        /// It holds up nobody but the writer.
+        is_alone: bool,
+    },
 }
 
 // === impl Shared ===
@@ -84,7 +90,8 @@ impl State {
         Ok(if ahead < most {
             Room::Enough
         } else {
-            Room::Behind(slowest)
+            let is_alone = self.seats.is_one();
+            Room::Behind { slowest, is_alone }
         })
     }
 
@@ -98,7 +105,7 @@ impl State {
     }
 
     pub(super) fn end_laggards(&mut self, position: u64) {
-        if self.is_window {
+        if self.is_window && !self.is_patient {
             self.seats.end_laggards(position);
         }
     }

@@ -21,6 +21,9 @@ use crate::tiers::{Draft, Landing, LandingBody, Tiers};
 const BATCH: u64 = 1024 * 1024;
 /// How long a window measures a reader that it waits for.
 const LAGGARD_WAIT: Duration = Duration::from_secs(10);
+/// The same where it holds up nobody else: as long as a client may take no byte of an answer, since
+/// a socket's buffer empties in steps.
+const LONE_LAGGARD_WAIT: Duration = Duration::from_mins(1);
 /// Bytes a reader must take in that time, or be ended: 1 KiB a second.
 const LAGGARD_TAKES: u64 = 10 * 1024;
 
@@ -143,6 +146,11 @@ impl Spool {
     pub fn set_pace(&self, bytes: Option<u64>) {
         self.shared.lock().pace = bytes;
         self.shared.room.notify_one();
+    }
+
+    /// Ends no reader for being slow: it has bounds of its own.
+    pub fn be_patient(&self) {
+        self.shared.lock().is_patient = true;
     }
 
     /// Tells the writer that nobody wants the rest.
@@ -279,18 +287,29 @@ impl SpoolWriter {
         let mut waited = false;
         loop {
             let told = self.shared.room.notified();
-            let slowest = match self.shared.lock().room()? {
+            let (slowest, wait) = match self.shared.lock().room()? {
                 Room::Enough if waited => return Ok(()),
                 Room::Enough => {
                     self.measured = None;
                     return Ok(());
                 }
-                Room::Behind(slowest) => slowest,
+                Room::Behind {
+                    slowest,
+                    is_alone: true,
+                } => (slowest, LONE_LAGGARD_WAIT),
+                Room::Behind {
+                    slowest,
+                    is_alone: false,
+                } => (slowest, LAGGARD_WAIT),
             };
             waited = true;
             self.shared.held_up.notify_one();
-            let (since, from) = *self.measured.get_or_insert((Instant::now(), slowest));
-            let left = LAGGARD_WAIT.saturating_sub(since.elapsed());
+            // A reader that was seated since may stand further back.
+            let measured = self.measured.filter(|(_, from)| *from <= slowest);
+            let (since, from) = *self
+                .measured
+                .insert(measured.unwrap_or_else(|| (Instant::now(), slowest)));
+            let left = wait.saturating_sub(since.elapsed());
             if left.is_zero() {
                 self.measured = None;
                 if slowest - from < LAGGARD_TAKES {

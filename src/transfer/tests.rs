@@ -322,3 +322,75 @@ async fn whoever_finds_nobody_filling_finds_the_artifact() {
     }
     assert!(led(&flights).is_some());
 }
+
+/// A reader that takes 30 KB/s, in pieces of 360 KB: far above 1 KiB a second.
+#[tokio::test(start_paused = true)]
+async fn a_lone_slow_reader_of_a_window_gets_all_of_it() {
+    let house = House::with_disk(0).await;
+    let (mut writer, spool) = house.spool(None).await;
+    let mut reader = spool.reader().unwrap();
+    let big = Bytes::from(vec![1; 360_000]);
+    let writing = async {
+        for _ in 0..10 {
+            if writer.push(big.clone()).await.is_err() {
+                break;
+            }
+        }
+    };
+    let reading = async {
+        let mut got = 0;
+        while got < 3_600_000 {
+            tokio::time::sleep(Duration::from_secs(12)).await;
+            match reader.frame().await {
+                Some(Ok(frame)) => got += frame.into_data().unwrap().len(),
+                other => return Err(format!("{other:?} after {got}")),
+            }
+        }
+        Ok(got)
+    };
+    let (read, ()) = tokio::join!(reading, writing);
+    assert_eq!(read, Ok(3_600_000));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reader_that_waits_for_its_turn_is_no_laggard_where_the_spool_is_patient() {
+    let house = House::with_disk(0).await;
+    let (mut writer, spool) = house.spool(None).await;
+    spool.be_patient();
+    let reader = spool.reader().unwrap();
+    let writing = async {
+        write(&mut writer, 0..20).await;
+        writer.complete().await;
+    };
+    let reading = async {
+        tokio::time::sleep(Duration::from_mins(2)).await;
+        rest_of(reader).await
+    };
+    let (read, ()) = tokio::join!(reading, writing);
+    assert!(read.unwrap() == body(20));
+}
+
+/// An upload whose first attempt broke, under the pace of the unproven.
+#[tokio::test(start_paused = true)]
+async fn a_second_reader_may_begin_behind_the_first() {
+    let house = House::with_disk(1 << 30).await;
+    let (mut writer, spool) = house.spool(None).await;
+    spool.set_pace(Some(3 * PIECE as u64));
+    let mut reader = spool.reader().unwrap();
+    write(&mut writer, 0..3).await;
+    let reading = async {
+        for _ in 0..2 {
+            reader.frame().await.unwrap().unwrap();
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        // The connection broke: a new reader from the first byte.
+        let mut again = spool.reader().unwrap();
+        drop(reader);
+        for _ in 0..8 {
+            tokio::time::sleep(Duration::from_secs(11)).await;
+            again.frame().await.unwrap().unwrap();
+        }
+    };
+    let writing = write(&mut writer, 3..8);
+    tokio::join!(reading, writing);
+}

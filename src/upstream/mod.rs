@@ -52,10 +52,6 @@ pub struct Upstream {
     metrics: Arc<Metrics>,
 }
 
-/// Said of failures that no connection explains.
-const WHAT_FAILS: &str = "no answer in time, a 5xx or 429, or a 200 that cannot be kept: encoded, or \
-                          with neither a length nor chunks";
-
 /// A request for one artifact.
 #[derive(Clone, Debug)]
 pub struct ArtifactRequest {
@@ -269,7 +265,7 @@ impl Upstream {
             .into_iter()
             .find(|failure| result_of(*failure) == result);
         if let (Some(failure), Some(http)) = (failure, &self.http) {
-            http.complaints().say(failure, WHAT_FAILS);
+            http.complaints().say(failure, what_fails(failure));
         }
     }
 }
@@ -279,6 +275,20 @@ fn operation_of(method: &Method, uri: &Uri) -> &'static str {
         Method::POST if uri.path().ends_with("/events") => "events",
         Method::POST => "batch",
         _ => "status",
+    }
+}
+
+/// Said of a failure that no connection explains.
+fn what_fails(failure: Failure) -> &'static str {
+    match failure {
+        Failure::Timeout => "no answer in time",
+        Failure::Unreachable => "no connection",
+        Failure::Error => {
+            "a 5xx, a redirect that is not followed, or a 200 that cannot be kept: encoded, or with \
+             neither a length nor chunks"
+        }
+        Failure::Cut => "the connection broke",
+        Failure::Limited => "429",
     }
 }
 

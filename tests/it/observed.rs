@@ -201,3 +201,26 @@ fn has(value: &Value, wanted: &Value) -> bool {
         value => value == wanted,
     }
 }
+
+#[tokio::test]
+async fn a_large_fill_that_arrived_whole_is_written_down_as_whole() {
+    let origin = Origin::start();
+    let body = bytes(1, 8 << 20);
+    origin.hold("big", &body);
+    let larder = Larder::before(&origin).await;
+    larder
+        .client()
+        .get(&artifact("big"))
+        .await
+        .assert_body(&body);
+    larder.settled().await;
+    eventually("its line", async || {
+        larder.printed().contains(" big 200 filled")
+    })
+    .await;
+    assert!(
+        larder.printed().contains(" big 200 filled whole "),
+        "{}",
+        larder.printed()
+    );
+}

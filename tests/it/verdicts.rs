@@ -1,7 +1,7 @@
 //! The life of a verdict: how it is got, how long it holds, what ends it.
 
 use crate::access::{assert_nothing_of, held};
-use crate::support::{Larder, Origin, Request, Setup, artifact, eventually, script};
+use crate::support::{Larder, Origin, Request, Setup, artifact, bytes, eventually, script};
 
 const MEMORY: &str = "larder; hit; detail=memory";
 
@@ -136,4 +136,52 @@ async fn an_expired_verdict_is_asked_again_and_holds_while_nobody_can_be_asked()
         reply.status == 403
     })
     .await;
+}
+
+#[tokio::test]
+async fn a_limit_of_one_caller_says_nothing_of_another() {
+    let origin = Origin::start();
+    origin.members(&["member", "mallory"], 401);
+    let larder = Setup::before(&origin)
+        .set("access.verdict_ttl", "1ns")
+        .start()
+        .await;
+    let body = held(&origin, &larder, "aa").await;
+    held(&origin, &larder, "mm").await;
+    let mut mallory = larder.client_as("mallory");
+    assert_eq!(mallory.get(&artifact("mm")).await.cache_status(), MEMORY);
+    // The member is revoked; mallory's plan is at its limit.
+    origin.members(&["mallory"], 401);
+    for method in ["HEAD", "GET"] {
+        let limit = script().head(402).header("content-length", "0");
+        origin.always(method, "mm", limit);
+    }
+    let limited = mallory.get(&artifact("mm")).await;
+    assert_eq!(limited.cache_status(), "larder; hit; detail=memory; grace");
+    let reply = larder.client().get(&artifact("aa")).await;
+    assert_eq!(reply.status, 401);
+    assert_nothing_of(&reply, &body);
+}
+
+#[tokio::test]
+async fn who_uploaded_may_read_in_the_next_outage() {
+    let mut origin = Origin::start();
+    let larder = Larder::before(&origin).await;
+    let body = bytes(1, 3000);
+    assert_eq!(
+        larder.client().put(&artifact("aa"), &body).await.status,
+        202
+    );
+    origin
+        .until("the question", |seen| seen.is("HEAD", "aa"))
+        .await;
+    eventually("an answer to it", async || {
+        let metrics = larder.metrics().await;
+        metrics.sum("larder_upstream_requests_total", &[("operation", "head")]) > 0.0
+    })
+    .await;
+    origin.stop().await;
+    let reply = larder.client().get(&artifact("aa")).await;
+    reply.assert_body(&body);
+    assert_eq!(reply.cache_status(), MEMORY);
 }
