@@ -4,6 +4,7 @@
 //! artifact route, remembered for a while, or one `HEAD` of the very artifact. Everything else is
 //! no hit. Standalone, a list kept here decides, or nobody.
 
+mod asking;
 mod evidence;
 mod ledger;
 mod probes;
@@ -15,25 +16,20 @@ use std::sync::Arc;
 use hashlink::LruCache;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
-use tokio::time::{Duration, Instant, timeout};
+use tokio::time::Instant;
 
 pub use evidence::{Evidence, Right, weigh};
 pub use tokens::Denial;
 
 use self::probes::{Probes, Told};
-use self::verdicts::{Remembered, Subject, Verdicts};
+use self::verdicts::{Subject, Verdicts};
 use crate::artifact::{Answer, ArtifactKey, Failure, Landed, ScopeDigest};
 use crate::caller::{Caller, CallerDigest};
 use crate::config::{self, AccessMode};
 use crate::metrics::Metrics;
 use crate::tasks::Tasks;
-use crate::upstream::{ArtifactRequest, Fetched, Upstream};
+use crate::upstream::{ArtifactRequest, Upstream};
 
-/// How long one question to the upstream about a caller may take: a hit waits for it.
-const PROBE_BUDGET: Duration = Duration::from_secs(2);
-/// How long the accepted are served on grace before the upstream is asked again after it could not
-/// be: an outage must not cost every hit a budget.
-const PROBE_PAUSE: Duration = Duration::from_secs(2);
 /// Pauses remembered; one that is forgotten costs a question.
 const MAX_PAUSES: usize = 1024;
 
@@ -246,156 +242,6 @@ impl Access {
         if self.verdicts.accept(subject) {
             self.changed.notify_one();
         }
-    }
-
-    async fn as_the_upstream_judges(self: &Arc<Self>, question: &Question<'_>) -> Decision {
-        let subject = Subject {
-            caller: question.caller.digest(),
-            scope: question.key.scope.digest(),
-            right: Right::Read,
-        };
-        match self.verdicts.recall(subject) {
-            Remembered::Accepted { renew } => {
-                self.metrics.verdict("accepted", "memory");
-                if renew {
-                    self.renew(subject, question.request.clone());
-                }
-                Decision::Allowed { grace: false }
-            }
-            Remembered::Refused(answer) => {
-                self.metrics.verdict("refused", "memory");
-                Decision::Refused(answer)
-            }
-            Remembered::Lapsed if self.is_unaskable(subject) => {
-                self.metrics.verdict("grace", "memory");
-                Decision::Allowed { grace: true }
-            }
-            Remembered::Lapsed => self.ask(subject, question, true).await,
-            Remembered::Unknown => self.ask(subject, question, false).await,
-        }
-    }
-
-    /// Asks once for everybody who waits for the same verdict.
-    async fn ask(
-        self: &Arc<Self>,
-        subject: Subject,
-        question: &Question<'_>,
-        lapsed: bool,
-    ) -> Decision {
-        let asking = || self.question(subject, question.request, lapsed);
-        let told = self.probes.once(subject, question.key.digest, asking).await;
-        let decision = Self::conclude(told, lapsed);
-        let result = match &decision {
-            Decision::Allowed { grace: false } => "accepted",
-            Decision::Allowed { grace: true } => "grace",
-            Decision::Denied(_) | Decision::Refused(_) => "refused",
-            Decision::Absent(_) | Decision::Unknown(_) => "unknown",
-        };
-        self.metrics.verdict(result, "probe");
-        decision
-    }
-
-    /// Puts the question, unless it was answered between this caller's look and its turn, and
-    /// learns from the answer before anybody else can have a turn.
-    async fn question(&self, subject: Subject, request: &ArtifactRequest, lapsed: bool) -> Told {
-        if self.verdicts.is_proven(subject) {
-            return Told::Present;
-        }
-        // Whoever has a grace need not wait for what somebody else has just waited for in vain.
-        if lapsed && self.is_unaskable(subject) {
-            return Told::Failed(Failure::Timeout);
-        }
-        let told = self.state(request).await;
-        match &told {
-            Told::Present => self.accept(subject),
-            Told::Refused(answer) => {
-                self.learn(subject.caller, subject.scope, subject.right, answer);
-                // A limit is that caller's, or that team's: others are asked about all the same.
-                if Self::could_not_be_asked(&told) {
-                    self.pause(Some(subject));
-                }
-            }
-            // It proves nothing, but an origin that hides a team looks just like this.
-            Told::Absent(_) => self.verdicts.withdraw_lapsed(subject),
-            Told::Failed(Failure::Timeout | Failure::Unreachable) => self.pause(None),
-            Told::Failed(Failure::Error | Failure::Cut | Failure::Limited) => {
-                self.pause(Some(subject));
-            }
-        }
-        told
-    }
-
-    /// What the upstream says of an artifact, in full.
-    async fn state(&self, request: &ArtifactRequest) -> Told {
-        match Told::from(self.upstream.stat(request.clone(), PROBE_BUDGET).await) {
-            Told::Refused(answer) => self.in_full(answer, request).await,
-            told => told,
-        }
-    }
-
-    /// A refusal of `HEAD` has no words, and the words decide: whether it is about the caller or
-    /// about a limit, and what the client is shown.
-    async fn in_full(&self, refusal: Answer, request: &ArtifactRequest) -> Told {
-        if !refusal.body().is_empty() {
-            return Told::Refused(refusal);
-        }
-        match timeout(PROBE_BUDGET, self.upstream.fetch(request.clone())).await {
-            Ok(Fetched::Found(_)) => Told::Present,
-            Ok(Fetched::Absent(answer)) => Told::Absent(answer),
-            Ok(Fetched::Refused(answer)) => Told::Refused(answer),
-            Ok(Fetched::Failed(_)) | Err(_) => Told::Refused(refusal),
-        }
-    }
-
-    fn pause(&self, whom: Option<Subject>) {
-        self.unaskable
-            .lock()
-            .insert(whom, Instant::now() + PROBE_PAUSE);
-    }
-
-    fn could_not_be_asked(told: &Told) -> bool {
-        match told {
-            Told::Refused(answer) => {
-                weigh(answer.code(), answer.body()) == Evidence::CouldNotBeAsked
-            }
-            Told::Failed(_) => true,
-            Told::Present | Told::Absent(_) => false,
-        }
-    }
-
-    fn conclude(told: Told, lapsed: bool) -> Decision {
-        let could_not_be_asked = Self::could_not_be_asked(&told);
-        match told {
-            _ if lapsed && could_not_be_asked => Decision::Allowed { grace: true },
-            Told::Present => Decision::Allowed { grace: false },
-            Told::Refused(answer) => Decision::Refused(answer),
-            Told::Absent(answer) => Decision::Absent(answer),
-            Told::Failed(failure) => Decision::Unknown(failure),
-        }
-    }
-
-    fn is_unaskable(&self, subject: Subject) -> bool {
-        let mut unaskable = self.unaskable.lock();
-        [None, Some(subject)].iter().any(|whom| {
-            unaskable
-                .get(whom)
-                .is_some_and(|until| Instant::now() < *until)
-        })
-    }
-
-    /// Renews an acceptance whose time is nearly up, while nobody waits.
-    fn renew(self: &Arc<Self>, subject: Subject, request: ArtifactRequest) {
-        let access = Arc::clone(self);
-        self.tasks.spawn(async move {
-            match access.state(&request).await {
-                Told::Present => access.accept(subject),
-                Told::Refused(answer) => {
-                    access.learn(subject.caller, subject.scope, subject.right, &answer);
-                }
-                // An absence says nothing while the acceptance is fresh.
-                Told::Absent(_) | Told::Failed(_) => {}
-            }
-        });
     }
 }
 

@@ -33,7 +33,7 @@ pub(crate) struct Origin {
 }
 
 /// What the origin was asked since the last [`Origin::take`].
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Tally {
     pub(crate) gets: usize,
     pub(crate) heads: usize,
