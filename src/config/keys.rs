@@ -116,6 +116,14 @@ pub(super) fn presets() -> impl Iterator<Item = Setting> {
     })
 }
 
+/// A key's built-in text.
+pub(super) fn preset_of(path: &str) -> Option<&'static str> {
+    find(path).and_then(|key| match key.standing {
+        Standing::Preset(text) => Some(text),
+        Standing::Unset | Standing::Reserved => None,
+    })
+}
+
 /// The key that governs `path`: the key itself, or the reserved one above it.
 pub(super) fn find(path: &str) -> Option<&'static Key> {
     KEYS.iter().find(|key| key.governs(path))

@@ -10,6 +10,7 @@ use figment::util::nest;
 use figment::value::{Dict, Map, Value};
 use figment::{Figment, Metadata, Profile, Provider};
 
+use super::keys;
 use super::problem::Problem;
 
 /// One value, for one key, from one place.
@@ -156,12 +157,26 @@ impl Raw {
             .push(format!("{}: {key} {message}", self.source(key)));
     }
 
-    /// Warns of each of `keys` that somebody set although `why` leaves it without effect.
+    /// Warns of each of `keys` that somebody set to something although `why` leaves it without effect.
     pub(super) fn without_effect(&mut self, keys: &[&str], why: &str) {
         for key in keys {
-            if self.is_set(key) {
+            if self.is_set(key) && !self.is_preset(key) {
                 self.warn(key, &format!("has no effect: {why}"));
             }
+        }
+    }
+
+    /// Whether a key was set to what it would be anyway, as in a copy of the shipped file.
+    fn is_preset(&self, key: &str) -> bool {
+        let (Some(preset), Some(value)) = (keys::preset_of(key), self.find(key)) else {
+            return false;
+        };
+        match &value {
+            Value::String(_, text) => text == preset,
+            Value::Array(_, items) => items.is_empty() && preset.is_empty(),
+            number => number
+                .to_i128()
+                .is_some_and(|number| number.to_string() == preset),
         }
     }
 }

@@ -11,6 +11,7 @@ fn the_default_file_says_what_is_built_in() {
     let text = std::fs::read_to_string(path).unwrap();
     let shown = |text: &str| -> Vec<(&str, Option<String>)> {
         let loaded = written(text).load(&[]).unwrap();
+        assert!(loaded.warnings.is_empty(), "{:?}", loaded.warnings);
         let values = loaded.values.into_iter();
         values.map(|value| (value.key, value.value)).collect()
     };
