@@ -17,6 +17,7 @@ const PROBE_BUDGET: Duration = Duration::from_secs(2);
 /// How long the accepted are served on grace before the upstream is asked again after it could not
 /// be: an outage must not cost every hit a budget.
 const PROBE_PAUSE: Duration = Duration::from_secs(2);
+
 impl Access {
     pub(super) async fn as_the_upstream_judges(
         self: &Arc<Self>,

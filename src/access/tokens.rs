@@ -8,6 +8,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use percent_encoding::percent_decode_str;
 
 use super::evidence::Right;
+use crate::artifact::named_teams;
 use crate::caller::Caller;
 use crate::config::{Rights, Token};
 
@@ -64,12 +65,7 @@ fn may_use_team(token: &Token, query: &str) -> bool {
     if token.teams.iter().any(|team| team == "*") {
         return true;
     }
-    let named: Vec<Cow<'_, str>> = query
-        .split('&')
-        .filter_map(|part| part.split_once('='))
-        .filter(|(name, value)| matches!(*name, "teamId" | "slug") && !value.is_empty())
-        .map(|(_, value)| form_decode(value))
-        .collect();
+    let named: Vec<Cow<'_, str>> = named_teams(query).map(form_decode).collect();
     !named.is_empty()
         && named
             .iter()

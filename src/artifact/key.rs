@@ -49,15 +49,11 @@ impl Scope {
             .filter(|part| !part.is_empty())
             .collect();
         parts.sort_by_key(|part| name_of(part));
-        let team = parts
-            .iter()
-            .filter(|part| matches!(name_of(part), "teamId" | "slug"))
-            .filter_map(|part| part.split_once('='))
-            .find(|(_, value)| !value.is_empty())
-            .map(|(_, value)| value.to_owned());
+        let query = parts.join("&");
+        let team = named_teams(&query).next().map(str::to_owned);
         let caller = team.is_none().then_some(caller);
         Self {
-            query: parts.join("&"),
+            query,
             caller,
             team,
         }
@@ -161,6 +157,16 @@ impl fmt::Debug for KeyDigest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&data_encoding::HEXLOWER.encode(&self.0))
     }
+}
+
+/// The teams that a raw query names, raw and in its order: what stands behind each `teamId` and
+/// `slug`, unless it is empty.
+pub fn named_teams(raw_query: &str) -> impl Iterator<Item = &str> {
+    raw_query
+        .split('&')
+        .filter_map(|part| part.split_once('='))
+        .filter(|(name, value)| matches!(*name, "teamId" | "slug") && !value.is_empty())
+        .map(|(_, value)| value)
 }
 
 fn name_of(part: &str) -> &str {

@@ -1,5 +1,6 @@
 //! `GET` of an artifact: what a tier holds, or what `miss` makes of it.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use super::miss::{Attempt, Patience};
@@ -58,9 +59,9 @@ impl Proxy {
         ask: &Ask,
         found: Found,
     ) -> Option<Result<Served, ProxyError>> {
-        let grace = match self.access.may_read(&ask.question()).await {
-            Decision::Allowed { grace } => grace,
-            other => return Some(not_allowed(other)),
+        let grace = match judged(self.access.may_read(&ask.question()).await) {
+            ControlFlow::Continue(grace) => grace,
+            ControlFlow::Break(told) => return Some(told),
         };
         let Artifact { meta, tier, body } = found.open().await.ok()?;
         let reply = Reply::Artifact {
@@ -84,9 +85,11 @@ impl Proxy {
     }
 }
 
-/// What becomes of a hit that this caller may not have: nothing about it shows.
-pub(super) fn not_allowed(decision: Decision) -> Result<Served, ProxyError> {
-    match decision {
+/// Whether a decision lets a hit be served, and on grace; if not, what is told instead, and nothing
+/// about the hit shows.
+pub(super) fn judged(decision: Decision) -> ControlFlow<Result<Served, ProxyError>, bool> {
+    let told = match decision {
+        Decision::Allowed { grace } => return ControlFlow::Continue(grace),
         Decision::Denied(denial) => Err(ProxyError::Denied(denial)),
         Decision::Refused(answer) => Ok(Served {
             outcome: Outcome::Refused(answer.code()),
@@ -97,6 +100,6 @@ pub(super) fn not_allowed(decision: Decision) -> Result<Served, ProxyError> {
             reply: Reply::Relayed(answer),
         }),
         Decision::Unknown(failure) => Err(ProxyError::Unanswered(failure)),
-        Decision::Allowed { .. } => Err(ProxyError::Absent),
-    }
+    };
+    ControlFlow::Break(told)
 }

@@ -1,12 +1,13 @@
 //! `HEAD` of an artifact: from a tier's meta, else the upstream; never a fill.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use tokio::time::Duration;
 
-use super::get::not_allowed;
+use super::get::judged;
 use super::{Ask, Proxy, ProxyError, Reply, Served, ServedBody};
-use crate::access::{Decision, Right};
+use crate::access::Right;
 use crate::artifact::Outcome;
 use crate::tiers::Found;
 use crate::upstream::Stated;
@@ -40,9 +41,9 @@ impl Proxy {
         ask: &Ask,
         found: Found,
     ) -> Option<Result<Served, ProxyError>> {
-        let grace = match self.access.may_read(&ask.question()).await {
-            Decision::Allowed { grace } => grace,
-            other => return Some(not_allowed(other)),
+        let grace = match judged(self.access.may_read(&ask.question()).await) {
+            ControlFlow::Continue(grace) => grace,
+            ControlFlow::Break(told) => return Some(told),
         };
         let tier = found.tier();
         let meta = found.meta().await.ok()?;

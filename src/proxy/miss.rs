@@ -1,13 +1,14 @@
 //! A miss: a place in a fill, one's own or somebody else's.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use http::HeaderValue;
 use tokio::time::{Duration, Instant, timeout_at};
 
-use super::get::not_allowed;
+use super::get::judged;
 use super::{Ask, Proxy, ProxyError, Reply, Served, ServedBody};
-use crate::access::{Decision, Right};
+use crate::access::Right;
 use crate::artifact::{Bypass, Failure, Fields, Label, Outcome, Tier};
 use crate::transfer::{
     Follower, Head, Joined, Lead, LookAgain, NoSeat, Opening, Reader, Source, SourceHead, fill,
@@ -164,12 +165,12 @@ impl Proxy {
     ) -> Attempt {
         let head = head_of(follower, patience.until).await;
         if let Head::Open(opening) = head {
-            return match self.access.may_read(&ask.question()).await {
-                Decision::Allowed { grace } => {
-                    self.serve_opening(ask, &opening, Came::Later { grace }, patience)
-                        .await
+            return match judged(self.access.may_read(&ask.question()).await) {
+                ControlFlow::Continue(grace) => {
+                    let came = Came::Later { grace };
+                    self.serve_opening(ask, &opening, came, patience).await
                 }
-                other => Attempt::Done(not_allowed(other)),
+                ControlFlow::Break(told) => Attempt::Done(told),
             };
         }
         let scope = ask.key.scope.digest();

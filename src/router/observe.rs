@@ -16,7 +16,7 @@ use tokio::time::Instant;
 
 use super::Route;
 use super::arriving::Watch;
-use crate::artifact::{Outcome, RouteName};
+use crate::artifact::{Outcome, RouteName, named_teams};
 use crate::metrics::Metrics;
 use crate::proxy::{ServedBody, UploadBody};
 use crate::server::Peer;
@@ -56,7 +56,11 @@ impl Observation {
             method: head.method.clone(),
             route: route.name(),
             hash: route.hash().cloned(),
-            team: team_of(head.uri.query().unwrap_or_default()),
+            team: head
+                .uri
+                .query()
+                .and_then(|query| named_teams(query).next())
+                .map(str::to_owned),
             status: 0,
             outcome: Outcome::Error("client_left"),
             bytes_in: 0,
@@ -182,12 +186,4 @@ impl Body for Observed {
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
     }
-}
-
-/// The first team named, for people to recognise.
-fn team_of(query: &str) -> Option<String> {
-    let named = query.split('&').filter_map(|part| part.split_once('='));
-    let mut teams =
-        named.filter(|(name, value)| matches!(*name, "teamId" | "slug") && !value.is_empty());
-    teams.next().map(|(_, team)| team.to_owned())
 }
