@@ -24,6 +24,7 @@ use tokio::task::spawn_blocking;
 use tracing::warn;
 
 use self::admission::Admission;
+use self::disk::files::Files;
 use self::disk::{Disk, Jobs, Shares};
 use self::epochs::Epochs;
 use self::landing::Entrance;
@@ -70,7 +71,8 @@ impl Tiers {
         tasks: Tasks,
     ) -> Result<Arc<Self>, OpenError> {
         let (config, owned) = (config.clone(), data_dir.to_owned());
-        let opening = spawn_blocking(move || Shared::open(&config, &owned, &metrics));
+        let opening =
+            spawn_blocking(move || Shared::open(&config, &owned, &metrics, Files::default()));
         let shared = opening.await.map_err(|error| OpenError::Unusable {
             path: data_dir.to_owned(),
             source: error.into(),
@@ -187,12 +189,14 @@ impl Shared {
         config: &config::Tier,
         data_dir: &Path,
         metrics: &Arc<Metrics>,
+        files: Files,
     ) -> Result<Arc<Self>, OpenError> {
         let lock = disk::own(data_dir)?;
         let epochs = Arc::new(Epochs::new());
         let jobs = Jobs::new();
         let disk = if config.disk.capacity > 0 {
             let shares = Shares {
+                files,
                 epochs: Arc::clone(&epochs),
                 metrics: Arc::clone(metrics),
                 jobs: jobs.clone(),

@@ -1,8 +1,7 @@
 //! An entry being written: a file in `tmp` that becomes an entry or never was.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::File;
 use std::io::{self, IoSlice};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,10 +11,10 @@ use bytes::Bytes;
 use super::Disk;
 use super::checksum::{BlockSums, Table};
 use super::entry::Footer;
+use super::files::Files;
 use super::jobs::{Jobs, run_aside};
 use super::layout::{EntryName, Prefix};
 use super::reader::{DraftReader, Handle};
-use super::recover::make_dir;
 use super::room::Reservation;
 use crate::artifact::{ArtifactKey, Bypass, KeyDigest, Meta};
 
@@ -23,8 +22,6 @@ use crate::artifact::{ArtifactKey, Bypass, KeyDigest, Meta};
 const LONGEST_STEP: u64 = 64 << 20;
 /// … and where no length was claimed, as many as were written, but at least this many.
 const SHORTEST_STEP: u64 = 1 << 20;
-/// Pieces the system takes in one call.
-const MAX_PIECES: usize = 1024;
 
 /// An entry being written; dropping it removes the file and gives the reservation back.
 ///
@@ -79,11 +76,12 @@ impl Draft {
         let mut reservation = Reservation::none(disk);
         reservation.grow(first_step(expected))?;
         let (path, file) = create(disk)?;
-        if preallocate(&file, first_step(expected)) {
-            reservation.wrote(first_step(expected));
+        let first = first_step(expected);
+        if first >= SHORTEST_STEP && disk.files.allocate(&file, first) {
+            reservation.wrote(first);
         }
         let file = Arc::new(Growing {
-            handle: Handle::new(file, None),
+            handle: Handle::new(disk.files.clone(), file, None),
             written: AtomicU64::new(0),
         });
         Ok(Self {
@@ -171,7 +169,7 @@ impl Writing {
         let mut pieces: Vec<IoSlice<'_>> = chunks.iter().map(|chunk| IoSlice::new(chunk)).collect();
         let handle = self.file.handle.get();
         handle
-            .and_then(|file| write_at(file, &mut pieces, self.written))
+            .and_then(|file| disk.files.write_at(file, &mut pieces, self.written))
             .map_err(|error| disk.fault("write", &error))?;
         for chunk in chunks {
             self.sums.push(chunk);
@@ -198,7 +196,10 @@ impl Writing {
         claim.grow(name.length)?;
         let handle = file.handle.get();
         handle
-            .and_then(|file| write_at(file, &mut [IoSlice::new(&footer)], written))
+            .and_then(|file| {
+                disk.files
+                    .write_at(file, &mut [IoSlice::new(&footer)], written)
+            })
             .map_err(|error| disk.fault("write", &error))?;
         claim.wrote(name.length);
         Ok(Staged { claim, name })
@@ -224,7 +225,8 @@ impl Staged {
             reservation: Some(reservation),
         };
         let mut pieces = [IoSlice::new(body), IoSlice::new(&footer)];
-        write_at(&file, &mut pieces, 0).map_err(|error| disk.fault("write", &error))?;
+        let written = disk.files.write_at(&file, &mut pieces, 0);
+        written.map_err(|error| disk.fault("write", &error))?;
         claim.wrote(name.length);
         Ok(Self { claim, name })
     }
@@ -235,11 +237,11 @@ impl Staged {
     }
 
     /// Gives the file its name; what it held of the promised room is the entry's from now on.
-    pub(super) fn rename(&mut self, to: &Path) -> io::Result<()> {
+    pub(super) fn rename(&mut self, files: &Files, to: &Path) -> io::Result<()> {
         let Some(from) = &self.claim.path else {
             return Err(io::ErrorKind::NotFound.into());
         };
-        retry_in_folder(to, || fs::rename(from, to))?;
+        retry_in_folder(files, to, || files.rename(from, to))?;
         self.claim.path = None;
         Ok(())
     }
@@ -285,27 +287,15 @@ impl Drop for Claim {
         let Some(path) = self.path.take() else { return };
         run_aside(move || {
             // What cannot be removed now is removed at the next start.
-            drop(fs::remove_file(path));
-            drop(reservation);
+            if let Some(reservation) = reservation {
+                drop(reservation.disk().files.remove(&path));
+            }
         });
     }
 }
 
 fn first_step(expected: Option<u64>) -> u64 {
     expected.map_or(0, |expected| expected.min(LONGEST_STEP))
-}
-
-/// Asks for the blocks of a body of known length in one piece, which the system lays out better
-/// than many. It need not agree, then writing asks again; returns whether it did.
-#[cfg(target_os = "linux")]
-fn preallocate(file: &File, length: u64) -> bool {
-    use rustix::fs::{FallocateFlags, fallocate};
-    length >= SHORTEST_STEP && fallocate(file, FallocateFlags::KEEP_SIZE, 0, length).is_ok()
-}
-
-#[cfg(not(target_os = "linux"))]
-fn preallocate(_: &File, _: u64) -> bool {
-    false
 }
 
 /// The footer of an entry that is about to be written, and its name.
@@ -333,43 +323,23 @@ fn seal(
 
 fn create(disk: &Disk) -> Result<(PathBuf, File), Bypass> {
     let path = disk.layout.draft(disk.next_draft());
-    let open = || {
-        OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(&path)
-    };
-    let file = retry_in_folder(&path, open).map_err(|error| disk.fault("create", &error))?;
+    let created = retry_in_folder(&disk.files, &path, || disk.files.create(&path));
+    let file = created.map_err(|error| disk.fault("create", &error))?;
     Ok((path, file))
 }
 
 /// Repeats a call once where its folder was missing: shards are made when they are needed, and an
 /// operator may have removed any of them.
-fn retry_in_folder<T>(path: &Path, call: impl Fn() -> io::Result<T>) -> io::Result<T> {
+fn retry_in_folder<T>(
+    files: &Files,
+    path: &Path,
+    call: impl Fn() -> io::Result<T>,
+) -> io::Result<T> {
     match (call(), path.parent()) {
         (Err(error), Some(folder)) if error.kind() == io::ErrorKind::NotFound => {
-            make_dir(folder)?;
+            files.make_folder(folder)?;
             call()
         }
         (outcome, _) => outcome,
     }
-}
-
-fn write_at(file: &File, mut pieces: &mut [IoSlice<'_>], mut offset: u64) -> io::Result<()> {
-    IoSlice::advance_slices(&mut pieces, 0);
-    while !pieces.is_empty() {
-        let (now, _) = pieces.split_at(pieces.len().min(MAX_PIECES));
-        match rustix::io::pwritev(file, now, offset) {
-            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-            Ok(written) => {
-                offset += written as u64;
-                IoSlice::advance_slices(&mut pieces, written);
-            }
-            Err(rustix::io::Errno::INTR) => {}
-            Err(error) => return Err(error.into()),
-        }
-    }
-    Ok(())
 }

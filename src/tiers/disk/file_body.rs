@@ -15,7 +15,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use super::checksum::Table;
 use super::fault::Fault;
 use super::jobs::run_aside;
-use super::reader::{Handle, Reader, Stretch};
+use super::reader::{Reader, Stretch};
 use super::resting::Opened;
 use super::{Disk, EntryName};
 use crate::artifact::{KeyDigest, Meta};
@@ -96,7 +96,7 @@ impl Disk {
         key: &KeyDigest,
     ) -> Result<Arc<Meta>, Damaged> {
         self.or_condemn(name, || {
-            let opened = Opened::open(&self.layout.entry(name), name, key)?;
+            let opened = Opened::open(&self.files, &self.layout.entry(name), name, key)?;
             Ok(opened.meta)
         })
     }
@@ -110,7 +110,7 @@ impl Disk {
         in_memory: u64,
     ) -> Result<(Arc<Meta>, Body), Damaged> {
         self.or_condemn(name, || {
-            let opened = Opened::open(&self.layout.entry(name), name, key)?;
+            let opened = Opened::open(&self.files, &self.layout.entry(name), name, key)?;
             let meta = Arc::clone(&opened.meta);
             if meta.size <= in_memory.clamp(WHOLE, LARGEST_WHOLE)
                 && let Some(right) = self.right_to_hold(meta.size)
@@ -191,7 +191,7 @@ impl FileBody {
         let source = Source {
             disk,
             name,
-            reader: Reader::new(Handle::new(opened.file, Some(opened.meta.size)), jobs),
+            reader: Reader::new(opened.handle, jobs),
             size: opened.meta.size,
             // Both are powers of two, so a frame is a whole number of blocks.
             frame: FRAME.max(opened.table.block),

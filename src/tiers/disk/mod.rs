@@ -11,6 +11,7 @@ mod draft;
 mod entry;
 mod fault;
 mod file_body;
+pub(in crate::tiers) mod files;
 mod index;
 mod jobs;
 mod layout;
@@ -32,6 +33,7 @@ use tokio::time::Duration;
 
 use self::fault::Faults;
 use self::file_body::WHOLE_READS;
+use self::files::Files;
 use self::index::Index;
 use self::layout::{Layout, Serial};
 use self::room::Free;
@@ -64,6 +66,7 @@ const TOUCHES: usize = 256;
 /// The disk tier.
 pub(super) struct Disk {
     layout: Layout,
+    files: Files,
     index: Mutex<Index>,
     shards: Vec<Shard>,
     epoch: u32,
@@ -88,6 +91,7 @@ pub(super) struct Disk {
 
 /// What the disk tier shares with the memory tier.
 pub(super) struct Shares {
+    pub(super) files: Files,
     pub(super) epochs: Arc<Epochs>,
     pub(super) metrics: Arc<Metrics>,
     pub(super) jobs: Jobs,
@@ -113,11 +117,12 @@ impl Disk {
         shares: Shares,
     ) -> Result<Arc<Self>, OpenError> {
         let layout = Layout::new(data_dir);
-        let epoch = recover::boot(&layout)?;
+        let epoch = recover::boot(&shares.files, &layout)?;
         let tier = shares.metrics.tier(Tier::Disk);
         tier.capacity.set(gauge(config.capacity));
         Ok(Arc::new(Self {
             layout,
+            files: shares.files,
             index: Mutex::new(Index::new(config.capacity)),
             shards: (0..=u8::MAX).map(|_| Shard::default()).collect(),
             epoch,
@@ -196,7 +201,7 @@ impl Disk {
                 .map_err(|error| self.faults.note("remove", &error))?;
         }
         staged
-            .rename(&self.layout.entry(&name))
+            .rename(&self.files, &self.layout.entry(&name))
             .map_err(|error| self.fault("rename", &error))?;
         if self.index.lock().insert(name).is_some() {
             self.metrics.evicted(Tier::Disk, Eviction::Replaced);
@@ -221,7 +226,7 @@ impl Disk {
         if shard.is_read.load(Ordering::Acquire) {
             return Ok(());
         }
-        let listing = recover::list(&self.layout, number, self.epoch)?;
+        let listing = recover::list(&self.files, &self.layout, number, self.epoch)?;
         self.foreign.fetch_add(listing.foreign, Ordering::Relaxed);
         let (newest, older) = recover::contest(listing.names);
         // Before anything is found or evicted: no older entry may outlive a newer one.

@@ -3,7 +3,6 @@
 //! Every removal happens in the section of its key: whoever finds the key in no table also finds
 //! none of its files.
 
-use std::fs;
 use std::io;
 
 use tracing::warn;
@@ -111,7 +110,7 @@ impl Disk {
     }
 
     pub(super) fn unlink(&self, name: &EntryName) -> io::Result<()> {
-        match fs::remove_file(self.layout.entry(name)) {
+        match self.files.remove(&self.layout.entry(name)) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
             _ => Ok(()),
         }
@@ -134,7 +133,8 @@ impl Disk {
         self.metrics.tier(Tier::Disk).corrupt.inc();
         warn!(entry = %name, how, "a damaged entry is put aside");
         if self.may_keep(name) {
-            let kept = fs::rename(self.layout.entry(name), self.layout.quarantined(name));
+            let (from, to) = (self.layout.entry(name), self.layout.quarantined(name));
+            let kept = self.files.rename(&from, &to);
             if let Err(error) = kept {
                 self.faults.note("put aside", &error);
             }
@@ -162,12 +162,13 @@ impl Disk {
     }
 
     fn may_keep(&self, name: &EntryName) -> bool {
-        let kept = fs::read_dir(self.layout.quarantine()).map_or(usize::MAX, Iterator::count);
+        let kept = self.files.list(&self.layout.quarantine());
+        let kept = kept.map_or(usize::MAX, Iterator::count);
         kept < KEPT && name.length <= LARGEST_KEPT
     }
 
     fn unlink_all(&self, prefix: &Prefix) -> io::Result<()> {
-        let listing = list(&self.layout, prefix.shard(), self.epoch)?;
+        let listing = list(&self.files, &self.layout, prefix.shard(), self.epoch)?;
         for name in listing.names.iter().filter(|name| name.prefix == *prefix) {
             self.unlink(name)?;
         }

@@ -2,13 +2,13 @@
 
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 
 use super::draft::Growing;
+use super::files::Files;
 use super::jobs::{Jobs, run_aside};
 
 /// Files up to this length are closed by whoever drops them.
@@ -25,6 +25,7 @@ pub struct DraftReader {
 /// all of its blocks are freed.
 #[derive(Debug)]
 pub(super) struct Handle {
+    files: Files,
     /// Taken when dropped.
     file: Option<File>,
     is_large: bool,
@@ -58,14 +59,14 @@ impl DraftReader {
         let written = self.draft.written.load(Ordering::Acquire);
         let left = usize::try_from(written.saturating_sub(offset)).unwrap_or(usize::MAX);
         let mut buffer = vec![0; limit.min(left)];
-        let cached = read_cached(self.draft.handle.get()?, &mut buffer, offset);
+        let cached = self.draft.handle.peek_at(&mut buffer, offset)?;
         if cached > 0 || buffer.is_empty() {
             buffer.truncate(cached);
             return Ok(buffer.into());
         }
         let draft = Arc::clone(&self.draft);
         let job = move || {
-            draft.handle.get()?.read_exact_at(&mut buffer, offset)?;
+            draft.handle.read_at(&mut buffer, offset)?;
             io::Result::Ok(buffer.into())
         };
         self.jobs.run(job).await?
@@ -76,8 +77,9 @@ impl DraftReader {
 
 impl Handle {
     /// A file of `length` bytes, or of any length where nobody knows yet.
-    pub(super) fn new(file: File, length: Option<u64>) -> Self {
+    pub(super) fn new(files: Files, file: File, length: Option<u64>) -> Self {
         Self {
+            files,
             file: Some(file),
             is_large: length.is_none_or(|length| length > CLOSED_HERE),
         }
@@ -88,6 +90,14 @@ impl Handle {
         self.file
             .as_ref()
             .ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+
+    pub(super) fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        self.files.read_at(self.get()?, buffer, offset)
+    }
+
+    fn peek_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        Ok(self.files.peek_at(self.get()?, buffer, offset))
     }
 }
 
@@ -113,7 +123,7 @@ impl Reader {
     /// Reads exactly `length` bytes at `offset`; where the file ends before, `UnexpectedEof`.
     pub(super) async fn read_exact(&self, offset: u64, length: usize) -> io::Result<Stretch> {
         let mut buffer = vec![0; length];
-        let cached = read_cached(self.handle.get()?, &mut buffer, offset);
+        let cached = self.handle.peek_at(&mut buffer, offset)?;
         if cached == length {
             return Ok(Stretch {
                 bytes: buffer.into(),
@@ -123,9 +133,7 @@ impl Reader {
         let handle = Arc::clone(&self.handle);
         let job = move || {
             let (_, missing) = buffer.split_at_mut(cached);
-            handle
-                .get()?
-                .read_exact_at(missing, offset + cached as u64)?;
+            handle.read_at(missing, offset + cached as u64)?;
             io::Result::Ok(buffer.into())
         };
         Ok(Stretch {
@@ -133,19 +141,6 @@ impl Reader {
             was_cold: true,
         })
     }
-}
-
-/// Reads what the page cache holds, without waiting for the disk; nothing where the system cannot
-/// say, and nothing on an error, which the waiting call will meet again.
-#[cfg(target_os = "linux")]
-fn read_cached(file: &File, buffer: &mut [u8], offset: u64) -> usize {
-    let flags = rustix::io::ReadWriteFlags::NOWAIT;
-    rustix::io::preadv2(file, &mut [io::IoSliceMut::new(buffer)], offset, flags).unwrap_or(0)
-}
-
-#[cfg(not(target_os = "linux"))]
-fn read_cached(_: &File, _: &mut [u8], _: u64) -> usize {
-    0
 }
 
 #[cfg(test)]
@@ -169,7 +164,8 @@ mod tests {
         let (ours, mut other) = UnixStream::pair().unwrap();
         other.set_nonblocking(true).unwrap();
         let file = File::from(OwnedFd::from(ours));
-        runtime.block_on(async { drop(Handle::new(file, Some(CLOSED_HERE + 1))) });
+        runtime
+            .block_on(async { drop(Handle::new(Files::default(), file, Some(CLOSED_HERE + 1))) });
         let open = other.read(&mut [0]).unwrap_err();
         assert_eq!(open.kind(), io::ErrorKind::WouldBlock);
         release.send(()).unwrap();

@@ -2,13 +2,14 @@
 //! folder. Decides nothing about entries.
 
 use std::cmp::Reverse;
-use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Read, Seek, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, IoSlice, Read, Seek, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
 
+use super::files::Files;
 use super::layout::{EntryName, Layout, Serial};
 
 /// Most bytes of a count of starts, with some to spare.
@@ -57,7 +58,8 @@ impl OpenError {
 
 /// Makes the directory if need be and takes its lock, which lasts as long as the returned file.
 pub(in crate::tiers) fn own(data_dir: &Path) -> Result<File, OpenError> {
-    make_dir(data_dir).map_err(|source| unusable(data_dir, source))?;
+    let made = Files::default().make_folder(data_dir);
+    made.map_err(|source| unusable(data_dir, source))?;
     let path = data_dir.join("lock");
     let mut lock = no_link()
         .read(true)
@@ -86,27 +88,26 @@ pub(in crate::tiers) fn own(data_dir: &Path) -> Result<File, OpenError> {
 
 /// Makes the folders of this format, removes the drafts a former process left, and counts the
 /// start. Returns the boot epoch.
-pub(super) fn boot(layout: &Layout) -> Result<u32, OpenError> {
+pub(super) fn boot(files: &Files, layout: &Layout) -> Result<u32, OpenError> {
     for folder in [layout.entries(), layout.tmp(), layout.quarantine()] {
-        make_dir(&folder).map_err(|source| unusable(&folder, source))?;
+        let made = files.make_folder(&folder);
+        made.map_err(|source| unusable(&folder, source))?;
     }
-    sweep_drafts(&layout.tmp()).map_err(|source| unusable(&layout.tmp(), source))?;
-    next_epoch(layout).map_err(|source| unusable(&layout.epoch(), source))
+    sweep_drafts(files, &layout.tmp()).map_err(|source| unusable(&layout.tmp(), source))?;
+    next_epoch(files, layout).map_err(|source| unusable(&layout.epoch(), source))
 }
 
 /// Reads the names in the folder of one shard: no file is opened or asked for its size. An entry of
 /// a start after the `epoch`th is none of ours.
-pub(super) fn list(layout: &Layout, shard: u8, epoch: u32) -> io::Result<Listing> {
+pub(super) fn list(files: &Files, layout: &Layout, shard: u8, epoch: u32) -> io::Result<Listing> {
     let folder = &layout.shard(shard);
     let is_ours = |name: &EntryName| name.prefix.shard() == shard && name.serial.epoch() <= epoch;
     let mut listing = Listing::default();
-    match fs::symlink_metadata(folder) {
-        Ok(found) if found.is_dir() => {}
-        Ok(_) => return Err(io::ErrorKind::NotADirectory.into()),
+    let found = match files.list(folder) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(listing),
-        Err(error) => return Err(error),
-    }
-    for file in fs::read_dir(folder)? {
+        found => found?,
+    };
+    for file in found {
         let file = file?;
         let name = file.file_name().to_str().and_then(EntryName::parse);
         match name.filter(is_ours) {
@@ -126,37 +127,29 @@ pub(super) fn contest(mut names: Vec<EntryName>) -> (Vec<EntryName>, Vec<EntryNa
         .partition(|name| last.replace(name.prefix) != Some(name.prefix))
 }
 
-/// Makes a folder that only this user may enter.
-pub(super) fn make_dir(path: &Path) -> io::Result<()> {
-    DirBuilder::new().recursive(true).mode(0o700).create(path)
-}
-
 /// The start's number. Serials begin with it, so what is written now wins over what was written
 /// before, without a look at what is there.
-fn next_epoch(layout: &Layout) -> io::Result<u32> {
+fn next_epoch(files: &Files, layout: &Layout) -> io::Result<u32> {
     let path = layout.epoch();
-    let last = match read_epoch(&path)? {
+    let last = match read_epoch(files, &path)? {
         Some(last) => last,
-        None => highest_epoch(layout)?,
+        None => highest_epoch(files, layout)?,
     };
     let epoch = last.saturating_add(1).min(Serial::LAST_EPOCH);
     let draft = layout.root().join("epoch.new");
-    let mut file = no_link()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .open(&draft)?;
-    writeln!(file, "{epoch}")?;
-    file.sync_all()?;
-    fs::rename(&draft, &path)?;
-    File::open(layout.root())?.sync_all()?;
+    let file = files.create_over(&draft)?;
+    let text = format!("{epoch}\n");
+    files.write_at(&file, &mut [IoSlice::new(text.as_bytes())], 0)?;
+    files.sync(&file)?;
+    files.rename(&draft, &path)?;
+    files.sync_folder(layout.root())?;
     Ok(epoch)
 }
 
 /// The number of the last start, unless it was lost.
-fn read_epoch(path: &Path) -> io::Result<Option<u32>> {
+fn read_epoch(files: &Files, path: &Path) -> io::Result<Option<u32>> {
     let mut text = Vec::new();
-    match no_link().read(true).open(path) {
+    match files.open(path) {
         Ok(file) => file.take(LONGEST_EPOCH).read_to_end(&mut text)?,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error),
@@ -166,10 +159,10 @@ fn read_epoch(path: &Path) -> io::Result<Option<u32>> {
 }
 
 /// The last start that left an entry: what the count was, should it have been lost.
-fn highest_epoch(layout: &Layout) -> io::Result<u32> {
+fn highest_epoch(files: &Files, layout: &Layout) -> io::Result<u32> {
     let mut highest = 0;
     for shard in 0..=u8::MAX {
-        let names = list(layout, shard, Serial::LAST_EPOCH)?.names;
+        let names = list(files, layout, shard, Serial::LAST_EPOCH)?.names;
         let epochs = names.iter().map(|name| name.serial.epoch());
         highest = epochs.fold(highest, u32::max);
     }
@@ -184,11 +177,11 @@ fn no_link() -> OpenOptions {
     options
 }
 
-fn sweep_drafts(tmp: &Path) -> io::Result<()> {
-    for file in fs::read_dir(tmp)? {
+fn sweep_drafts(files: &Files, tmp: &Path) -> io::Result<()> {
+    for file in files.list(tmp)? {
         let file = file?;
         if file.file_name().to_str().is_some_and(Layout::is_draft) && file.file_type()?.is_file() {
-            fs::remove_file(file.path())?;
+            files.remove(&file.path())?;
         }
     }
     Ok(())
@@ -220,6 +213,10 @@ mod tests {
 
     use super::*;
 
+    fn make_folder(path: &Path) -> io::Result<()> {
+        Files::default().make_folder(path)
+    }
+
     #[test]
     fn a_second_owner_is_refused_and_told_who_owns() {
         let dir = tempfile::tempdir().unwrap();
@@ -242,10 +239,10 @@ mod tests {
     fn every_start_has_a_higher_epoch_and_no_drafts() {
         let dir = tempfile::tempdir().unwrap();
         let layout = Layout::new(dir.path());
-        assert_eq!(boot(&layout).unwrap(), 1);
+        assert_eq!(boot(&Files::default(), &layout).unwrap(), 1);
         fs::write(layout.draft(7), b"half").unwrap();
         fs::write(layout.tmp().join("notes"), b"not ours").unwrap();
-        assert_eq!(boot(&layout).unwrap(), 2);
+        assert_eq!(boot(&Files::default(), &layout).unwrap(), 2);
         assert!(!layout.draft(7).exists());
         assert!(layout.tmp().join("notes").exists());
     }
@@ -254,16 +251,19 @@ mod tests {
     fn a_damaged_count_of_starts_is_made_up_from_what_was_stored() {
         let dir = tempfile::tempdir().unwrap();
         let layout = Layout::new(dir.path());
-        boot(&layout).unwrap();
-        make_dir(&layout.shard(0xab)).unwrap();
+        boot(&Files::default(), &layout).unwrap();
+        make_folder(&layout.shard(0xab)).unwrap();
         let name = "ab0102030405060708090a0b0c0d0e0f-0000070000000007-1f4-1-0";
         fs::write(layout.shard(0xab).join(name), b"").unwrap();
         for damaged in ["", "0", "seven", "99999999999", "-1"] {
             fs::write(layout.epoch(), damaged).unwrap();
-            assert_eq!(boot(&layout).unwrap(), 8, "{damaged:?}");
+            assert_eq!(boot(&Files::default(), &layout).unwrap(), 8, "{damaged:?}");
         }
         fs::write(layout.epoch(), u32::MAX.to_string()).unwrap();
-        assert_eq!(boot(&layout).unwrap(), Serial::LAST_EPOCH);
+        assert_eq!(
+            boot(&Files::default(), &layout).unwrap(),
+            Serial::LAST_EPOCH
+        );
     }
 
     #[test]
@@ -274,10 +274,10 @@ mod tests {
         fs::write(&victim, b"theirs").unwrap();
         symlink(&victim, dir.path().join("lock")).unwrap();
         own(dir.path()).unwrap_err();
-        make_dir(layout.root()).unwrap();
+        make_folder(layout.root()).unwrap();
         for place in [layout.epoch(), layout.root().join("epoch.new")] {
             symlink(&victim, &place).unwrap();
-            boot(&layout).unwrap_err();
+            boot(&Files::default(), &layout).unwrap_err();
             fs::remove_file(place).unwrap();
         }
         assert_eq!(fs::read(&victim).unwrap(), b"theirs");
@@ -288,7 +288,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let layout = Layout::new(dir.path());
         let folder = layout.shard(0xab);
-        make_dir(&folder).unwrap();
+        make_folder(&folder).unwrap();
         let name =
             |first: &str| format!("{first}0102030405060708090a0b0c0d0e0f-0000010000000007-1f4-1-0");
         fs::write(folder.join(name("ab")), b"").unwrap();
@@ -298,7 +298,7 @@ mod tests {
         symlink("/etc/passwd", folder.join(name("ab").replace('7', "9"))).unwrap();
         let beyond = name("ab").replace("-0000010", "-ffffff0");
         fs::write(folder.join(beyond), b"never given out").unwrap();
-        let listing = list(&layout, 0xab, 1).unwrap();
+        let listing = list(&Files::default(), &layout, 0xab, 1).unwrap();
         assert_eq!(listing.names, [EntryName::parse(&name("ab")).unwrap()]);
         assert_eq!(listing.foreign, 5);
         assert_eq!(fs::read_dir(folder).unwrap().count(), 6);
@@ -330,9 +330,14 @@ mod tests {
     fn a_folder_that_is_a_link_is_not_followed() {
         let dir = tempfile::tempdir().unwrap();
         let layout = Layout::new(dir.path());
-        make_dir(&layout.entries()).unwrap();
+        make_folder(&layout.entries()).unwrap();
         symlink(dir.path(), layout.shard(0xab)).unwrap();
-        assert!(list(&layout, 0xab, 1).is_err());
-        assert!(list(&layout, 0xac, 1).unwrap().names.is_empty());
+        assert!(list(&Files::default(), &layout, 0xab, 1).is_err());
+        assert!(
+            list(&Files::default(), &layout, 0xac, 1)
+                .unwrap()
+                .names
+                .is_empty()
+        );
     }
 }

@@ -1,17 +1,17 @@
 //! An entry opened: its footer read and held against everything else that is known of it.
 
-use std::fs::{File, OpenOptions};
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use rustix::fs::OFlags;
 
 use super::checksum::Table;
 use super::entry::{Footer, TRAILER, footer_length};
 use super::fault::Fault;
+use super::files::Files;
 use super::layout::EntryName;
+use super::reader::Handle;
 use crate::artifact::{KeyDigest, Meta};
 
 /// Most footers are smaller than this, so one read at the file's end usually is enough.
@@ -19,7 +19,7 @@ const LIKELY_FOOTER: usize = 4096;
 
 /// An entry whose footer agrees with its name, the key that was asked for and the file's length.
 pub(super) struct Opened {
-    pub(super) file: File,
+    pub(super) handle: Handle,
     pub(super) meta: Arc<Meta>,
     pub(super) table: Table,
 }
@@ -28,21 +28,22 @@ pub(super) struct Opened {
 
 impl Opened {
     /// Opens the file at `path`, which the index knows as `name` and the request as `key`.
-    pub(super) fn open(path: &Path, name: &EntryName, key: &KeyDigest) -> Result<Self, Fault> {
-        // Neither a link is followed nor a pipe waited for, should somebody have put one there.
-        let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits();
-        let file = OpenOptions::new()
-            .read(true)
-            .custom_flags(flags.cast_signed())
-            .open(path)?;
-        let found = file.metadata()?;
+    pub(super) fn open(
+        files: &Files,
+        path: &Path,
+        name: &EntryName,
+        key: &KeyDigest,
+    ) -> Result<Self, Fault> {
+        let file = files.open(path)?;
+        let found = files.status(&file)?;
         if !found.is_file() {
             return Err(Fault::Missing);
         }
         if found.len() != name.length {
             return Err(Fault::Corrupt("its length is not the one in its name"));
         }
-        let footer = read_footer(&file, name.length)?;
+        let handle = Handle::new(files.clone(), file, Some(name.length));
+        let footer = read_footer(&handle, name.length)?;
         let decoded = Footer::decode(&footer).ok_or(Fault::Corrupt("its footer is damaged"))?;
         let body_end = name.length - footer.len() as u64;
         if decoded.key != *key || decoded.name(name.length) != *name {
@@ -52,7 +53,7 @@ impl Opened {
             return Err(Fault::Corrupt("its footer tells another length"));
         }
         Ok(Self {
-            file,
+            handle,
             meta: Arc::new(decoded.meta),
             table: decoded.table,
         })
@@ -62,7 +63,7 @@ impl Opened {
     pub(super) fn read_whole(&self) -> Result<Bytes, Fault> {
         let length = usize::try_from(self.meta.size).map_err(|_| DAMAGED_BODY)?;
         let mut body = vec![0; length];
-        self.file.read_exact_at(&mut body, 0)?;
+        self.handle.read_at(&mut body, 0)?;
         if !self.table.is_intact(0, &body) {
             return Err(DAMAGED_BODY);
         }
@@ -77,7 +78,7 @@ impl Opened {
         while offset < self.meta.size {
             let left = usize::try_from(self.meta.size - offset).unwrap_or(usize::MAX);
             let (now, _) = buffer.split_at_mut(left.min(block));
-            self.file.read_exact_at(now, offset)?;
+            self.handle.read_at(now, offset)?;
             if !self.table.is_intact(offset, now) {
                 return Err(DAMAGED_BODY);
             }
@@ -89,8 +90,8 @@ impl Opened {
 
 const DAMAGED_BODY: Fault = Fault::Corrupt("its body is damaged");
 
-fn read_footer(file: &File, length: u64) -> Result<Vec<u8>, Fault> {
-    let likely = tail(file, length, LIKELY_FOOTER)?;
+fn read_footer(handle: &Handle, length: u64) -> Result<Vec<u8>, Fault> {
+    let likely = tail(handle, length, LIKELY_FOOTER)?;
     let trailer = likely.last_chunk::<TRAILER>();
     let wanted = trailer
         .and_then(|trailer| footer_length(trailer))
@@ -98,13 +99,13 @@ fn read_footer(file: &File, length: u64) -> Result<Vec<u8>, Fault> {
         .ok_or(Fault::Corrupt("it has no footer"))?;
     match likely.len().checked_sub(wanted) {
         Some(before) => Ok(likely.split_at(before).1.to_vec()),
-        None => tail(file, length, wanted),
+        None => Ok(tail(handle, length, wanted)?),
     }
 }
 
-fn tail(file: &File, length: u64, wanted: usize) -> Result<Vec<u8>, Fault> {
+fn tail(handle: &Handle, length: u64, wanted: usize) -> io::Result<Vec<u8>> {
     let wanted = usize::try_from(length).map_or(wanted, |length| length.min(wanted));
     let mut bytes = vec![0; wanted];
-    file.read_exact_at(&mut bytes, length - wanted as u64)?;
+    handle.read_at(&mut bytes, length - wanted as u64)?;
     Ok(bytes)
 }

@@ -9,6 +9,7 @@ use parking_lot::Mutex;
 use tokio::time::{Duration, Instant};
 
 use super::Disk;
+use super::files::Files;
 use super::index::{Shortage, footprint};
 use crate::artifact::Bypass;
 use crate::metrics::Eviction;
@@ -130,12 +131,12 @@ impl Free {
     }
 
     /// How many bytes are missing before `bytes` may be taken.
-    fn short_by(&self, folder: &Path, bytes: u64) -> u64 {
+    fn short_by(&self, files: &Files, folder: &Path, bytes: u64) -> u64 {
         let mut known = self.known.lock();
         let is_fresh = |known: &Known| known.at.elapsed() < FREE_FOR && known.taken < FREE_BYTES;
         if !known.as_ref().is_some_and(is_fresh) {
             // A file system that does not answer is found out by the next write.
-            let Ok(found) = rustix::fs::statvfs(folder) else {
+            let Ok(found) = files.space(folder) else {
                 return 0;
             };
             // Those that do not count their files say that they have none at all.
@@ -202,7 +203,7 @@ impl Disk {
     fn make_room(&self, held: u64, bytes: u64) -> Result<(), Bypass> {
         self.tell_touches();
         loop {
-            let short = self.free.short_by(self.layout.root(), bytes);
+            let short = self.free.short_by(&self.files, self.layout.root(), bytes);
             let candidate = {
                 let mut index = self.index.lock();
                 if short == 0 && !self.free.owes() {

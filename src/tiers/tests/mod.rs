@@ -2,6 +2,7 @@
 //! these tests unless they say so.
 
 mod drafts;
+mod every_call;
 mod faults;
 mod reads;
 mod room;
@@ -28,6 +29,7 @@ struct House {
     dir: tempfile::TempDir,
     config: config::Tier,
     metrics: Arc<Metrics>,
+    files: Files,
     tiers: Tiers,
 }
 
@@ -78,9 +80,9 @@ fn bytes(length: u64, seed: u8) -> Bytes {
         .into()
 }
 
-fn open(config: &config::Tier, dir: &Path, metrics: &Arc<Metrics>) -> Tiers {
+fn open(config: &config::Tier, dir: &Path, metrics: &Arc<Metrics>, files: &Files) -> Tiers {
     Tiers {
-        shared: Shared::open(config, dir, metrics).unwrap(),
+        shared: Shared::open(config, dir, metrics, files.clone()).unwrap(),
     }
 }
 
@@ -88,13 +90,19 @@ fn open(config: &config::Tier, dir: &Path, metrics: &Arc<Metrics>) -> Tiers {
 
 impl House {
     fn with(config: config::Tier) -> Self {
+        Self::watched(config, Files::default())
+    }
+
+    /// A house whose file calls all go through `files`, also after a restart.
+    fn watched(config: config::Tier, files: Files) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let metrics = Arc::new(Metrics::new().unwrap());
-        let tiers = open(&config, dir.path(), &metrics);
+        let tiers = open(&config, dir.path(), &metrics, &files);
         Self {
             dir,
             config,
             metrics,
+            files,
             tiers,
         }
     }
@@ -108,14 +116,16 @@ impl House {
             dir,
             config,
             metrics,
+            files,
             tiers,
         } = self;
         drop(tiers);
-        let tiers = open(&config, dir.path(), &metrics);
+        let tiers = open(&config, dir.path(), &metrics, &files);
         Self {
             dir,
             config,
             metrics,
+            files,
             tiers,
         }
     }

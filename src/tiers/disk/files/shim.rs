@@ -1,0 +1,52 @@
+//! What a test may do at a file call: look at it, refuse it, wait.
+
+use std::fmt;
+use std::fs::File;
+use std::io;
+use std::sync::Arc;
+
+use super::{Call, Files};
+
+/// Stands between the tier and its files.
+pub(in crate::tiers) trait Watch: Send + Sync {
+    /// Called before each file call; an error is the call's.
+    fn before(&self, call: &Call<'_>) -> io::Result<()>;
+
+    /// Called with each file that was made.
+    fn made(&self, _call: &Call<'_>, _file: &File) {}
+}
+
+/// A watch, shared.
+#[derive(Clone)]
+pub(super) struct Shim(Arc<dyn Watch>);
+
+// === impl Shim ===
+
+impl fmt::Debug for Shim {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Shim")
+    }
+}
+
+// === impl Files ===
+
+impl Files {
+    /// The way to the files past `watch`.
+    pub(in crate::tiers) fn watched(watch: Arc<dyn Watch>) -> Self {
+        Self {
+            shim: Some(Shim(watch)),
+        }
+    }
+
+    pub(super) fn before(&self, call: &Call<'_>) -> io::Result<()> {
+        self.shim
+            .as_ref()
+            .map_or(Ok(()), |shim| shim.0.before(call))
+    }
+
+    pub(super) fn made(&self, call: &Call<'_>, file: &File) {
+        if let Some(shim) = &self.shim {
+            shim.0.made(call, file);
+        }
+    }
+}
