@@ -18,6 +18,10 @@ test:
 model cases="10000":
     PROPTEST_CASES={{ cases }} cargo test --test model
 
+# kill -9 under traffic and what is found afterwards, for longer than usual
+kill rounds="300":
+    KILL_ROUNDS={{ rounds }} cargo test --test it killed -- --nocapture
+
 # The real turbo client from npm, directly and through Larder
 turbo:
     cargo test --test turbo

@@ -16,6 +16,7 @@ mod framing;
 mod get;
 mod harness;
 mod head;
+mod killed;
 mod large;
 mod life;
 mod limits;

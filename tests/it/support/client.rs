@@ -91,6 +91,8 @@ impl Client {
     pub async fn send_head(&mut self, request: &Request) {
         if self.connection.is_none() {
             let stream = TcpStream::connect(self.address).await.ok();
+            // What is sent step by step must not wait for the answer to the step before.
+            let stream = stream.inspect(|stream| stream.set_nodelay(true).expect("an option"));
             self.connection = stream.map(BufReader::new);
         }
         request.method.clone_into(&mut self.method);

@@ -88,6 +88,15 @@ impl Setup {
         larder
     }
 
+    /// Starts the proxy and kills it as soon as it listens.
+    pub async fn start_and_kill(self) {
+        let config = self.write();
+        let mut process = self.spawn(&["serve", "--config", &config]);
+        process.port().await;
+        process.kill();
+        process.exit().await;
+    }
+
     /// Runs a command to its end; `{config}` stands for the configuration's path.
     pub async fn run(&self, arguments: &[&str]) -> Exit {
         let config = self.write();

@@ -165,6 +165,11 @@ impl Origin {
         self.shared.seen.borrow().clone()
     }
 
+    /// Forgets every request; only while [stopped](Self::stop), for each connection adds to its own.
+    pub fn forget_requests(&self) {
+        self.shared.seen.send_modify(Vec::clear);
+    }
+
     /// How often an artifact was fetched.
     pub fn gets(&self, hash: &str) -> usize {
         self.seen("GET", hash).len()
