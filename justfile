@@ -49,6 +49,19 @@ memory:
     cargo build --release
     bash benches/memory
 
+# What N artifacts cost a start: to listening, to a hit in an unread folder, to the end of the scan, in memory
+entries n="1000000" dir="target":
+    cargo build --release
+    bash benches/entries {{ n }} {{ dir }}
+
+# What landing a small artifact costs, beside writing and renaming the same bytes
+commit-cost *dir:
+    cargo bench --bench commit -- {{ dir }}
+
+# How fast one core makes checksums: ours, and what it might have been
+checksums:
+    cargo bench --bench checksums
+
 # The main job on this machine with nothing else installed
 demo:
     cargo run --release -- demo
