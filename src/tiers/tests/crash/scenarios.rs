@@ -1,0 +1,175 @@
+//! What the tier does, and where it may be cut.
+
+use super::super::*;
+use super::survives;
+
+/// Two pages and a footer, with which the third begins before the body has ended …
+const ASTRIDE: u64 = 2 * 4096 - 50;
+/// … and two pages with the footer in a third.
+const ON_PAGES: u64 = 2 * 4096;
+/// One page with the footer.
+const TINY: u64 = 300;
+
+fn roomy() -> config::Tier {
+    config(0, 64 * MIB)
+}
+
+#[test]
+fn a_crash_in_a_first_upload_leaves_all_of_it_or_nothing() {
+    survives("first upload", roomy(), async |tale| {
+        tale.start();
+        tale.upload("b", "still", TINY).await;
+        tale.record();
+        tale.upload("a", "new", ASTRIDE).await;
+    });
+}
+
+#[test]
+fn a_crash_in_a_first_upload_through_a_draft_leaves_all_of_it_or_nothing() {
+    survives("first upload, draft", roomy(), async |tale| {
+        tale.start();
+        tale.upload("b", "still", TINY).await;
+        tale.record();
+        tale.upload_in_pieces("a", "new", &[5000, 192, 2950]).await;
+    });
+}
+
+#[test]
+fn a_crash_in_a_replacement_leaves_the_old_the_new_or_nothing() {
+    survives("upload over an old entry", roomy(), async |tale| {
+        tale.start();
+        tale.upload("b", "still", TINY).await;
+        tale.upload("a", "old", ON_PAGES).await;
+        tale.record();
+        tale.upload("a", "new", ON_PAGES).await;
+    });
+    survives("draft over an old entry", roomy(), async |tale| {
+        tale.start();
+        tale.upload("a", "old", ASTRIDE).await;
+        tale.record();
+        tale.upload_in_pieces("a", "new", &[4096, 4046]).await;
+    });
+}
+
+#[test]
+fn a_crash_in_two_replacements_leaves_one_of_the_three_or_nothing() {
+    survives("two uploads over an old entry", roomy(), async |tale| {
+        tale.start();
+        tale.upload("a", "old", TINY).await;
+        tale.record();
+        tale.upload("a", "new", ON_PAGES).await;
+        tale.upload("a", "newer", ON_PAGES).await;
+    });
+}
+
+#[test]
+fn a_forgotten_key_comes_back_only_where_power_was_lost() {
+    survives("forget", roomy(), async |tale| {
+        tale.start();
+        tale.upload("b", "still", TINY).await;
+        tale.upload("a", "old", ON_PAGES).await;
+        tale.record();
+        tale.forget("a").await;
+    });
+    survives("upload, forget, upload", roomy(), async |tale| {
+        tale.start();
+        tale.upload("a", "old", TINY).await;
+        tale.record();
+        tale.upload("a", "new", TINY).await;
+        tale.forget("a").await;
+        tale.upload("a", "newer", TINY).await;
+    });
+}
+
+#[test]
+fn a_crash_in_an_eviction_leaves_whole_entries_of_both_keys() {
+    survives("eviction", config(0, 24 * KIB), async |tale| {
+        tale.start();
+        tale.upload("a", "old", ON_PAGES).await;
+        tale.upload("b", "still", TINY).await;
+        tale.record();
+        tale.begin("a", None);
+        tale.upload("c", "new", ON_PAGES).await;
+        tale.end_with("a", None);
+    });
+}
+
+#[test]
+fn a_crash_in_a_quarantine_brings_no_damaged_entry_back() {
+    survives("quarantine, then an upload", roomy(), async |tale| {
+        tale.start();
+        tale.upload("b", "still", TINY).await;
+        tale.upload("a", "damaged", ON_PAGES).await;
+        tear(&tale.entry("a").await);
+        tale.start();
+        tale.end_with("a", None);
+        tale.record();
+        tale.miss("a").await;
+        tale.upload("a", "new", ON_PAGES).await;
+    });
+}
+
+#[test]
+fn a_crash_while_a_crash_is_mended_leaves_whole_entries() {
+    survives("torn over old, mended", roomy(), async |tale| {
+        tale.start();
+        tale.upload("a", "old", ON_PAGES).await;
+        let old = tale.entry("a").await;
+        let saved = fs::read(&old).unwrap();
+        tale.upload("a", "torn", ON_PAGES).await;
+        tear(&tale.entry("a").await);
+        // As a loss of power left it.
+        fs::write(&old, saved).unwrap();
+        fs::write(tale.path("v1/tmp/0000000000000007.draft"), b"half").unwrap();
+        tale.end_with("a", None);
+        tale.record();
+        // Its removal may be lost, as any.
+        tale.begin("a", Some("old"));
+        tale.end_with("a", None);
+        tale.start();
+        tale.miss("a").await;
+        tale.upload("a", "new", TINY).await;
+    });
+}
+
+#[test]
+fn a_crash_in_the_first_starts_leaves_whole_entries_below_the_next_serials() {
+    survives(
+        "first start, upload, start, upload",
+        roomy(),
+        async |tale| {
+            tale.record();
+            tale.end_with("a", None);
+            tale.start();
+            tale.upload("a", "one", TINY).await;
+            tale.start();
+            tale.upload("a", "two", TINY).await;
+        },
+    );
+}
+
+#[test]
+fn a_crash_in_later_starts_leaves_whole_entries_below_the_next_serials() {
+    survives(
+        "later start, upload, start, upload",
+        roomy(),
+        async |tale| {
+            tale.start();
+            tale.upload("b", "still", TINY).await;
+            tale.upload("a", "old", TINY).await;
+            fs::write(tale.path("v1/tmp/0000000000000000.draft"), b"half").unwrap();
+            tale.record();
+            tale.start();
+            tale.upload("a", "new", ON_PAGES).await;
+            tale.start();
+            tale.upload("a", "newer", TINY).await;
+        },
+    );
+}
+
+/// Puts zeros in the place of a file's second page.
+fn tear(path: &Path) {
+    let mut bytes = fs::read(path).unwrap();
+    bytes[4096..8192].fill(0);
+    fs::write(path, bytes).unwrap();
+}
