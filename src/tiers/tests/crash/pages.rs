@@ -3,8 +3,7 @@
 use std::collections::{BTreeSet, HashSet};
 use std::sync::{Arc, OnceLock};
 
-use super::journal::{Content, overlay};
-use super::states::PAGE;
+use super::image::{Content, PAGE, overlay};
 
 /// Combinations of a file's pages under one length; where there are more, most pages are alike.
 const MOST_COMBINED: usize = 4096;

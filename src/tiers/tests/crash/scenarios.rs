@@ -1,14 +1,20 @@
 //! What the tier does, and where it may be cut.
 
 use super::super::*;
-use super::survives;
+use super::{extra, survives};
 
-/// Two pages and a footer, with which the third begins before the body has ended …
-const ASTRIDE: u64 = 2 * 4096 - 50;
-/// … and two pages with the footer in a third.
-const ON_PAGES: u64 = 2 * 4096;
 /// One page with the footer.
 const TINY: u64 = 300;
+
+/// Whole pages, with the footer in one of its own.
+fn on_pages() -> u64 {
+    2 * 4096 + extra()
+}
+
+/// A little less, so that the footer lies across the end of a page.
+fn astride() -> u64 {
+    on_pages() - 50
+}
 
 fn roomy() -> config::Tier {
     config(0, 64 * MIB)
@@ -20,7 +26,7 @@ fn a_crash_in_a_first_upload_leaves_all_of_it_or_nothing() {
         tale.start();
         tale.upload("b", "still", TINY).await;
         tale.record();
-        tale.upload("a", "new", ASTRIDE).await;
+        tale.upload("a", "new", astride()).await;
     });
 }
 
@@ -30,7 +36,9 @@ fn a_crash_in_a_first_upload_through_a_draft_leaves_all_of_it_or_nothing() {
         tale.start();
         tale.upload("b", "still", TINY).await;
         tale.record();
-        tale.upload_in_pieces("a", "new", &[5000, 192, 2950]).await;
+        let longer = usize::try_from(extra()).unwrap();
+        tale.upload_in_pieces("a", "new", &[5000, 192, 2950 + longer])
+            .await;
     });
 }
 
@@ -39,15 +47,17 @@ fn a_crash_in_a_replacement_leaves_the_old_the_new_or_nothing() {
     survives("upload over an old entry", roomy(), async |tale| {
         tale.start();
         tale.upload("b", "still", TINY).await;
-        tale.upload("a", "old", ON_PAGES).await;
+        tale.upload("a", "old", on_pages()).await;
         tale.record();
-        tale.upload("a", "new", ON_PAGES).await;
+        tale.upload("a", "new", on_pages()).await;
     });
     survives("draft over an old entry", roomy(), async |tale| {
         tale.start();
-        tale.upload("a", "old", ASTRIDE).await;
+        tale.upload("a", "old", astride()).await;
         tale.record();
-        tale.upload_in_pieces("a", "new", &[4096, 4046]).await;
+        let longer = usize::try_from(extra()).unwrap();
+        tale.upload_in_pieces("a", "new", &[4096, 4046 + longer])
+            .await;
     });
 }
 
@@ -57,8 +67,8 @@ fn a_crash_in_two_replacements_leaves_one_of_the_three_or_nothing() {
         tale.start();
         tale.upload("a", "old", TINY).await;
         tale.record();
-        tale.upload("a", "new", ON_PAGES).await;
-        tale.upload("a", "newer", ON_PAGES).await;
+        tale.upload("a", "new", on_pages()).await;
+        tale.upload("a", "newer", on_pages()).await;
     });
 }
 
@@ -67,7 +77,7 @@ fn a_forgotten_key_comes_back_only_where_power_was_lost() {
     survives("forget", roomy(), async |tale| {
         tale.start();
         tale.upload("b", "still", TINY).await;
-        tale.upload("a", "old", ON_PAGES).await;
+        tale.upload("a", "old", on_pages()).await;
         tale.record();
         tale.forget("a").await;
     });
@@ -83,15 +93,19 @@ fn a_forgotten_key_comes_back_only_where_power_was_lost() {
 
 #[test]
 fn a_crash_in_an_eviction_leaves_whole_entries_of_both_keys() {
-    survives("eviction", config(0, 24 * KIB), async |tale| {
-        tale.start();
-        tale.upload("a", "old", ON_PAGES).await;
-        tale.upload("b", "still", TINY).await;
-        tale.record();
-        tale.begin("a", None);
-        tale.upload("c", "new", ON_PAGES).await;
-        tale.end_with("a", None);
-    });
+    survives(
+        "eviction",
+        config(0, 24 * KIB + extra() * 3 / 2),
+        async |tale| {
+            tale.start();
+            tale.upload("a", "old", on_pages()).await;
+            tale.upload("b", "still", TINY).await;
+            tale.record();
+            tale.begin("a", None);
+            tale.upload("c", "new", on_pages()).await;
+            tale.end_with("a", None);
+        },
+    );
 }
 
 #[test]
@@ -99,13 +113,13 @@ fn a_crash_in_a_quarantine_brings_no_damaged_entry_back() {
     survives("quarantine, then an upload", roomy(), async |tale| {
         tale.start();
         tale.upload("b", "still", TINY).await;
-        tale.upload("a", "damaged", ON_PAGES).await;
+        tale.upload("a", "damaged", on_pages()).await;
         tear(&tale.entry("a").await);
         tale.start();
         tale.end_with("a", None);
         tale.record();
         tale.miss("a").await;
-        tale.upload("a", "new", ON_PAGES).await;
+        tale.upload("a", "new", on_pages()).await;
     });
 }
 
@@ -113,10 +127,10 @@ fn a_crash_in_a_quarantine_brings_no_damaged_entry_back() {
 fn a_crash_while_a_crash_is_mended_leaves_whole_entries() {
     survives("torn over old, mended", roomy(), async |tale| {
         tale.start();
-        tale.upload("a", "old", ON_PAGES).await;
+        tale.upload("a", "old", on_pages()).await;
         let old = tale.entry("a").await;
         let saved = fs::read(&old).unwrap();
-        tale.upload("a", "torn", ON_PAGES).await;
+        tale.upload("a", "torn", on_pages()).await;
         tear(&tale.entry("a").await);
         // As a loss of power left it.
         fs::write(&old, saved).unwrap();
@@ -160,7 +174,7 @@ fn a_crash_in_later_starts_leaves_whole_entries_below_the_next_serials() {
             fs::write(tale.path("v1/tmp/0000000000000000.draft"), b"half").unwrap();
             tale.record();
             tale.start();
-            tale.upload("a", "new", ON_PAGES).await;
+            tale.upload("a", "new", on_pages()).await;
             tale.start();
             tale.upload("a", "newer", TINY).await;
         },

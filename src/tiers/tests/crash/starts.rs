@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::super::*;
+use super::journal::Step;
 use super::states::State;
 use super::tale::{Story, Version};
 
@@ -27,10 +28,24 @@ impl Yard {
     }
 
     /// Starts the tier on `state`; says what should not be.
-    pub(super) async fn try_out(&self, story: &Story, state: &State) -> Result<(), String> {
+    ///
+    /// Bodies are read in one piece, or else first checked and then sent frame by frame.
+    pub(super) async fn try_out(
+        &self,
+        story: &Story,
+        state: &State,
+        in_one_piece: bool,
+    ) -> Result<(), String> {
         self.lay_out(state);
         let tiers = self.start()?;
+        let disk = tiers.shared.disk.as_ref().unwrap();
+        let rights = disk.whole_reads.available_permits();
+        let taken = if in_one_piece { 0 } else { rights };
+        let taken = disk
+            .whole_reads
+            .try_acquire_many(u32::try_from(taken).unwrap());
         self.looks_up(&tiers, story, state).await?;
+        drop(taken);
         let changed = changed(story);
         for hash in &changed {
             takes_another(&tiers, hash, state).await?;
@@ -106,7 +121,7 @@ fn must(holds: bool, what: &str) -> Result<(), String> {
 /// The keys that something was done to.
 fn changed(story: &Story) -> BTreeSet<&'static str> {
     let steps = story.recording.steps.iter();
-    steps.filter_map(|step| step.changed_key()).collect()
+    steps.filter_map(Step::changed_key).collect()
 }
 
 /// What is uploaded after the crash.

@@ -7,17 +7,12 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::journal::{Content, FileId, Image, Node, Recording, Step, cuts};
-use super::pages::Pages;
-
-/// What reaches a disk whole or not at all.
-pub(super) const PAGE: usize = 4096;
-/// Combinations of the files behind one choice of names; where there are more, all but one file are
-/// plain.
-const MOST_COMBINED: usize = 40_000;
+use super::histories::Histories;
+use super::image::{Content, FileId, Image, Node};
+use super::journal::{Recording, Step, cuts};
 
 /// How it ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -27,15 +22,6 @@ pub(super) enum Crash {
     Ordered,
     /// Power is lost, each name was written or not.
     Unordered,
-}
-
-/// How many states.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Extent {
-    /// Of several files that were not synced one at a time is in every state, the others are whole,
-    /// empty or zeros; so is what nobody reads, a draft.
-    Some,
-    All,
 }
 
 /// What each key may be found as; `None` is a miss.
@@ -51,31 +37,36 @@ pub(super) struct State {
 
 /// All different states, with their number for each way to crash; one that is reached in several
 /// ways is listed once.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct States {
+    /// Combinations of the files behind one choice of names that are still listed whole. Where there
+    /// are more, one file at a time is in every state, the others are whole, empty or zeros.
+    most_combined: usize,
     pub(super) list: Vec<State>,
     pub(super) counts: BTreeMap<Crash, usize>,
     listed: HashSet<u64>,
     counted: HashSet<(Crash, u64)>,
 }
 
-/// What names and files may be on the disk at one moment.
-struct Histories {
-    names: BTreeMap<PathBuf, Vec<Option<Node>>>,
-    /// All names after each step since the last that was synced.
-    ordered: Vec<BTreeMap<PathBuf, Node>>,
-    files: BTreeMap<FileId, Pages>,
-}
-
 // === impl States ===
 
 impl States {
     /// The states of `recording`, before which the keys were found as `known`.
-    pub(super) fn of(recording: &Recording, known: &Allowed, extent: Extent) -> Self {
-        let mut states = Self::default();
+    pub(super) fn of(recording: &Recording, known: &Allowed, most_combined: usize) -> Self {
+        let mut states = Self::none(most_combined);
         states.killed(recording, known.clone());
-        states.powerless(recording, known.clone(), extent);
+        states.powerless(recording, known.clone());
         states
+    }
+
+    fn none(most_combined: usize) -> Self {
+        Self {
+            most_combined,
+            list: Vec::new(),
+            counts: BTreeMap::new(),
+            listed: HashSet::new(),
+            counted: HashSet::new(),
+        }
     }
 
     fn killed(&mut self, recording: &Recording, mut known: Allowed) {
@@ -85,7 +76,8 @@ impl States {
         for step in &recording.steps {
             match step {
                 Step::Begun(key, version) => {
-                    known.entry(key).or_default().extend([*version, None]);
+                    // Whatever the moment, a killed process takes nothing with it.
+                    known.entry(key).or_default().insert(*version);
                     allowed = Arc::new(known.clone());
                 }
                 Step::Ended(key, version) => {
@@ -106,28 +98,28 @@ impl States {
         }
     }
 
-    fn powerless(&mut self, recording: &Recording, mut known: Allowed, extent: Extent) {
+    fn powerless(&mut self, recording: &Recording, mut known: Allowed) {
         let mut histories = Histories::new(&recording.before);
         for step in &recording.steps {
             // What may be on the disk only grows until something is synced.
             if matches!(step, Step::Sync(_) | Step::SyncFolder(_)) {
-                self.lost(&histories, &known, extent);
+                self.lost(&histories, &known);
             }
             if let Step::Begun(key, version) = step {
                 known.entry(key).or_default().extend([*version, None]);
             }
             histories.draw(step);
         }
-        self.lost(&histories, &known, extent);
+        self.lost(&histories, &known);
     }
 
-    fn lost(&mut self, histories: &Histories, known: &Allowed, extent: Extent) {
+    fn lost(&mut self, histories: &Histories, known: &Allowed) {
         let allowed = Arc::new(known.clone());
         for names in histories.ordered.iter().cloned() {
-            self.fill(Crash::Ordered, names, histories, &allowed, extent);
+            self.fill(Crash::Ordered, names, histories, &allowed);
         }
         for names in histories.unordered() {
-            self.fill(Crash::Unordered, names, histories, &allowed, extent);
+            self.fill(Crash::Unordered, names, histories, &allowed);
         }
     }
 
@@ -138,37 +130,34 @@ impl States {
         names: BTreeMap<PathBuf, Node>,
         histories: &Histories,
         allowed: &Arc<Allowed>,
-        extent: Extent,
     ) {
         let empty = Image {
             names,
             ..Image::default()
         };
         let empty = empty.pruned();
-        let named = empty.named();
+        let ids = empty.named();
         let of = |id: &FileId| &histories.files[id];
-        let combined = named
+        let combined = ids
             .iter()
             .map(|id| of(id).all().len())
             .fold(1, usize::saturating_mul);
-        let combinations = if extent == Extent::All && combined <= MOST_COMBINED {
-            product(&named, |id| of(id).all())
+        let combinations = if combined <= self.most_combined {
+            product(&ids, |id| of(id).all())
         } else {
-            let is_read = |id: &&FileId| empty.is_read(**id);
-            let mut combinations = product(&named, |id| of(id).plain());
-            for focus in named.iter().filter(is_read) {
-                combinations.extend(product(&named, |id| {
+            let around = |focus: &FileId| {
+                product(&ids, |id| {
                     if id == focus {
                         of(id).all()
                     } else {
                         of(id).plain()
                     }
-                }));
-            }
-            combinations
+                })
+            };
+            ids.iter().flat_map(around).collect()
         };
         for contents in combinations {
-            let files = named.iter().copied().zip(contents).collect();
+            let files = ids.iter().copied().zip(contents).collect();
             let image = Image {
                 names: empty.names.clone(),
                 files,
@@ -217,96 +206,150 @@ fn product<'a>(
     })
 }
 
-// === impl Histories ===
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-impl Histories {
-    fn new(durable: &Image) -> Self {
-        let nodes = durable.names.iter();
-        let contents = durable.files.iter();
-        Self {
-            names: nodes
-                .map(|(path, node)| (path.clone(), vec![Some(*node)]))
-                .collect(),
-            ordered: vec![durable.names.clone()],
-            files: contents
-                .map(|(id, content)| (*id, Pages::durable(&content.bytes)))
-                .collect(),
-        }
+    fn path(text: &str) -> PathBuf {
+        PathBuf::from(text)
     }
 
-    fn draw(&mut self, step: &Step) {
-        match step {
-            Step::MakeFolder(path) => self.name(&[(path, Some(Node::Folder))]),
-            Step::Create(path, id) => {
-                self.files.insert(*id, Pages::durable(b""));
-                self.name(&[(path, Some(Node::File(*id)))]);
-            }
-            Step::Rename(from, to) => {
-                let node = self.names.get(from).and_then(|was| *was.last()?);
-                self.name(&[(to, node), (from, None)]);
-            }
-            Step::Remove(path) => self.name(&[(path, None)]),
-            Step::Empty(id) => self.file(*id, Pages::empty),
-            Step::Write(id, offset, bytes, _) => {
-                self.file(*id, |pages| pages.write(*offset, bytes));
-            }
-            Step::Sync(id) => self.file(*id, Pages::sync),
-            Step::SyncFolder(folder) => self.sync_folder(folder),
-            Step::Begun(..) | Step::Ended(..) => {}
+    /// Every state of `steps` on a directory with `old`, a line each: what the names hold, where a
+    /// page of zeros is a zero.
+    fn states(crash: Crash, steps: &[Step]) -> BTreeSet<String> {
+        let old = Image {
+            names: BTreeMap::from([(path("old"), Node::File(0))]),
+            files: BTreeMap::from([(0, Content::new(b"was".to_vec()))]),
+        };
+        let recording = Recording::of(old, steps);
+        let mut states = States::none(100);
+        if crash == Crash::Kill {
+            states.killed(&recording, Allowed::new());
+        } else {
+            states.powerless(&recording, Allowed::new());
         }
+        // What an order allows, no order does too.
+        let of_crash = states.list.iter();
+        let of_crash = of_crash.filter(|state| state.crash <= crash);
+        of_crash.map(|state| line(&state.image)).collect()
     }
 
-    fn file(&mut self, id: FileId, change: impl FnOnce(&mut Pages)) {
-        if let Some(pages) = self.files.get_mut(&id) {
-            change(pages);
-        }
-    }
-
-    fn name(&mut self, changes: &[(&PathBuf, Option<Node>)]) {
-        let mut now = self.ordered.last().cloned().unwrap_or_default();
-        for (path, node) in changes {
-            match node {
-                Some(node) => drop(now.insert((*path).clone(), *node)),
-                None => drop(now.remove(*path)),
+    fn line(image: &Image) -> String {
+        let names = image.names.iter().map(|(name, node)| match node {
+            Node::Folder => format!("{}/", name.display()),
+            Node::File(id) => {
+                let text = String::from_utf8(image.files[id].bytes.clone()).unwrap();
+                format!("{}={}", name.display(), text.replace('\0', "0"))
             }
-            let was = self.names.entry((*path).clone());
-            was.or_insert_with(|| vec![None]).push(*node);
-        }
-        self.ordered.push(now);
-    }
-
-    /// A journal has written everything before by then; without one only this folder's names.
-    fn sync_folder(&mut self, folder: &Path) {
-        self.ordered.drain(..self.ordered.len() - 1);
-        for (path, was) in &mut self.names {
-            if path.parent() == Some(folder) {
-                was.drain(..was.len() - 1);
-            }
-        }
-    }
-
-    fn unordered(&self) -> Vec<BTreeMap<PathBuf, Node>> {
-        let mut all = vec![BTreeMap::new()];
-        for (path, was) in &self.names {
-            let was: BTreeSet<_> = was.iter().copied().collect();
-            let with = |names: &BTreeMap<PathBuf, Node>, node: Option<Node>| {
-                let mut names = names.clone();
-                names.extend(node.map(|node| (path.clone(), node)));
-                names
-            };
-            all = all
-                .iter()
-                .flat_map(|names| was.iter().map(move |node| with(names, *node)))
-                .collect();
-        }
-        let pruned = all.into_iter().map(|names| {
-            let image = Image {
-                names,
-                ..Image::default()
-            };
-            image.pruned().names
         });
-        let different: BTreeSet<_> = pruned.collect();
-        different.into_iter().collect()
+        names.collect::<Vec<_>>().join(" ")
+    }
+
+    fn set(lines: &[&str]) -> BTreeSet<String> {
+        lines.iter().map(|line| (*line).to_owned()).collect()
+    }
+
+    fn replacement() -> Vec<Step> {
+        vec![
+            Step::Create(path("tmp"), 1),
+            Step::Write(1, 0, b"is".to_vec(), vec![2]),
+            Step::Rename(path("tmp"), path("new")),
+            Step::Remove(path("old")),
+        ]
+    }
+
+    #[test]
+    fn a_killed_process_leaves_what_it_had_done_and_a_part_of_its_last_write() {
+        assert_eq!(
+            states(Crash::Kill, &replacement()),
+            set(&[
+                "old=was",
+                "old=was tmp=",
+                "old=was tmp=i",
+                "old=was tmp=is",
+                "new=is old=was",
+                "new=is",
+            ])
+        );
+    }
+
+    #[test]
+    fn without_power_a_renamed_file_may_be_empty_or_zeros() {
+        assert_eq!(
+            states(Crash::Ordered, &replacement()),
+            set(&[
+                "old=was",
+                "old=was tmp=",
+                "old=was tmp=00",
+                "old=was tmp=is",
+                "new= old=was",
+                "new=00 old=was",
+                "new=is old=was",
+                "new=",
+                "new=00",
+                "new=is",
+            ])
+        );
+    }
+
+    #[test]
+    fn without_order_a_removal_may_come_first_and_a_rename_be_torn() {
+        let all = states(Crash::Unordered, &replacement());
+        for unordered in ["", "tmp=is", "new=is tmp=is", "new=00 old=was tmp=00"] {
+            assert!(all.contains(unordered), "{unordered:?} of {all:?}");
+        }
+        // The old file is there or not, and so are two names of the new one, which may be three things.
+        assert_eq!(all.len(), 2 * (1 + 3 * 3));
+    }
+
+    #[test]
+    fn what_was_synced_is_there() {
+        let mut steps = replacement();
+        steps.insert(2, Step::Sync(1));
+        steps.push(Step::SyncFolder(path("")));
+        let last = [Step::Create(path("last"), 2)];
+        let all = states(Crash::Unordered, &[steps, last.to_vec()].concat());
+        assert!(all.contains("new=is") && all.contains("last= new=is"));
+        assert!(!all.contains("last="), "{all:?}");
+        assert!(!all.contains("last= old=was"), "{all:?}");
+    }
+
+    #[test]
+    fn a_name_is_there_only_with_its_folder() {
+        let steps = [
+            Step::MakeFolder(path("a")),
+            Step::Rename(path("old"), path("a/old")),
+        ];
+        assert_eq!(
+            states(Crash::Unordered, &steps),
+            set(&[
+                "",
+                "a/",
+                "a/ a/old=was",
+                "old=was",
+                "a/ old=was",
+                "a/ a/old=was old=was"
+            ])
+        );
+        assert_eq!(
+            states(Crash::Ordered, &steps),
+            set(&["old=was", "a/ old=was", "a/ a/old=was"])
+        );
+    }
+
+    #[test]
+    fn of_too_many_files_one_at_a_time_is_in_every_state() {
+        let file = |id: FileId| {
+            [
+                Step::Create(path(&id.to_string()), id),
+                Step::Write(id, 0, b"ab".to_vec(), vec![2]),
+                Step::Write(id, 2, b"cd".to_vec(), vec![2]),
+            ]
+        };
+        let recording = Recording::of(Image::default(), &[file(1), file(2)].concat());
+        let number = |most| States::of(&recording, &Allowed::new(), most).counts[&Crash::Unordered];
+        // Six a file: empty, "ab", two zeros, four, "ab" and two zeros, whole; plain are three.
+        assert_eq!(number(36), 1 + 6 + 6 + 36);
+        assert_eq!(number(35), 1 + 6 + 6 + (6 * 3 + 3 * 6 - 3 * 3));
     }
 }

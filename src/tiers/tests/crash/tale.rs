@@ -130,6 +130,9 @@ impl Tale {
 
     /// A key may come to have this version, or none …
     pub(super) fn begin(&mut self, hash: &'static str, tag: Option<&'static str>) {
+        if !self.now.contains_key(hash) {
+            self.end_with(hash, None);
+        }
         self.recorder.note(Step::Begun(hash, tag));
     }
 
