@@ -18,6 +18,10 @@ test:
 model cases="10000":
     PROPTEST_CASES={{ cases }} cargo test --test model
 
+# The disk tier started on every state that a crash may leave of longer bodies, with their number
+crash:
+    CRASH_STATES=all cargo test --lib tiers::tests::crash -- --nocapture
+
 # The real turbo client from npm, directly and through Larder
 turbo:
     cargo test --test turbo

@@ -62,6 +62,26 @@ fn a_crash_in_a_replacement_leaves_the_old_the_new_or_nothing() {
 }
 
 #[test]
+fn a_crash_in_an_upload_with_a_long_footer_leaves_all_of_it_or_nothing() {
+    survives("a footer over three pages", roomy(), async |tale| {
+        tale.start();
+        tale.upload("a", "old", TINY).await;
+        tale.record();
+        tale.upload_of_team("a", "new", 4000, 5000).await;
+    });
+}
+
+#[test]
+fn a_crash_in_two_uploads_that_overlap_leaves_one_of_the_three_or_nothing() {
+    survives("uploads in the other order", roomy(), async |tale| {
+        tale.start();
+        tale.upload("a", "old", TINY).await;
+        tale.record();
+        tale.upload_overtaken("a", ("first", "second"), on_pages());
+    });
+}
+
+#[test]
 fn a_crash_in_two_replacements_leaves_one_of_the_three_or_nothing() {
     survives("two uploads over an old entry", roomy(), async |tale| {
         tale.start();

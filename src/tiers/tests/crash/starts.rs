@@ -130,6 +130,7 @@ fn another(hash: &'static str) -> Version {
         hash,
         tag: "another",
         body: bytes(5, 0xaa),
+        team: None,
     }
 }
 
@@ -141,7 +142,9 @@ async fn takes_another(tiers: &Tiers, hash: &'static str, state: &State) -> Resu
     let disk = tiers.shared.disk.as_ref().unwrap();
     let name = disk.find(&key(hash).digest).await;
     let name = name.ok_or("an upload after it is not found")?;
-    let left = state.image.names.keys().filter_map(|path| {
+    let paths = state.image.names.keys();
+    let entries = paths.filter(|path| path.starts_with("v1/entries"));
+    let left = entries.filter_map(|path| {
         let name = path.file_name()?.to_str()?;
         disk::EntryName::parse(name)
     });
@@ -160,7 +163,7 @@ async fn version_of(
     let key = key(hash);
     let is_known = |meta: &crate::artifact::Meta| {
         let mut own = versions.iter().filter(|version| version.hash == hash);
-        own.find(|version| label(&key, version.tag) == meta.label)
+        own.find(|version| version.label() == meta.label)
     };
     let Some(found) = tiers.lookup(&key.digest).await else {
         return Ok(None);

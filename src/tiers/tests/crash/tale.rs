@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::super::*;
 use super::journal::{Recorder, Recording, Step};
 use super::states::Allowed;
+use crate::artifact::{Landed, Meta};
 
 /// One of the artifacts that a key had, whole.
 #[derive(Clone, Debug)]
@@ -12,6 +13,8 @@ pub(super) struct Version {
     pub(super) hash: &'static str,
     pub(super) tag: &'static str,
     pub(super) body: Bytes,
+    /// The team's name where it has one of an unusual length, in bytes.
+    pub(super) team: Option<usize>,
 }
 
 /// A tier at work.
@@ -35,10 +38,18 @@ pub(super) struct Story {
 // === impl Version ===
 
 impl Version {
+    pub(super) fn label(&self) -> Label {
+        let mut label = label(&key(self.hash), self.tag);
+        if let Some(length) = self.team {
+            label.team = Some("t".repeat(length));
+        }
+        label
+    }
+
     pub(super) fn landing(&self, body: LandingBody) -> Landing {
         let key = key(self.hash);
         Landing {
-            label: label(&key, self.tag),
+            label: self.label(),
             size: self.body.len() as u64,
             body,
             key,
@@ -91,9 +102,51 @@ impl Tale {
     /// Uploads a body of `size` bytes that is whole in memory.
     pub(super) async fn upload(&mut self, hash: &'static str, tag: &'static str, size: u64) {
         let version = self.version(hash, tag, size);
-        self.begin(hash, Some(tag));
-        self.tiers().publish(version.in_memory()).await.unwrap();
-        self.end_with(hash, Some(tag));
+        self.publish(version).await;
+    }
+
+    /// Uploads a body whose team has a name of `team` bytes.
+    pub(super) async fn upload_of_team(
+        &mut self,
+        hash: &'static str,
+        tag: &'static str,
+        size: u64,
+        team: usize,
+    ) {
+        let version = self.version(hash, tag, size);
+        self.versions.pop();
+        let version = Version {
+            team: Some(team),
+            ..version
+        };
+        self.versions.push(version.clone());
+        self.publish(version).await;
+    }
+
+    /// Uploads two bodies of which the one that began first lands last.
+    pub(super) fn upload_overtaken(
+        &mut self,
+        hash: &'static str,
+        (first, second): (&'static str, &'static str),
+        size: u64,
+    ) {
+        let staged = [first, second].map(|tag| {
+            let version = self.version(hash, tag, size);
+            let meta = Meta {
+                label: version.label(),
+                size,
+                landed: Landed::now(),
+            };
+            disk::Staged::write(self.disk(), &key(hash), &meta, &version.body).unwrap()
+        });
+        let [staged_first, staged_second] = staged;
+        self.begin(hash, Some(second));
+        self.disk().commit(staged_second).unwrap();
+        self.end_with(hash, Some(second));
+        self.begin(hash, None);
+        self.begin(hash, Some(first));
+        self.disk().commit(staged_first).unwrap();
+        self.end_with(hash, Some(first));
     }
 
     /// Uploads a body that comes in pieces of these lengths, more than they are being expected.
@@ -144,14 +197,24 @@ impl Tale {
 
     /// The file of the entry that a key has.
     pub(super) async fn entry(&self, hash: &str) -> PathBuf {
-        let disk = self.tiers().shared.disk.as_ref().unwrap();
-        let name = disk.find(&key(hash).digest).await.unwrap();
+        let name = self.disk().find(&key(hash).digest).await.unwrap();
         let shard = format!("v1/entries/{:02x}", name.prefix.shard());
         self.dir.path().join(shard).join(name.to_string())
     }
 
     pub(super) fn path(&self, path: &str) -> PathBuf {
         self.dir.path().join(path)
+    }
+
+    async fn publish(&mut self, version: Version) {
+        let (hash, tag) = (version.hash, version.tag);
+        self.begin(hash, Some(tag));
+        self.tiers().publish(version.in_memory()).await.unwrap();
+        self.end_with(hash, Some(tag));
+    }
+
+    fn disk(&self) -> &Arc<Disk> {
+        self.tiers().shared.disk.as_ref().unwrap()
     }
 
     fn tiers(&self) -> &Tiers {
@@ -164,6 +227,7 @@ impl Tale {
             hash,
             tag,
             body: bytes(size, seed),
+            team: None,
         };
         self.versions.push(version.clone());
         version
