@@ -77,7 +77,7 @@ fn a_crash_in_two_uploads_that_overlap_leaves_one_of_the_three_or_nothing() {
         tale.start();
         tale.upload("a", "old", TINY).await;
         tale.record();
-        tale.upload_overtaken("a", ("first", "second"), on_pages());
+        tale.upload_overtaken("a", ("first", "second"), TINY + extra());
     });
 }
 
@@ -88,7 +88,7 @@ fn a_crash_in_two_replacements_leaves_one_of_the_three_or_nothing() {
         tale.upload("a", "old", TINY).await;
         tale.record();
         tale.upload("a", "new", on_pages()).await;
-        tale.upload("a", "newer", on_pages()).await;
+        tale.upload("a", "newer", 4096).await;
     });
 }
 
