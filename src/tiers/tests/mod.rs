@@ -1,6 +1,7 @@
 //! Both tiers together, on real directories. What time would do is left out: no task runs behind
 //! these tests unless they say so.
 
+mod crash;
 mod drafts;
 mod every_call;
 mod faults;

@@ -1,0 +1,94 @@
+//! Crashes, simulated: real work of the tier is recorded call by call, every state in which a crash
+//! could leave its directory is laid out, and the tier is started on each.
+//!
+//! Bodies have two pages here, with `CRASH_STATES=all` (`just crash`) four.
+
+mod histories;
+mod image;
+mod journal;
+mod pages;
+mod scenarios;
+mod starts;
+mod states;
+mod tale;
+
+use std::panic;
+use std::sync::Once;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tokio::runtime::{Builder, Runtime};
+
+use self::starts::Yard;
+use self::states::States;
+use self::tale::Tale;
+use super::*;
+
+/// Threads of the tier under these tests, whose panics the tier would pass off as misses.
+const THREADS: &str = "crash-simulation";
+/// Combinations of unsynced files behind one choice of names that are all tried.
+const MOST_COMBINED: usize = 10_000;
+/// Violations told in full.
+const TOLD: usize = 5;
+
+static PANICS: AtomicUsize = AtomicUsize::new(0);
+
+/// Records what `scenario` does and starts the tier on every state that it may leave.
+fn survives(title: &str, config: config::Tier, scenario: impl AsyncFnOnce(&mut Tale)) {
+    let runtime = runtime();
+    let story = runtime.block_on(async {
+        let mut tale = Tale::new(config);
+        scenario(&mut tale).await;
+        tale.end()
+    });
+    let states = States::of(&story.recording, &story.known, MOST_COMBINED);
+    let yard = Yard::new();
+    let mut violations = Vec::new();
+    for (number, state) in states.list.iter().enumerate() {
+        // Half of the states each for the two ways in which bodies are checked.
+        let tried = yard.try_out(&story, state, number.is_multiple_of(2));
+        if let Err(what) = runtime.block_on(tried) {
+            violations.push(format!(
+                "{:?}: {what}\n{}",
+                state.crash,
+                state.image.shown()
+            ));
+        }
+    }
+    report(title, &states, violations.len());
+    violations.truncate(TOLD);
+    assert!(violations.is_empty(), "{title}: {}", violations.join("\n"));
+    assert_eq!(PANICS.load(Ordering::SeqCst), 0, "{title}");
+}
+
+/// What bodies are longer by where everything is to be tried, in bytes: whole pages.
+fn extra() -> u64 {
+    let all = std::env::var_os("CRASH_STATES").is_some_and(|states| states == "all");
+    if all { 8 * KIB } else { 0 }
+}
+
+#[expect(clippy::print_stdout, reason = "for whoever asks for the figures")]
+fn report(title: &str, states: &States, violations: usize) {
+    let counts: Vec<_> = states.counts.iter().collect();
+    let tried = states.list.len();
+    println!("{title}: {counts:?}, {tried} tried, {violations} violations");
+}
+
+fn runtime() -> Runtime {
+    static HOOK: Once = Once::new();
+    HOOK.call_once(|| {
+        let before = panic::take_hook();
+        panic::set_hook(Box::new(move |info| {
+            if std::thread::current().name() == Some(THREADS) {
+                PANICS.fetch_add(1, Ordering::SeqCst);
+            }
+            before(info);
+        }));
+    });
+    // Time stands still, so no wait for the disk ends early however busy the machine is.
+    let mut builder = Builder::new_current_thread();
+    let builder = builder
+        .enable_time()
+        .start_paused(true)
+        .thread_name(THREADS);
+    builder.build().unwrap()
+}
