@@ -21,6 +21,7 @@ model cases="10000":
 # kill -9 under traffic and what is found afterwards, for longer than usual
 kill rounds="300":
     KILL_ROUNDS={{ rounds }} cargo test --test it killed -- --nocapture
+
 # The disk tier started on every state that a crash may leave of longer bodies, with their number
 crash:
     CRASH_STATES=all cargo test --lib tiers::tests::crash -- --nocapture
