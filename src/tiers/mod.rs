@@ -9,6 +9,7 @@ mod epochs;
 mod found;
 mod landing;
 mod memory;
+mod scrubbing;
 #[cfg(test)]
 mod tests;
 mod upkeep;
@@ -71,6 +72,7 @@ impl Tiers {
         tasks: Tasks,
     ) -> Result<Arc<Self>, OpenError> {
         let (config, owned) = (config.clone(), data_dir.to_owned());
+        let rate = config.disk.scrub_rate;
         let opening =
             spawn_blocking(move || Shared::open(&config, &owned, &metrics, Files::default()));
         let shared = opening.await.map_err(|error| OpenError::Unusable {
@@ -78,6 +80,7 @@ impl Tiers {
             source: error.into(),
         })??;
         tasks.spawn(upkeep::run(Arc::clone(&shared), tasks.clone()));
+        tasks.spawn(scrubbing::run(Arc::clone(&shared), rate, tasks.clone()));
         Ok(Arc::new(Self { shared }))
     }
 

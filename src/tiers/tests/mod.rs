@@ -6,6 +6,7 @@ mod every_call;
 mod faults;
 mod reads;
 mod room;
+mod scrub;
 mod stress;
 mod survival;
 
@@ -45,6 +46,7 @@ fn config(memory: u64, disk: u64) -> config::Tier {
             verify: config::Verify::FirstRead,
             max_age: Duration::from_hours(1),
             min_free: 0,
+            scrub_rate: MIB,
         },
     }
 }
