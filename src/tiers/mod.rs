@@ -35,7 +35,10 @@ use crate::config;
 use crate::metrics::Metrics;
 use crate::tasks::Tasks;
 
-pub use self::disk::{Damaged, Draft, DraftReader, FileBody, OpenError};
+pub use self::disk::{
+    Damage, Damaged, Draft, DraftReader, Failure, FileBody, Findings, Fsck, FsckError, OpenError,
+    Repair, Sum, Told,
+};
 pub use self::epochs::Epoch;
 pub use self::found::{Artifact, ArtifactBody, Found, Resting};
 pub use self::landing::{Landing, LandingBody, NotLanded};

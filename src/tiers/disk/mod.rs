@@ -13,6 +13,8 @@ mod entry;
 mod fault;
 mod file_body;
 pub(in crate::tiers) mod files;
+mod findings;
+mod fsck;
 mod index;
 mod jobs;
 mod layout;
@@ -47,6 +49,8 @@ use crate::metrics::{Eviction, Metrics};
 
 pub use self::draft::Draft;
 pub use self::file_body::{Damaged, FileBody};
+pub use self::findings::{Damage, Failure, Findings, Sum, Told};
+pub use self::fsck::{Fsck, FsckError, Repair};
 pub use self::reader::DraftReader;
 pub use self::recover::OpenError;
 

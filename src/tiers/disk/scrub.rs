@@ -76,7 +76,6 @@ impl Checking {
         Ok(length)
     }
 
-    #[expect(dead_code, reason = "the next step reads it")]
     /// What the footer says of the artifact.
     pub(in crate::tiers) fn meta(&self) -> &Meta {
         &self.opened.meta

@@ -4,6 +4,7 @@
 mod drafts;
 mod every_call;
 mod faults;
+mod fsck;
 mod reads;
 mod room;
 mod scrub;
