@@ -67,7 +67,7 @@ fn refuse(error: &FsckError) -> ExitCode {
 }
 
 fn style() -> ProgressStyle {
-    let template = "{bar:30} {percent:>3} %  {binary_bytes} of {binary_total_bytes}  \
+    let template = "{wide_bar} {percent:>3} %  {binary_bytes} of {binary_total_bytes}  \
                     {binary_bytes_per_sec}  {eta} left";
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
 }
