@@ -288,6 +288,7 @@ async fn open(data: &Path) -> Arc<Tiers> {
             verify: config::Verify::FirstRead,
             max_age: Duration::from_hours(24),
             min_free: 0,
+            scrub_rate: 0,
         },
     };
     let metrics = Arc::new(Metrics::new().unwrap());

@@ -91,6 +91,7 @@ async fn open(dir: &Path, tasks: Tasks) -> Arc<Tiers> {
             verify: config::Verify::FirstRead,
             max_age: Duration::from_hours(24),
             min_free: 1 << 30,
+            scrub_rate: 0,
         },
     };
     let metrics = Arc::new(Metrics::new().unwrap());

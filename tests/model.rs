@@ -281,6 +281,7 @@ async fn open(dir: &Path) -> (Arc<Tiers>, Tasks) {
             verify: config::Verify::FirstRead,
             max_age: Duration::from_hours(1),
             min_free: 0,
+            scrub_rate: 0,
         },
     };
     let (metrics, tasks) = (Arc::new(Metrics::new().unwrap()), Tasks::new());

@@ -4,6 +4,7 @@
 
 mod check;
 mod demo;
+mod fsck;
 mod serve;
 
 use std::ffi::OsString;
@@ -14,6 +15,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 use tokio::runtime::{Builder, Runtime};
 
+use self::fsck::FsckFlags;
 use crate::config::{self, Environment, Flags, Loaded};
 
 /// Wrong usage or configuration; any other failure is 1.
@@ -44,6 +46,13 @@ enum Command {
     Check(ConfigFlags),
     /// Shows on this machine what Larder saves: an origin behind a slow line, cold, warm and offline
     Demo,
+    /// Looks over every entry of a data directory that no process uses, and removes what is damaged
+    ///
+    /// Removes damaged entries, entries that a newer one of their key has outdated, and drafts that
+    /// nobody writes any more. Whatever is not Larder's own is left alone. Exits with 0 when all is
+    /// well or was repaired, with 1 when something could not be read or removed, and with 2 when
+    /// there is no such directory or another process uses it.
+    Fsck(FsckFlags),
 }
 
 /// Each overrides the configuration file and the environment.
@@ -131,6 +140,10 @@ impl Arguments {
             None => loaded(self.flags, environment, serve::run),
             Some(Command::Serve(flags)) => loaded(flags, environment, serve::run),
             Some(Command::Check(flags)) => loaded(flags, environment, |loaded| check::run(&loaded)),
+            Some(Command::Fsck(flags)) => {
+                let repair = flags.repair();
+                loaded(flags, environment, |loaded| fsck::run(&loaded, repair))
+            }
             Some(Command::Demo) => demo::run(&environment.temp_dir()),
         }
     }
@@ -138,7 +151,7 @@ impl Arguments {
 
 /// Runs a command that needs the configuration; with mistakes in it, says them all instead.
 fn loaded(
-    flags: ConfigFlags,
+    flags: impl Into<Flags>,
     environment: &Environment,
     command: impl FnOnce(Loaded) -> anyhow::Result<ExitCode>,
 ) -> anyhow::Result<ExitCode> {

@@ -223,6 +223,8 @@ pub struct DiskTier {
     pub max_age: Duration,
     /// Bytes of the file system left free for others.
     pub min_free: u64,
+    /// Bytes a second that are looked over for damage while nobody asks; 0 turns that off.
+    pub scrub_rate: u64,
 }
 
 /// When an entry's checksums are looked at.

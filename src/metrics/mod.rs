@@ -2,10 +2,12 @@
 
 mod register;
 mod requests;
+mod scrub;
 
 use prometheus::{HistogramVec, IntCounter, IntCounterVec, IntGauge, Registry};
 
 pub use requests::RequestMetrics;
+pub use scrub::{Checked, ScrubMetrics};
 
 use self::register::{counters, gauges, histograms, one};
 use self::requests::RequestFamilies;
@@ -25,6 +27,8 @@ pub struct Metrics {
     tiers: [TierMetrics; 2],
     evictions: IntCounterVec,
     verdicts: IntCounterVec,
+    /// The looking over of what rests on the disk.
+    pub scrub: ScrubMetrics,
     /// Fills running.
     pub fills_in_flight: IntGauge,
     /// Bytes of hits, which did not cross the line to the upstream.
@@ -118,6 +122,7 @@ impl Metrics {
                 "Judgements of callers.",
                 &["result", "source"],
             )?,
+            scrub: ScrubMetrics::register(&registry)?,
             fills_in_flight: gauge("larder_fills_in_flight", "Fills running.")?,
             saved_bytes: counter("larder_saved_bytes_total", "Bytes of GET hits.")?,
             saved_seconds: one(&registry, saved_seconds)?,

@@ -77,6 +77,7 @@ mod tests {
                 verify: config::Verify::FirstRead,
                 max_age: Duration::from_mins(1),
                 min_free: 0,
+                scrub_rate: 0,
             },
         }
     }

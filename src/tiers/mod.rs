@@ -9,6 +9,7 @@ mod epochs;
 mod found;
 mod landing;
 mod memory;
+mod scrubbing;
 #[cfg(test)]
 mod tests;
 mod upkeep;
@@ -34,7 +35,10 @@ use crate::config;
 use crate::metrics::Metrics;
 use crate::tasks::Tasks;
 
-pub use self::disk::{Damaged, Draft, DraftReader, FileBody, OpenError};
+pub use self::disk::{
+    Damage, Damaged, Draft, DraftReader, Failure, FileBody, Findings, Fsck, FsckError, OpenError,
+    Repair, Sum, Told,
+};
 pub use self::epochs::Epoch;
 pub use self::found::{Artifact, ArtifactBody, Found, Resting};
 pub use self::landing::{Landing, LandingBody, NotLanded};
@@ -71,6 +75,7 @@ impl Tiers {
         tasks: Tasks,
     ) -> Result<Arc<Self>, OpenError> {
         let (config, owned) = (config.clone(), data_dir.to_owned());
+        let rate = config.disk.scrub_rate;
         let opening =
             spawn_blocking(move || Shared::open(&config, &owned, &metrics, Files::default()));
         let shared = opening.await.map_err(|error| OpenError::Unusable {
@@ -78,6 +83,7 @@ impl Tiers {
             source: error.into(),
         })??;
         tasks.spawn(upkeep::run(Arc::clone(&shared), tasks.clone()));
+        tasks.spawn(scrubbing::run(Arc::clone(&shared), rate, tasks.clone()));
         Ok(Arc::new(Self { shared }))
     }
 

@@ -13,6 +13,7 @@ mod degrade;
 mod edges;
 mod fill;
 mod framing;
+mod fsck;
 mod get;
 mod harness;
 mod head;

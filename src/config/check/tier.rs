@@ -60,6 +60,9 @@ fn disk(raw: &mut Raw, file_system: Option<u64>) -> DiskTier {
             let share = resolve(MIN_FREE_SHARE, file_system);
             share.map_or(MIN_FREE, |share| share.min(MIN_FREE))
         }),
+        scrub_rate: raw
+            .take("tier.disk.scrub_rate", units::size)
+            .unwrap_or_default(),
     }
 }
 

@@ -82,6 +82,12 @@ impl Jobs {
         self.queued(Need::Must, job).await
     }
 
+    /// Whether no job is running or waiting: nobody wants the disk just now.
+    pub(in crate::tiers) fn are_idle(&self) -> bool {
+        let queue = self.queue.lock();
+        queue.running == 0 && queue.waiting.is_empty()
+    }
+
     async fn queued<T, F>(&self, need: Need, job: F) -> io::Result<T>
     where
         T: Send + 'static,

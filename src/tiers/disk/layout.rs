@@ -6,6 +6,7 @@
 //! v1/entries/ab/<name>     one file an artifact, in the folder of its digest's first byte
 //! v1/tmp/                  drafts
 //! v1/quarantine/           damaged entries, a few
+//! v1/scrub                 how far the scrubber has come
 //! ```
 //!
 //! An entry's name is all that the index needs, so reading a folder is reading its names.
@@ -68,6 +69,11 @@ impl Prefix {
     pub(crate) fn shard(&self) -> u8 {
         let [first, ..] = self.0;
         first
+    }
+
+    /// Its place in the order of all prefixes.
+    pub(crate) fn number(&self) -> u128 {
+        u128::from_be_bytes(self.0)
     }
 
     fn parse(text: &str) -> Option<Self> {
@@ -170,6 +176,16 @@ impl Layout {
     /// How often this directory was opened.
     pub(crate) fn epoch(&self) -> PathBuf {
         self.v1.join("epoch")
+    }
+
+    /// How far the scrubber has come.
+    pub(crate) fn scrub(&self) -> PathBuf {
+        self.v1.join("scrub")
+    }
+
+    /// The same while it is being written.
+    pub(crate) fn scrub_draft(&self) -> PathBuf {
+        self.v1.join("scrub.new")
     }
 
     /// The folder of all shards.

@@ -6,12 +6,15 @@
 //! miss. A folder is read when somebody first asks for a key in it.
 
 mod checksum;
+mod course;
 mod doomed;
 mod draft;
 mod entry;
 mod fault;
 mod file_body;
 pub(in crate::tiers) mod files;
+mod findings;
+mod fsck;
 mod index;
 mod jobs;
 mod layout;
@@ -20,6 +23,7 @@ mod reader;
 mod recover;
 mod resting;
 mod room;
+mod scrub;
 
 use std::io;
 use std::mem;
@@ -45,18 +49,20 @@ use crate::metrics::{Eviction, Metrics};
 
 pub use self::draft::Draft;
 pub use self::file_body::{Damaged, FileBody};
+pub use self::findings::{Damage, Failure, Findings, Sum, Told};
+pub use self::fsck::{Fsck, FsckError, Repair};
 pub use self::reader::DraftReader;
 pub use self::recover::OpenError;
 
-#[cfg(test)]
-pub(super) use self::fault::Fault;
-
 pub(super) use self::checksum::MAX_BODY;
+pub(super) use self::course::{Course, Pass};
 pub(super) use self::draft::Staged;
+pub(super) use self::fault::Fault;
 pub(super) use self::file_body::Body;
 pub(super) use self::jobs::{Jobs, within};
 pub(super) use self::layout::{EntryName, Prefix};
 pub(super) use self::recover::own;
+pub(super) use self::scrub::Checking;
 
 /// Entries of a folder entered into the index at one go, so that nobody waits long for it.
 const ADOPTED_AT_ONCE: usize = 256;

@@ -85,6 +85,15 @@ impl Handle {
         }
     }
 
+    /// Takes the file out.
+    pub(super) fn take(&mut self) -> Self {
+        Self {
+            files: self.files.clone(),
+            file: self.file.take(),
+            is_large: self.is_large,
+        }
+    }
+
     /// The file.
     pub(super) fn get(&self) -> io::Result<&File> {
         self.file
@@ -92,11 +101,27 @@ impl Handle {
             .ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 
+    /// Tells the system that reading goes in steps, so that it does not read ahead.
+    pub(super) fn scatter(&self) {
+        if let Some(file) = &self.file {
+            self.files.scatter(file);
+        }
+    }
+
+    /// Lets the page cache drop the bytes from `offset` on, `length` of them or all.
+    pub(super) fn uncache(&self, offset: u64, length: Option<u64>) {
+        if let Some(file) = &self.file {
+            self.files.uncache(file, offset, length);
+        }
+    }
+
+    /// Fills `buffer` from `offset`.
     pub(super) fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
         self.files.read_at(self.get()?, buffer, offset)
     }
 
-    fn peek_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+    /// Reads what the page cache holds.
+    pub(super) fn peek_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
         Ok(self.files.peek_at(self.get()?, buffer, offset))
     }
 }

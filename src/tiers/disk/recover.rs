@@ -131,11 +131,7 @@ pub(super) fn contest(mut names: Vec<EntryName>) -> (Vec<EntryName>, Vec<EntryNa
 /// before, without a look at what is there.
 fn next_epoch(files: &Files, layout: &Layout) -> io::Result<u32> {
     let path = layout.epoch();
-    let last = match read_epoch(files, &path)? {
-        Some(last) => last,
-        None => highest_epoch(files, layout)?,
-    };
-    let epoch = last.saturating_add(1).min(Serial::LAST_EPOCH);
+    let epoch = next_number(files, layout)?;
     let draft = layout.root().join("epoch.new");
     let file = files.create_over(&draft)?;
     let text = format!("{epoch}\n");
@@ -144,6 +140,15 @@ fn next_epoch(files: &Files, layout: &Layout) -> io::Result<u32> {
     files.rename(&draft, &path)?;
     files.sync_folder(layout.root())?;
     Ok(epoch)
+}
+
+/// The number that the next start will have.
+pub(super) fn next_number(files: &Files, layout: &Layout) -> io::Result<u32> {
+    let last = match read_epoch(files, &layout.epoch())? {
+        Some(last) => last,
+        None => highest_epoch(files, layout)?,
+    };
+    Ok(last.saturating_add(1).min(Serial::LAST_EPOCH))
 }
 
 /// The number of the last start, unless it was lost.
@@ -200,7 +205,7 @@ fn owner_name(owner: Option<u32>) -> String {
     )
 }
 
-fn unusable(path: &Path, source: io::Error) -> OpenError {
+pub(super) fn unusable(path: &Path, source: io::Error) -> OpenError {
     OpenError::Unusable {
         path: path.to_owned(),
         source,

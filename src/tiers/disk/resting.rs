@@ -17,9 +17,14 @@ use crate::artifact::{KeyDigest, Meta};
 /// Most footers are smaller than this, so one read at the file's end usually is enough.
 const LIKELY_FOOTER: usize = 4096;
 
-/// An entry whose footer agrees with its name, the key that was asked for and the file's length.
+/// Fills a buffer from an offset of an open file.
+pub(super) type ReadAt<'a> = dyn FnMut(&Handle, &mut [u8], u64) -> io::Result<()> + 'a;
+
+/// An entry whose footer agrees with its name, the key where one was asked for, and the file's
+/// length.
 pub(super) struct Opened {
     pub(super) handle: Handle,
+    key: KeyDigest,
     pub(super) meta: Arc<Meta>,
     pub(super) table: Table,
 }
@@ -34,6 +39,21 @@ impl Opened {
         name: &EntryName,
         key: &KeyDigest,
     ) -> Result<Self, Fault> {
+        let opened = Self::open_named(files, path, name, &mut Handle::read_at)?;
+        if opened.key == *key {
+            Ok(opened)
+        } else {
+            Err(OTHER_FOOTER)
+        }
+    }
+
+    /// Opens the file at `path`, of which no more is known than its name; `read` reads its footer.
+    pub(super) fn open_named(
+        files: &Files,
+        path: &Path,
+        name: &EntryName,
+        read: &mut ReadAt<'_>,
+    ) -> Result<Self, Fault> {
         let file = files.open(path)?;
         let found = files.status(&file)?;
         if !found.is_file() {
@@ -43,17 +63,19 @@ impl Opened {
             return Err(Fault::Corrupt("its length is not the one in its name"));
         }
         let handle = Handle::new(files.clone(), file, Some(name.length));
-        let footer = read_footer(&handle, name.length)?;
+        let footer = read_footer(&handle, name.length, read)?;
         let decoded = Footer::decode(&footer).ok_or(Fault::Corrupt("its footer is damaged"))?;
         let body_end = name.length - footer.len() as u64;
-        if decoded.key != *key || decoded.name(name.length) != *name {
-            return Err(Fault::Corrupt("its footer is another entry's"));
+        // The name begins with the key's first half.
+        if decoded.name(name.length) != *name {
+            return Err(OTHER_FOOTER);
         }
         if decoded.meta.size != body_end {
             return Err(Fault::Corrupt("its footer tells another length"));
         }
         Ok(Self {
             handle,
+            key: decoded.key,
             meta: Arc::new(decoded.meta),
             table: decoded.table,
         })
@@ -72,26 +94,37 @@ impl Opened {
 
     /// Checks the whole body without keeping it.
     pub(super) fn check(&self) -> Result<(), Fault> {
-        let block = usize::try_from(self.table.block).map_err(|_| DAMAGED_BODY)?;
-        let mut buffer = vec![0; block];
+        let mut buffer = Vec::new();
         let mut offset = 0;
         while offset < self.meta.size {
-            let left = usize::try_from(self.meta.size - offset).unwrap_or(usize::MAX);
-            let (now, _) = buffer.split_at_mut(left.min(block));
-            self.handle.read_at(now, offset)?;
-            if !self.table.is_intact(offset, now) {
-                return Err(DAMAGED_BODY);
-            }
-            offset += now.len() as u64;
+            offset += self.check_block(offset, &mut buffer, &mut Handle::read_at)?;
         }
         Ok(())
+    }
+
+    /// Checks the block at `offset`, read by `read` into `buffer`; returns its length.
+    pub(super) fn check_block(
+        &self,
+        offset: u64,
+        buffer: &mut Vec<u8>,
+        read: &mut ReadAt<'_>,
+    ) -> Result<u64, Fault> {
+        let length = self.meta.size.saturating_sub(offset).min(self.table.block);
+        buffer.resize(usize::try_from(length).map_err(|_| DAMAGED_BODY)?, 0);
+        read(&self.handle, buffer, offset)?;
+        if !self.table.is_intact(offset, buffer) {
+            return Err(DAMAGED_BODY);
+        }
+        Ok(length)
     }
 }
 
 const DAMAGED_BODY: Fault = Fault::Corrupt("its body is damaged");
+const OTHER_FOOTER: Fault = Fault::Corrupt("its footer is another entry's");
 
-fn read_footer(handle: &Handle, length: u64) -> Result<Vec<u8>, Fault> {
-    let likely = tail(handle, length, LIKELY_FOOTER)?;
+fn read_footer(handle: &Handle, length: u64, read: &mut ReadAt<'_>) -> Result<Vec<u8>, Fault> {
+    let mut tail = |wanted| tail(handle, length, wanted, read);
+    let likely = tail(LIKELY_FOOTER)?;
     let trailer = likely.last_chunk::<TRAILER>();
     let wanted = trailer
         .and_then(|trailer| footer_length(trailer))
@@ -99,13 +132,13 @@ fn read_footer(handle: &Handle, length: u64) -> Result<Vec<u8>, Fault> {
         .ok_or(Fault::Corrupt("it has no footer"))?;
     match likely.len().checked_sub(wanted) {
         Some(before) => Ok(likely.split_at(before).1.to_vec()),
-        None => Ok(tail(handle, length, wanted)?),
+        None => Ok(tail(wanted)?),
     }
 }
 
-fn tail(handle: &Handle, length: u64, wanted: usize) -> io::Result<Vec<u8>> {
+fn tail(handle: &Handle, length: u64, wanted: usize, read: &mut ReadAt<'_>) -> io::Result<Vec<u8>> {
     let wanted = usize::try_from(length).map_or(wanted, |length| length.min(wanted));
     let mut bytes = vec![0; wanted];
-    handle.read_at(&mut bytes, length - wanted as u64)?;
+    read(handle, &mut bytes, length - wanted as u64)?;
     Ok(bytes)
 }

@@ -5,8 +5,10 @@ mod crash;
 mod drafts;
 mod every_call;
 mod faults;
+mod fsck;
 mod reads;
 mod room;
+mod scrub;
 mod stress;
 mod survival;
 
@@ -46,6 +48,7 @@ fn config(memory: u64, disk: u64) -> config::Tier {
             verify: config::Verify::FirstRead,
             max_age: Duration::from_hours(1),
             min_free: 0,
+            scrub_rate: MIB,
         },
     }
 }

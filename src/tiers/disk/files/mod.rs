@@ -6,6 +6,8 @@ pub(in crate::tiers) mod shim;
 
 use std::fs::{self, DirBuilder, File, Metadata, OpenOptions, ReadDir};
 use std::io::{self, IoSlice};
+#[cfg(target_os = "linux")]
+use std::num::NonZeroU64;
 use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::Path;
 
@@ -36,6 +38,10 @@ pub(in crate::tiers) enum Call<'a> {
     Read(&'a File, u64, usize),
     /// Only what the page cache holds.
     Peek(&'a File, u64, usize),
+    /// No reading ahead.
+    Scatter(&'a File),
+    /// Out of the page cache, from an offset on; so many bytes, or all.
+    Uncache(&'a File, u64, Option<u64>),
     Sync(&'a File),
     SyncFolder(&'a Path),
     Rename(&'a Path, &'a Path),
@@ -147,6 +153,35 @@ impl Files {
     pub(in crate::tiers) fn peek_at(&self, file: &File, buffer: &mut [u8], offset: u64) -> usize {
         drop(self.before(&Call::Peek(file, offset, buffer.len())));
         0
+    }
+
+    /// Asks the system not to read ahead in a file; it need not agree.
+    #[cfg(target_os = "linux")]
+    pub(in crate::tiers) fn scatter(&self, file: &File) {
+        use rustix::fs::{Advice, fadvise};
+        if self.before(&Call::Scatter(file)).is_ok() {
+            fadvise(file, 0, None, Advice::Random).unwrap_or_default();
+        }
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    pub(in crate::tiers) fn scatter(&self, file: &File) {
+        drop(self.before(&Call::Scatter(file)));
+    }
+
+    /// Lets the page cache drop a part of a file; what is being written stays.
+    #[cfg(target_os = "linux")]
+    pub(in crate::tiers) fn uncache(&self, file: &File, offset: u64, length: Option<u64>) {
+        use rustix::fs::{Advice, fadvise};
+        if self.before(&Call::Uncache(file, offset, length)).is_ok() {
+            let length = length.and_then(NonZeroU64::new);
+            fadvise(file, offset, length, Advice::DontNeed).unwrap_or_default();
+        }
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    pub(in crate::tiers) fn uncache(&self, file: &File, offset: u64, length: Option<u64>) {
+        drop(self.before(&Call::Uncache(file, offset, length)));
     }
 
     /// Waits until a file is on the disk.

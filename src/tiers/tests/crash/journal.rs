@@ -192,6 +192,8 @@ impl Recording {
             | Call::Status(_)
             | Call::Read(..)
             | Call::Peek(..)
+            | Call::Scatter(..)
+            | Call::Uncache(..)
             | Call::List(_)
             | Call::Space(_) => {}
         }
