@@ -45,6 +45,10 @@ memory:
     cargo build --release
     bash benches/memory
 
+# Orders of eviction replayed against synthetic builds: writes docs/eviction/, prints the document's tables
+policies:
+    cargo bench --bench policies
+
 # The main job on this machine with nothing else installed
 demo:
     cargo run --release -- demo
