@@ -49,6 +49,10 @@ memory:
 policies:
     cargo bench --bench policies
 
+# Bytes an entry and nanoseconds a call of the disk tier's index, from a thousand entries to a million
+index:
+    cargo bench --bench index
+
 # The main job on this machine with nothing else installed
 demo:
     cargo run --release -- demo

@@ -11,14 +11,19 @@ mod draft;
 mod entry;
 mod fault;
 mod file_body;
+mod ids;
 mod index;
 mod jobs;
 mod layout;
+#[cfg(test)]
+mod order_tests;
 mod quarantine;
+mod ranking;
 mod reader;
 mod recover;
 mod resting;
 mod room;
+mod slots;
 
 use std::io;
 use std::mem;
@@ -118,7 +123,7 @@ impl Disk {
         tier.capacity.set(gauge(config.capacity));
         Ok(Arc::new(Self {
             layout,
-            index: Mutex::new(Index::new(config.capacity)),
+            index: Mutex::new(Index::new(config.capacity, this_second())),
             shards: (0..=u8::MAX).map(|_| Shard::default()).collect(),
             epoch,
             serials: Serials(AtomicU64::new(Serial::first_of(epoch).number())),
@@ -152,7 +157,7 @@ impl Disk {
                 return None;
             }
         }
-        let name = self.index.lock().find(&prefix)?.name;
+        let name = self.index.lock().find(&prefix, this_second())?.name;
         (name.landed().age() < self.max_age).then_some(name)
     }
 
@@ -171,9 +176,10 @@ impl Disk {
     fn tell_touches(&self) {
         let touched = mem::take(&mut *self.touched.lock());
         if !touched.is_empty() {
+            let now = this_second();
             let mut index = self.index.lock();
             for prefix in &touched {
-                index.touch(prefix);
+                index.touch(prefix, now);
             }
         }
     }
@@ -309,7 +315,7 @@ impl Disk {
         let mut lost = Vec::new();
         for name in names {
             self.serials.see(name.serial);
-            lost.extend(index.adopt(*name));
+            lost.extend(index.adopt(*name, None));
         }
         lost
     }
@@ -327,6 +333,10 @@ impl Disk {
     fn next_draft(&self) -> u64 {
         self.drafts.fetch_add(1, Ordering::Relaxed)
     }
+}
+
+fn this_second() -> u32 {
+    EntryName::second(Landed::now())
 }
 
 // === impl Serials ===

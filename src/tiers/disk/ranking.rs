@@ -12,7 +12,7 @@
 pub(crate) const HALF_LIFE: u32 = 30 * 60;
 /// A fetch waits for its round trip, storage and TLS included, as long as the line takes for so many
 /// bytes: a tenth of a second at 100 Mbit/s.
-const ROUND_TRIP: u64 = 1_250_000;
+pub(crate) const ROUND_TRIP: u64 = 1_250_000;
 /// Halvings are counted in parts of this.
 const PART: u16 = 256;
 /// No place: the seat is free.
@@ -34,8 +34,11 @@ pub(crate) struct Ranking {
     seats: Vec<Seat>,
     /// Taken seats as a heap, by the rank that was noted last: the true one can only be higher.
     heap: Vec<u32>,
-    /// Uses so far: tells those of one second apart.
+    /// Uses so far: tells those of one second apart, but for once in four billion.
     turn: u32,
+    /// The second of the last use of all, and the highest worth: nobody ranks higher.
+    latest: u32,
+    highest_worth: u16,
 }
 
 /// One entry.
@@ -78,6 +81,8 @@ impl Ranking {
             seats: Vec::new(),
             heap: Vec::new(),
             turn: 0,
+            latest: 0,
+            highest_worth: 0,
         }
     }
 
@@ -92,30 +97,33 @@ impl Ranking {
             worth,
             count: uses.count.max(1),
         };
-        let index = id as usize;
-        if index >= self.seats.len() {
-            reserve(&mut self.seats, index + 1);
-            self.seats.resize(index + 1, Seat::FREE);
+        while self.seats.len() <= id as usize {
+            reserve(&mut self.seats);
+            self.seats.push(Seat::FREE);
         }
-        let Some(free) = self.seats.get_mut(index) else {
+        let Some(free) = self.seats.get_mut(id as usize) else {
             return;
         };
         *free = seat;
         free.noted = seat.rank(self.half_life);
-        let length = self.heap.len();
-        reserve(&mut self.heap, length + 1);
+        self.latest = self.latest.max(uses.last);
+        self.highest_worth = self.highest_worth.max(worth);
+        let place = self.heap.len();
+        reserve(&mut self.heap);
         self.heap.push(id);
-        self.put(length, id);
-        self.rise(length);
+        self.put(place, id);
+        self.rise(place);
     }
 
     /// Notes that an entry is used.
     pub(crate) fn touch(&mut self, id: u32, now: u32) {
         let turn = self.next_turn();
         if let Some(seat) = self.seats.get_mut(id as usize) {
+            // Clocks are set back now and then.
             seat.last = seat.last.max(now);
             seat.count = seat.count.saturating_add(1);
             seat.turn = turn;
+            self.latest = self.latest.max(now);
         }
     }
 
@@ -146,33 +154,41 @@ impl Ranking {
 
     /// The entry that goes next.
     pub(crate) fn victim(&mut self) -> Option<u32> {
-        loop {
-            let first = *self.heap.first()?;
-            let seat = self.seats.get_mut(first as usize)?;
+        while !self.settle(usize::MAX) {}
+        self.heap.first().copied()
+    }
+
+    /// Heeds up to `limit` entries' uses, those that matter next; returns whether none is left that
+    /// matters now.
+    pub(crate) fn settle(&mut self, limit: usize) -> bool {
+        for _ in 0..limit {
+            let first = self.heap.first().copied();
+            let Some(seat) = first.and_then(|first| self.seats.get_mut(first as usize)) else {
+                return true;
+            };
             let rank = seat.rank(self.half_life);
             if rank <= seat.noted {
-                return Some(first);
+                return true;
             }
             seat.noted = rank;
             self.sink(0);
         }
+        false
     }
 
-    /// Puts an entry that cannot go behind all others that were used until `now`.
-    pub(crate) fn postpone(&mut self, id: u32, now: u32) {
+    /// Puts an entry that cannot go behind all others.
+    pub(crate) fn postpone(&mut self, id: u32) {
         let Some(place) = self.taken(id).map(|seat| seat.place as usize) else {
             return;
         };
-        let turn = self.next_turn();
-        let latest = Seat {
-            noted: 0,
-            place: NOWHERE,
-            turn,
-            last: now,
-            worth: u16::MAX,
+        let behind_all = Seat {
+            turn: self.next_turn(),
+            last: self.latest,
+            worth: self.highest_worth,
             count: u8::MAX,
+            ..Seat::FREE
         };
-        let latest = latest.rank(self.half_life);
+        let latest = behind_all.rank(self.half_life);
         if let Some(seat) = self.seats.get_mut(id as usize) {
             seat.noted = seat.noted.max(latest);
         }
@@ -199,7 +215,7 @@ impl Ranking {
             *at = id;
         }
         if let Some(seat) = self.seats.get_mut(id as usize) {
-            seat.place = place as u32;
+            seat.place = u32::try_from(place).unwrap_or(NOWHERE);
         }
     }
 
@@ -254,13 +270,16 @@ impl Seat {
     fn rank(&self, half_life: u32) -> u64 {
         let halvings = u64::from(self.worth) + u64::from(halvings(self.count.into()));
         let longer = u64::from(half_life) * halvings / u64::from(PART);
-        ((u64::from(self.last) + longer) << 32) | u64::from(self.turn)
+        // A clock that is beside itself may say any second.
+        let seconds = (u64::from(self.last) + longer).min(u32::MAX.into());
+        (seconds << 32) | u64::from(self.turn)
     }
 }
 
-/// Grows by an eighth: a table of many entries must not have as many free places.
-fn reserve<T>(list: &mut Vec<T>, length: usize) {
-    if length > list.capacity() {
-        list.reserve_exact(length - list.len() + length / 8);
+/// Makes place for one more, growing by an eighth: a table of many entries must not have as many free
+/// places.
+pub(crate) fn reserve<T>(list: &mut Vec<T>) {
+    if list.len() == list.capacity() {
+        list.reserve_exact(list.len() / 8 + 16);
     }
 }
