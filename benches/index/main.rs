@@ -117,7 +117,7 @@ fn measure(entries: u64) {
     }
     let start = Instant::now();
     let mut turns = 1;
-    while !index.settle(512) {
+    while !index.settle(128) {
         turns += 1;
     }
     println!(

@@ -20,7 +20,7 @@ const FREE_BYTES: u64 = 64 << 20;
 /// Entries that give way when the file system refuses what it seemed to have room for.
 const GIVE_WAY: u64 = 64;
 /// Uses heeded before look-ups get their turn: some tenths of a millisecond.
-const SETTLED_AT_ONCE: usize = 512;
+const SETTLED_AT_ONCE: usize = 128;
 
 /// Bytes promised to one writer; dropping it gives them back.
 pub(super) struct Reservation {
