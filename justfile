@@ -65,6 +65,13 @@ commit-cost *dir:
 # How fast one core makes checksums: ours, and what it might have been
 checksums:
     cargo bench --bench checksums
+# Orders of eviction replayed against synthetic builds: writes docs/eviction/, prints the document's tables
+policies:
+    cargo bench --bench policies
+
+# Bytes an entry and nanoseconds a call of the disk tier's index, from a thousand entries to a million
+index:
+    cargo bench --bench index
 
 # The main job on this machine with nothing else installed
 demo:

@@ -15,15 +15,20 @@ mod file_body;
 pub(in crate::tiers) mod files;
 mod findings;
 mod fsck;
+mod ids;
 mod index;
 mod jobs;
 mod layout;
+#[cfg(test)]
+mod order_tests;
 mod quarantine;
+mod ranking;
 mod reader;
 mod recover;
 mod resting;
 mod room;
 mod scrub;
+mod slots;
 
 use std::io;
 use std::mem;
@@ -129,7 +134,7 @@ impl Disk {
         Ok(Arc::new(Self {
             layout,
             files: shares.files,
-            index: Mutex::new(Index::new(config.capacity)),
+            index: Mutex::new(Index::new(config.capacity, this_second())),
             shards: (0..=u8::MAX).map(|_| Shard::default()).collect(),
             epoch,
             serials: Serials(AtomicU64::new(Serial::first_of(epoch).number())),
@@ -163,7 +168,7 @@ impl Disk {
                 return None;
             }
         }
-        let name = self.index.lock().find(&prefix)?.name;
+        let name = self.index.lock().find(&prefix, this_second())?.name;
         (name.landed().age() < self.max_age).then_some(name)
     }
 
@@ -182,9 +187,10 @@ impl Disk {
     fn tell_touches(&self) {
         let touched = mem::take(&mut *self.touched.lock());
         if !touched.is_empty() {
+            let now = this_second();
             let mut index = self.index.lock();
             for prefix in &touched {
-                index.touch(prefix);
+                index.touch(prefix, now);
             }
         }
     }
@@ -320,7 +326,7 @@ impl Disk {
         let mut lost = Vec::new();
         for name in names {
             self.serials.see(name.serial);
-            lost.extend(index.adopt(*name));
+            lost.extend(index.adopt(*name, None));
         }
         lost
     }
@@ -338,6 +344,10 @@ impl Disk {
     fn next_draft(&self) -> u64 {
         self.drafts.fetch_add(1, Ordering::Relaxed)
     }
+}
+
+fn this_second() -> u32 {
+    EntryName::second(Landed::now())
 }
 
 // === impl Serials ===
