@@ -18,6 +18,10 @@ test:
 model cases="10000":
     PROPTEST_CASES={{ cases }} cargo test --test model
 
+# Every order of what threads do to one key, where threads give way more often than usual
+races deeper="1":
+    RACES={{ deeper }} cargo test --release --lib interleavings -- --nocapture
+
 # The real turbo client from npm, directly and through Larder
 turbo:
     cargo test --test turbo

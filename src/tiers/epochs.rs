@@ -7,7 +7,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use parking_lot::{Mutex, MutexGuard};
+use super::locks::{Guard, Lock, Rank};
 
 /// Enough that two keys in flight rarely meet, few enough to be nothing.
 const STRIPES: u16 = 1024;
@@ -26,12 +26,12 @@ pub(super) struct Epochs {
 /// that may block.
 pub(super) struct Section<'a> {
     stripe: &'a Stripe,
-    _held: MutexGuard<'a, ()>,
+    _held: Guard<'a, ()>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Stripe {
-    changing: Mutex<()>,
+    changing: Lock<()>,
     epoch: AtomicU64,
 }
 
@@ -41,7 +41,7 @@ impl Epochs {
     /// Every key in its first epoch.
     pub(super) fn new() -> Self {
         Self {
-            stripes: (0..STRIPES).map(|_| Stripe::default()).collect(),
+            stripes: (0..STRIPES).map(|_| Stripe::new()).collect(),
         }
     }
 
@@ -69,6 +69,17 @@ impl Epochs {
             _ => 0,
         };
         &self.stripes[usize::from(number % STRIPES)]
+    }
+}
+
+// === impl Stripe ===
+
+impl Stripe {
+    fn new() -> Self {
+        Self {
+            changing: Lock::new(Rank::Section, ()),
+            epoch: AtomicU64::new(0),
+        }
     }
 }
 

@@ -80,7 +80,7 @@ impl Disk {
     }
 
     /// Whether a key is not to be found because old files of it may be left.
-    pub(super) fn is_doomed(&self, prefix: &Prefix) -> bool {
+    pub(in crate::tiers) fn is_doomed(&self, prefix: &Prefix) -> bool {
         self.index.lock().doomed.contains(prefix)
     }
 
