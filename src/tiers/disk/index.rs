@@ -27,6 +27,8 @@ pub(crate) struct Index {
     by_age: BTreeSet<(u32, Prefix)>,
     /// Keys that are neither found nor adopted.
     pub(crate) doomed: Doomed,
+    /// Keys with older files beside their entry, which go before it does.
+    pub(crate) outlived: Doomed,
 }
 
 /// One entry.
@@ -57,6 +59,7 @@ impl Index {
             slots: LinkedHashMap::new(),
             by_age: BTreeSet::new(),
             doomed: Doomed::default(),
+            outlived: Doomed::default(),
         }
     }
 

@@ -208,6 +208,7 @@ impl Disk {
         if let Some(old) = after
             && let Err(error) = self.unlink(&old)
         {
+            self.index.lock().outlived.insert(old.prefix);
             self.faults.note("remove", &error);
         }
         drop(staged);

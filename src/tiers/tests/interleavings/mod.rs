@@ -175,3 +175,11 @@ fn what_could_not_be_removed_is_not_found_and_gives_way() {
     explore_all(Begin::Doomed, &[RemoveDoomed, Read("a")], &[None]);
     explore_all(Begin::Doomed, &[RemoveDoomed, FILL], &[Some("filled")]);
 }
+
+#[test]
+fn an_older_file_that_could_not_be_removed_goes_before_the_newer_one() {
+    explore_all(Begin::Stuck, &[NEW, Read("a")], &[Some("new")]);
+    explore_all(Begin::Outlived, &[RemoveDoomed, NEW], &[Some("new")]);
+    explore_all(Begin::Outlived, &[RemoveDoomed, Forget("a")], &[None]);
+    explore_all(Begin::Outlived, &[EvictLate, FILL], &[Some("filled")]);
+}

@@ -42,6 +42,8 @@ pub(super) enum Begin {
     Stuck,
     /// Forgotten, while its file could not be removed.
     Doomed,
+    /// On the disk, beside an older file that could not be removed.
+    Outlived,
 }
 
 /// What one thread does: what a request or the upkeep does, as they do it.
@@ -144,6 +146,12 @@ impl Stage {
                 self.draft = Mutex::new(Some(draft.unwrap()));
             }
             Begin::Stuck => self.refuse_removals(true),
+            Begin::Outlived => {
+                self.refuse_removals(true);
+                self.publish("a", "old");
+                self.refuse_removals(false);
+                self.old = self.disk().find(&digest("a")).now_or_never().unwrap();
+            }
             Begin::Doomed => {
                 self.refuse_removals(true);
                 done(self.house.tiers.forget(&digest("a")));
@@ -258,15 +266,32 @@ impl Stage {
         assert!(ends.contains(&found.as_deref()), "a ends as {found:?}");
         self.house.tiers.shared.memory.replace(&digest("a"), None);
         let below = self.see("a");
-        assert!(
-            below.is_none() || below == found,
-            "{below:?} below {found:?}"
-        );
+        assert_eq!(below, found, "on the disk and above it");
         for text in [found, below].into_iter().flatten() {
             self.history.note("a", Did::Saw(text), now, now);
         }
         self.history.check();
         self.check_files();
+        self.check_nothing_outlives_an_eviction();
+    }
+
+    /// No older file is left behind an entry that is evicted, to be found after the next start.
+    fn check_nothing_outlives_an_eviction(&self) {
+        for name in self.names() {
+            self.disk().evict(&name, Eviction::Size).unwrap();
+        }
+        for name in self.names() {
+            assert!(self.disk().is_doomed(&name.prefix), "{name} came back");
+        }
+    }
+
+    /// The files of all entries.
+    fn names(&self) -> Vec<EntryName> {
+        let name_of = |path: PathBuf| {
+            let name = path.file_name().unwrap().to_str().unwrap();
+            EntryName::parse(name).unwrap()
+        };
+        self.house.entries().into_iter().map(name_of).collect()
     }
 
     /// Files and index never part; no promise is left and no draft.
@@ -274,15 +299,14 @@ impl Stage {
         let disk = self.disk();
         assert_eq!((disk.reserved(), disk.unwritten()), (0, 0));
         assert_eq!(self.house.files_in("tmp"), Vec::<PathBuf>::new());
-        let names = self.house.entries().into_iter().map(|path| {
-            let name = path.file_name().unwrap().to_str().unwrap();
-            EntryName::parse(name).unwrap()
-        });
-        let (known, unknown): (Vec<_>, Vec<_>) = names
+        let (known, unknown): (Vec<_>, Vec<_>) = self
+            .names()
+            .into_iter()
             .filter(|name| disk.is_read(name.prefix.shard()))
             .partition(|name| disk.holds(name));
         for name in unknown {
-            assert!(disk.is_doomed(&name.prefix), "{name} is unknown");
+            let goes_first = disk.is_doomed(&name.prefix) || disk.is_outlived(&name.prefix);
+            assert!(goes_first, "{name} is unknown");
         }
         assert_eq!(disk.entries(), known.len(), "files are missing");
         disk.report();
