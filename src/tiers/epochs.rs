@@ -7,7 +7,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::locks::{Guard, Lock, Rank};
+use super::locks::{Guard, Lock, Rank, pass};
 
 /// Enough that two keys in flight rarely meet, few enough to be nothing.
 const STRIPES: u16 = 1024;
@@ -47,6 +47,7 @@ impl Epochs {
 
     /// Notes the epoch of the key whose digest begins with `digest`; never waits.
     pub(super) fn note(&self, digest: &[u8]) -> Epoch {
+        pass("note");
         Epoch(self.stripe(digest).epoch.load(Ordering::Acquire))
     }
 
@@ -96,6 +97,7 @@ impl Section<'_> {
     /// Consumes the section: a bump comes after the change it announces. Somebody who notes the new
     /// epoch must not find the old entry.
     pub(super) fn bump(self) {
+        pass("bump");
         self.stripe.epoch.fetch_add(1, Ordering::Release);
     }
 }

@@ -13,6 +13,9 @@ pub(in crate::tiers) trait Steer {
     /// Called before a thread waits for the lock at `address`; returns when nobody holds it.
     fn wants(&self, rank: Rank, address: usize);
 
+    /// Called before a step that takes no lock and that others notice.
+    fn passes(&self, step: &'static str);
+
     /// Called when the lock at `address` was given back.
     fn released(&self, address: usize);
 }
@@ -51,6 +54,13 @@ pub(in crate::tiers) fn is_steered() -> bool {
 /// Whether this thread holds a lock of this rank.
 pub(in crate::tiers) fn holds(rank: Rank) -> bool {
     RANKS.with_borrow(|ranks| ranks.contains(&rank))
+}
+
+/// Lets others go first where somebody steers.
+pub(in crate::tiers) fn pass(step: &'static str) {
+    if let Some(steer) = steer() {
+        steer.passes(step);
+    }
 }
 
 fn steer() -> Option<Arc<dyn Steer>> {

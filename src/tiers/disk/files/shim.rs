@@ -53,3 +53,18 @@ impl Files {
         }
     }
 }
+
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::tiers::locks::Lock;
+
+    #[test]
+    #[should_panic(expected = "while the index waits")]
+    fn a_file_call_under_the_index_fails_the_test_that_makes_it() {
+        let index = Lock::new(Rank::Index, ());
+        let _index = index.lock();
+        drop(Files::default().remove(Path::new("")));
+    }
+}

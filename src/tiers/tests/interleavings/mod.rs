@@ -1,13 +1,21 @@
 //! Every order of the locks and file calls of a few threads that do to one key what requests and the
 //! upkeep do: the real code, on real files.
 //!
-//! A point where another thread may go on is the wait for a section, a folder or the index, and each
-//! call on a file that others can see. What stands between two points is one step here; nothing in it
-//! is shared but atomics and the memory tier, which is told in a section.
+//! A point where another thread may go on is the wait for a section, a folder or the index, the look at
+//! an epoch and its bump, and each call on a file that others can see. What stands between two points
+//! is one step here: the memory tier, which is told in a section, and figures that decide little.
 //!
 //! At the end of each schedule files and index agree, the bytes used are the sum, nothing is promised,
 //! `tmp` is empty, and the key has one of the ends that are named. No look-up saw bytes that are not
 //! whole, or that were replaced or forgotten before it began, or older ones than a look-up before it.
+//!
+//! What was taken away once, each by itself, to see a schedule that fails: names that are unique (by
+//! key alone, for a file or for an eviction); the section of a landing or a promotion; `holds` and
+//! `is_still` before a promotion, `is_still` before a fill; the epoch noted before the look-up; the
+//! bump, or its place behind the change; the rename before the insert; a folder read before an upload
+//! or a purge, the flag behind its reading, the removal of what lost in it; `holds` before quarantine;
+//! the older file before the newer. An eviction needs neither section nor `holds` as long as names are
+//! unique. What order matters only to a crash is not for this test.
 //!
 //! The tree is cut where a thread that could go on has given way too often, [`PAIR`] and [`TRIO`]
 //! times; `just races` goes deeper and tells how many schedules that were.
@@ -17,7 +25,7 @@ mod schedule;
 mod stage;
 
 use self::Act::{
-    DropDraft, EvictLate, Expire, Fill, Forget, Read, ReadFolder, RemoveDoomed, Trim, Upload,
+    DropDraft, EvictLate, Expire, Fill, Find, Forget, Read, ReadFolder, RemoveDoomed, Trim, Upload,
 };
 use self::schedule::{Schedule, explore};
 use self::stage::{Act, Begin, Stage, unhindered};
@@ -78,7 +86,7 @@ fn a_late_eviction_never_removes_a_newer_upload() {
 }
 
 #[test]
-fn a_late_eviction_beside_two_others() {
+fn a_late_eviction_meets_two_others_at_once() {
     explore_all(
         Begin::Both,
         &[EvictLate, NEW, Forget("a")],
@@ -150,7 +158,7 @@ fn a_folder_that_is_read_late_brings_nothing_back() {
     for begin in [Begin::Unread, Begin::UnreadTwice] {
         explore_all(begin, &[ReadFolder, NEW], &[Some("new")]);
         explore_all(begin, &[ReadFolder, Forget("a")], &[None]);
-        explore_all(begin, &[ReadFolder, Read("a")], &[Some("old")]);
+        explore_all(begin, &[ReadFolder, Find("a")], &[Some("old")]);
     }
     explore_all(
         Begin::UnreadTwice,

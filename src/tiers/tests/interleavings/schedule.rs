@@ -279,6 +279,10 @@ impl Steer for Actor {
         }
     }
 
+    fn passes(&self, step: &'static str) {
+        self.reach(Point::Call(step, String::new()));
+    }
+
     fn released(&self, address: usize) {
         self.schedule.state.lock().holders.remove(&address);
     }
@@ -288,6 +292,8 @@ impl Steer for Actor {
 
 impl Steer for Unhindered {
     fn wants(&self, _: Rank, _: usize) {}
+
+    fn passes(&self, _: &'static str) {}
 
     fn released(&self, _: usize) {}
 }
