@@ -202,7 +202,8 @@ impl Stage {
             }
             Fill(hash, text) => {
                 let noted = tiers.epoch(&digest(hash));
-                self.history.note(hash, Did::Filled(text), began, began);
+                let at = now(schedule);
+                self.history.note(hash, Did::Filled(text), at, at);
                 done(tiers.land(small(hash, text), noted)).unwrap_or_default();
                 None
             }
