@@ -25,6 +25,9 @@ kill rounds="300":
 # The disk tier started on every state that a crash may leave of longer bodies, with their number
 crash:
     CRASH_STATES=all cargo test --lib tiers::tests::crash -- --nocapture
+# Every order of what threads do to one key, where threads give way more often than usual
+races deeper="1":
+    RACES={{ deeper }} cargo test --release --lib interleavings -- --nocapture
 
 # The real turbo client from npm, directly and through Larder
 turbo:

@@ -7,7 +7,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use parking_lot::{Mutex, MutexGuard};
+use super::locks::{Guard, Lock, Rank, pass};
 
 /// Enough that two keys in flight rarely meet, few enough to be nothing.
 const STRIPES: u16 = 1024;
@@ -26,12 +26,12 @@ pub(super) struct Epochs {
 /// that may block.
 pub(super) struct Section<'a> {
     stripe: &'a Stripe,
-    _held: MutexGuard<'a, ()>,
+    _held: Guard<'a, ()>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Stripe {
-    changing: Mutex<()>,
+    changing: Lock<()>,
     epoch: AtomicU64,
 }
 
@@ -41,12 +41,13 @@ impl Epochs {
     /// Every key in its first epoch.
     pub(super) fn new() -> Self {
         Self {
-            stripes: (0..STRIPES).map(|_| Stripe::default()).collect(),
+            stripes: (0..STRIPES).map(|_| Stripe::new()).collect(),
         }
     }
 
     /// Notes the epoch of the key whose digest begins with `digest`; never waits.
     pub(super) fn note(&self, digest: &[u8]) -> Epoch {
+        pass("note");
         Epoch(self.stripe(digest).epoch.load(Ordering::Acquire))
     }
 
@@ -72,6 +73,17 @@ impl Epochs {
     }
 }
 
+// === impl Stripe ===
+
+impl Stripe {
+    fn new() -> Self {
+        Self {
+            changing: Lock::new(Rank::Section, ()),
+            epoch: AtomicU64::new(0),
+        }
+    }
+}
+
 // === impl Section ===
 
 impl Section<'_> {
@@ -85,6 +97,7 @@ impl Section<'_> {
     /// Consumes the section: a bump comes after the change it announces. Somebody who notes the new
     /// epoch must not find the old entry.
     pub(super) fn bump(self) {
+        pass("bump");
         self.stripe.epoch.fetch_add(1, Ordering::Release);
     }
 }

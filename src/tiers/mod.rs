@@ -8,6 +8,7 @@ mod disk;
 mod epochs;
 mod found;
 mod landing;
+mod locks;
 mod memory;
 mod scrubbing;
 #[cfg(test)]

@@ -27,6 +27,8 @@ pub(crate) struct Index {
     started: u32,
     /// Keys that are neither found nor adopted.
     pub(crate) doomed: Doomed,
+    /// Keys with older files beside their entry, which go before it does.
+    pub(crate) outlived: Doomed,
 }
 
 /// How an entry was used: all of the order that a restart must not lose.
@@ -60,6 +62,7 @@ impl Index {
             ranking: Ranking::new(HALF_LIFE),
             started,
             doomed: Doomed::default(),
+            outlived: Doomed::default(),
         }
     }
 

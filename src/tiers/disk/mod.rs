@@ -36,7 +36,6 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
-use parking_lot::Mutex;
 use tokio::sync::{Notify, Semaphore};
 use tokio::time::Duration;
 
@@ -47,6 +46,7 @@ use self::index::Index;
 use self::layout::{Layout, Serial};
 use self::room::Free;
 use super::epochs::Epochs;
+use super::locks::{Lock, Rank};
 use super::memory::gauge;
 use crate::artifact::{Bypass, KeyDigest, Landed, Tier};
 use crate::config::{DiskTier, Verify};
@@ -78,12 +78,12 @@ const TOUCHES: usize = 256;
 pub(super) struct Disk {
     layout: Layout,
     files: Files,
-    index: Mutex<Index>,
+    index: Lock<Index>,
     shards: Vec<Shard>,
     epoch: u32,
     serials: Serials,
     drafts: AtomicU64,
-    touched: Mutex<Vec<Prefix>>,
+    touched: Lock<Vec<Prefix>>,
     free: Free,
     faults: Faults,
     foreign: AtomicU64,
@@ -109,10 +109,9 @@ pub(super) struct Shares {
 }
 
 /// Whether a folder was read, and whose turn it is to read it.
-#[derive(Default)]
 struct Shard {
     is_read: AtomicBool,
-    reading: Mutex<()>,
+    reading: Lock<()>,
 }
 
 /// Hands out serials, each above every one that was seen.
@@ -134,12 +133,12 @@ impl Disk {
         Ok(Arc::new(Self {
             layout,
             files: shares.files,
-            index: Mutex::new(Index::new(config.capacity, this_second())),
-            shards: (0..=u8::MAX).map(|_| Shard::default()).collect(),
+            index: Lock::new(Rank::Index, Index::new(config.capacity, this_second())),
+            shards: (0..=u8::MAX).map(|_| Shard::unread()).collect(),
             epoch,
             serials: Serials(AtomicU64::new(Serial::first_of(epoch).number())),
             drafts: AtomicU64::new(0),
-            touched: Mutex::default(),
+            touched: Lock::new(Rank::Touched, Vec::new()),
             free: Free::new(config.min_free),
             faults: Faults::default(),
             foreign: AtomicU64::new(0),
@@ -221,6 +220,7 @@ impl Disk {
         if let Some(old) = after
             && let Err(error) = self.unlink(&old)
         {
+            self.index.lock().outlived.insert(old.prefix);
             self.faults.note("remove", &error);
         }
         drop(staged);
@@ -343,6 +343,17 @@ impl Disk {
 
     fn next_draft(&self) -> u64 {
         self.drafts.fetch_add(1, Ordering::Relaxed)
+    }
+}
+
+// === impl Shard ===
+
+impl Shard {
+    fn unread() -> Self {
+        Self {
+            is_read: AtomicBool::new(false),
+            reading: Lock::new(Rank::Folder, ()),
+        }
     }
 }
 

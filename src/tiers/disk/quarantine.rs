@@ -9,7 +9,7 @@ use tracing::warn;
 
 use super::Disk;
 use super::fault::{Fault, passes};
-use super::layout::{EntryName, Prefix};
+use super::layout::{EntryName, Prefix, Serial};
 use super::recover::list;
 use crate::artifact::{Bypass, Tier};
 use crate::metrics::Eviction;
@@ -33,7 +33,7 @@ impl Disk {
             return Ok(false);
         }
         // The file first: the index counts its bytes until they are free.
-        if let Err(error) = self.unlink(name) {
+        if let Err(error) = self.unlink_last(name) {
             self.index.lock().postpone(name);
             return Err(self.faults.note("remove", &error));
         }
@@ -52,13 +52,14 @@ impl Disk {
         // What a later reading of the folder would find must be known before it is removed.
         let removed = self
             .read_shard(prefix.shard())
-            .and_then(|()| self.unlink_all(prefix));
+            .and_then(|()| self.unlink_below(prefix, None));
         if let Err(error) = removed {
             self.doom(prefix);
             return Err(self.faults.note("remove", &error));
         }
         let (known, may_be_found) = {
             let mut index = self.index.lock();
+            index.outlived.remove(prefix);
             (index.peek(prefix), index.doomed.remove(prefix))
         };
         if let Some(slot) = known {
@@ -69,6 +70,7 @@ impl Disk {
 
     /// Tries once more to remove what could not be removed.
     pub(in crate::tiers) fn remove_doomed(&self) {
+        self.remove_outlived();
         let doomed = self.index.lock().doomed.keys();
         for prefix in &doomed {
             let _section = self.epochs.enter(prefix.as_bytes());
@@ -79,9 +81,26 @@ impl Disk {
         }
     }
 
+    /// Tries once more to remove the files that entries have outlived.
+    fn remove_outlived(&self) {
+        let outlived = self.index.lock().outlived.keys();
+        for prefix in &outlived {
+            let _section = self.epochs.enter(prefix.as_bytes());
+            let newest = self.index.lock().peek(prefix).map(|slot| slot.name.serial);
+            if let Err(error) = self.unlink_older(prefix, newest) {
+                self.faults.note("remove", &error);
+            }
+        }
+    }
+
     /// Whether a key is not to be found because old files of it may be left.
-    pub(super) fn is_doomed(&self, prefix: &Prefix) -> bool {
+    pub(in crate::tiers) fn is_doomed(&self, prefix: &Prefix) -> bool {
         self.index.lock().doomed.contains(prefix)
+    }
+
+    /// Whether a key may have older files beside its entry.
+    pub(in crate::tiers) fn is_outlived(&self, prefix: &Prefix) -> bool {
+        self.index.lock().outlived.contains(prefix)
     }
 
     /// Removes an entry that lost against another before anybody could find it.
@@ -114,6 +133,21 @@ impl Disk {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
             _ => Ok(()),
         }
+    }
+
+    /// Removes an entry's file, and before it those it has outlived: the next start would find them.
+    fn unlink_last(&self, name: &EntryName) -> io::Result<()> {
+        if self.is_outlived(&name.prefix) {
+            self.unlink_older(&name.prefix, Some(name.serial))?;
+        }
+        self.unlink(name)
+    }
+
+    /// Removes the files that a key's newest entry has outlived. Only in the key's section.
+    fn unlink_older(&self, prefix: &Prefix, newest: Option<Serial>) -> io::Result<()> {
+        self.unlink_below(prefix, newest)?;
+        self.index.lock().outlived.remove(prefix);
+        Ok(())
     }
 
     pub(super) fn drop_slot(&self, name: &EntryName, reason: Eviction) {
@@ -167,11 +201,12 @@ impl Disk {
         kept < KEPT && name.length <= LARGEST_KEPT
     }
 
-    fn unlink_all(&self, prefix: &Prefix) -> io::Result<()> {
-        let listing = list(&self.files, &self.layout, prefix.shard(), self.epoch)?;
-        for name in listing.names.iter().filter(|name| name.prefix == *prefix) {
-            self.unlink(name)?;
-        }
-        Ok(())
+    /// Removes the files of a key below a serial, or all, the oldest first: wherever this ends, what
+    /// is left to be found is the newest.
+    fn unlink_below(&self, prefix: &Prefix, serial: Option<Serial>) -> io::Result<()> {
+        let mut names = list(&self.files, &self.layout, prefix.shard(), self.epoch)?.names;
+        names.retain(|name| name.prefix == *prefix && serial.is_none_or(|end| name.serial < end));
+        names.sort_unstable_by_key(|name| name.serial);
+        names.iter().try_for_each(|name| self.unlink(name))
     }
 }

@@ -5,7 +5,6 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use parking_lot::Mutex;
 use tokio::time::{Duration, Instant};
 
 use super::Disk;
@@ -13,6 +12,7 @@ use super::files::Files;
 use super::index::{Shortage, footprint};
 use crate::artifact::Bypass;
 use crate::metrics::Eviction;
+use crate::tiers::locks::{Lock, Rank};
 
 /// The file system is asked again for its free space after this time …
 const FREE_FOR: Duration = Duration::from_secs(1);
@@ -34,7 +34,7 @@ pub(super) struct Reservation {
 #[derive(Debug)]
 pub(super) struct Free {
     for_others: u64,
-    known: Mutex<Option<Known>>,
+    known: Lock<Option<Known>>,
     /// Promised bytes that the file system has not seen, so that it still calls them free.
     unwritten: AtomicU64,
     /// Entries that must go before anything is written.
@@ -102,7 +102,7 @@ impl Free {
     pub(super) fn new(min_free: u64) -> Self {
         Self {
             for_others: min_free,
-            known: Mutex::new(None),
+            known: Lock::new(Rank::Room, None),
             unwritten: AtomicU64::new(0),
             owed: AtomicU64::new(0),
         }

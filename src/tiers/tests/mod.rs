@@ -6,6 +6,7 @@ mod drafts;
 mod every_call;
 mod faults;
 mod fsck;
+mod interleavings;
 mod reads;
 mod room;
 mod scrub;
@@ -99,7 +100,16 @@ impl House {
 
     /// A house whose file calls all go through `files`, also after a restart.
     fn watched(config: config::Tier, files: Files) -> Self {
-        let dir = tempfile::tempdir().unwrap();
+        Self::built(tempfile::tempdir().unwrap(), config, files)
+    }
+
+    /// The same, on a file system in memory where there is one: for those who build thousands.
+    fn in_memory(config: config::Tier, files: Files) -> Self {
+        let dir = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir());
+        Self::built(dir.unwrap(), config, files)
+    }
+
+    fn built(dir: tempfile::TempDir, config: config::Tier, files: Files) -> Self {
         let metrics = Arc::new(Metrics::new().unwrap());
         let tiers = open(&config, dir.path(), &metrics, &files);
         Self {

@@ -6,6 +6,8 @@ use std::io;
 use std::sync::Arc;
 
 use super::{Call, Files};
+use crate::tiers::locks::Rank;
+use crate::tiers::locks::shim::holds;
 
 /// Stands between the tier and its files.
 pub(in crate::tiers) trait Watch: Send + Sync {
@@ -39,6 +41,7 @@ impl Files {
     }
 
     pub(super) fn before(&self, call: &Call<'_>) -> io::Result<()> {
+        assert!(!holds(Rank::Index), "{call:?} while the index waits");
         self.shim
             .as_ref()
             .map_or(Ok(()), |shim| shim.0.before(call))
@@ -48,5 +51,20 @@ impl Files {
         if let Some(shim) = &self.shim {
             shim.0.made(call, file);
         }
+    }
+}
+
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::tiers::locks::Lock;
+
+    #[test]
+    #[should_panic(expected = "while the index waits")]
+    fn a_file_call_under_the_index_fails_the_test_that_makes_it() {
+        let index = Lock::new(Rank::Index, ());
+        let _index = index.lock();
+        drop(Files::default().remove(Path::new("")));
     }
 }

@@ -1,0 +1,88 @@
+//! The tiers' locks and the one order they are taken in, which tests assert at every lock.
+//!
+//! A thread waits for a lock only while all that it holds comes before it, so no two can wait for
+//! each other. Before all of these comes the turn of `Resting::open`, which futures hold and threads
+//! do not; behind them come the memory tier's own locks, under which nothing of ours is called.
+//!
+//! | lock | held over | in it |
+//! |---|---|---|
+//! | section | file calls | all below |
+//! | folder | file calls | those below |
+//! | index, room, touched, jobs | a few lines; room over one question to the file system | none |
+
+#[cfg(test)]
+pub(in crate::tiers) mod shim;
+
+use parking_lot::Mutex;
+
+/// What a lock guards, in the order in which locks are taken. Those from the index on are leaves:
+/// who holds one takes no other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(in crate::tiers) enum Rank {
+    /// What a stripe's keys mean.
+    Section,
+    /// Whose turn it is to read a folder.
+    Folder,
+    /// The disk tier's table.
+    Index,
+    /// What the file system has left.
+    Room,
+    /// Keys of which the index has not heard.
+    Touched,
+    /// Jobs that wait for a thread.
+    Jobs,
+}
+
+/// A lock that knows its place; outside of tests nothing but a mutex.
+#[derive(Debug)]
+pub(in crate::tiers) struct Lock<T> {
+    #[cfg(test)]
+    rank: Rank,
+    mutex: Mutex<T>,
+}
+
+/// The right to what a lock guards.
+#[cfg(not(test))]
+pub(in crate::tiers) type Guard<'a, T> = parking_lot::MutexGuard<'a, T>;
+#[cfg(test)]
+pub(in crate::tiers) type Guard<'a, T> = shim::Watched<'a, T>;
+
+// === impl Lock ===
+
+impl<T> Lock<T> {
+    /// A lock of this rank that nobody holds.
+    #[cfg_attr(not(test), expect(unused_variables, reason = "a test looks at it"))]
+    pub(in crate::tiers) fn new(rank: Rank, value: T) -> Self {
+        Self {
+            #[cfg(test)]
+            rank,
+            mutex: Mutex::new(value),
+        }
+    }
+}
+
+#[cfg(not(test))]
+impl<T> Lock<T> {
+    /// Waits for the lock.
+    pub(in crate::tiers) fn lock(&self) -> Guard<'_, T> {
+        self.mutex.lock()
+    }
+
+    /// Takes the lock where nobody holds it.
+    pub(in crate::tiers) fn try_lock(&self) -> Option<Guard<'_, T>> {
+        self.mutex.try_lock()
+    }
+}
+
+/// Whether a test says when this thread goes on: then it runs its jobs itself and waits for no
+/// clock.
+#[cfg(not(test))]
+pub(in crate::tiers) const fn is_steered() -> bool {
+    false
+}
+
+/// Passes a place where a test may let other threads go first.
+#[cfg(not(test))]
+pub(in crate::tiers) const fn pass(_: &'static str) {}
+#[cfg(test)]
+pub(in crate::tiers) use shim::{is_steered, pass};
