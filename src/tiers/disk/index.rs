@@ -2,12 +2,11 @@
 //!
 //! It knows only entries of folders that were read, so everything in it may be evicted.
 
-use std::collections::BTreeSet;
-
-use hashlink::LinkedHashMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::doomed::Doomed;
 use super::layout::{EntryName, Prefix};
+use super::usage::{Trust, Usage, Word};
 use crate::artifact::Landed;
 
 /// What a file system hands out; an entry counts in whole units.
@@ -23,10 +22,38 @@ pub(crate) struct Index {
     capacity: u64,
     used: u64,
     reserved: u64,
-    slots: LinkedHashMap<Prefix, Slot>,
+    is_closed: bool,
+    kept: BTreeMap<Prefix, Kept>,
+    by_use: BTreeSet<(Use, Prefix)>,
     by_age: BTreeSet<(u32, Prefix)>,
+    last_use: Use,
     /// Keys that are neither found nor adopted.
     pub(crate) doomed: Doomed,
+    /// What each folder holds, also those that were not read.
+    pub(crate) usage: Usage,
+}
+
+/// The second of a use, and its turn among those of the second.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+struct Use(u32, u64);
+
+/// One entry and how it was used.
+#[derive(Clone, Copy, Debug)]
+struct Kept {
+    slot: Slot,
+    last_use: Use,
+    uses: u8,
+}
+
+/// How an entry was used before a restart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Remembered {
+    /// The entry's key.
+    pub(crate) prefix: Prefix,
+    /// The second of its last use.
+    pub(crate) used: u32,
+    /// How often it was used; 255 stands for more.
+    pub(crate) uses: u8,
 }
 
 /// One entry.
@@ -45,6 +72,8 @@ pub(crate) enum Shortage {
     Full,
     /// It cannot: drafts hold too much already.
     Crowded,
+    /// It must be known first what rests in folders that were not read.
+    Unread,
 }
 
 impl Index {
@@ -54,9 +83,13 @@ impl Index {
             capacity,
             used: 0,
             reserved: 0,
-            slots: LinkedHashMap::new(),
+            is_closed: false,
+            kept: BTreeMap::new(),
+            by_use: BTreeSet::new(),
             by_age: BTreeSet::new(),
+            last_use: Use::default(),
             doomed: Doomed::default(),
+            usage: Usage::empty(),
         }
     }
 
@@ -65,29 +98,35 @@ impl Index {
         if self.doomed.contains(prefix) {
             return None;
         }
-        self.slots.to_back(prefix).copied()
+        self.touch(prefix);
+        self.peek(prefix)
     }
 
     /// Finds the entry of a key without using it.
     pub(crate) fn peek(&self, prefix: &Prefix) -> Option<Slot> {
-        self.slots.get(prefix).copied()
+        self.kept.get(prefix).map(|kept| kept.slot)
     }
 
     /// Whether this very entry is the key's.
     pub(crate) fn holds(&self, name: &EntryName) -> bool {
-        self.slots
-            .get(&name.prefix)
+        self.peek(&name.prefix)
             .is_some_and(|slot| slot.name.serial == name.serial)
     }
 
     /// Counts an entry as used just now.
     pub(crate) fn touch(&mut self, prefix: &Prefix) {
-        self.slots.to_back(prefix);
+        let now = self.next_use();
+        if let Some(kept) = self.kept.get_mut(prefix) {
+            self.by_use.remove(&(kept.last_use, *prefix));
+            self.by_use.insert((now, *prefix));
+            kept.last_use = now;
+            kept.uses = kept.uses.saturating_add(1);
+        }
     }
 
     /// Counts an entry as intact.
     pub(crate) fn verify(&mut self, name: &EntryName) {
-        if let Some(slot) = self.slots.get_mut(&name.prefix)
+        if let Some(Kept { slot, .. }) = self.kept.get_mut(&name.prefix)
             && slot.name.serial == name.serial
         {
             slot.verified = true;
@@ -96,46 +135,73 @@ impl Index {
 
     /// Enters an entry this process has just written; returns the one it replaces.
     pub(crate) fn insert(&mut self, name: EntryName) -> Option<EntryName> {
-        let slot = Slot {
-            name,
-            verified: true,
-        };
-        self.count(&name);
-        let old = self.slots.insert(name.prefix, slot)?;
-        self.slots.to_back(&name.prefix);
-        self.discount(&old.name);
-        Some(old.name)
+        let last_use = self.next_use();
+        let old = self.take(&name.prefix);
+        self.put(Kept {
+            slot: Slot {
+                name,
+                verified: true,
+            },
+            last_use,
+            uses: 1,
+        });
+        old
     }
 
-    /// Enters an entry found in a folder; returns the one of the two that lost, if the key had one.
+    /// Enters an entry found in a folder, with what is remembered of its use; returns the one of
+    /// the two that lost, if the key had one.
     ///
-    /// What was found counts as used before everything that was used in this process. Against a
-    /// doomed key every entry has lost.
-    pub(crate) fn adopt(&mut self, name: EntryName) -> Option<EntryName> {
+    /// Of entries of which nothing is remembered it is known when they landed. Against a doomed key
+    /// every entry has lost.
+    pub(crate) fn adopt(
+        &mut self,
+        name: EntryName,
+        remembered: Option<&Remembered>,
+    ) -> Option<EntryName> {
         if self.doomed.contains(&name.prefix) {
             return Some(name);
         }
-        let known = self.slots.get(&name.prefix).map(|slot| slot.name);
+        let known = self.peek(&name.prefix).map(|slot| slot.name);
         if known.is_some_and(|known| known.serial >= name.serial) {
             return Some(name).filter(|_| !self.holds(&name));
         }
-        let slot = Slot {
-            name,
-            verified: false,
-        };
-        self.count(&name);
-        self.slots.insert_front(name.prefix, slot);
-        self.slots.to_front(&name.prefix);
-        known.inspect(|known| self.discount(known))
+        let now = self.next_use();
+        let second = remembered.map_or(name.landed, |remembered| remembered.used);
+        let old = self.take(&name.prefix);
+        self.put(Kept {
+            slot: Slot {
+                name,
+                verified: false,
+            },
+            // The clock may have been ahead.
+            last_use: Use(second.min(now.0), now.1),
+            uses: remembered.map_or(1, |remembered| remembered.uses),
+        });
+        let shard = name.prefix.shard();
+        self.usage.find(shard, footprint(name.length));
+        old
+    }
+
+    /// How the entries of a folder were used, the one used longest ago first.
+    pub(crate) fn remembered(&self, shard: u8) -> Vec<Remembered> {
+        let mut first = [0; 16];
+        let mut last = [u8::MAX; 16];
+        (first[0], last[0]) = (shard, shard);
+        let range = Prefix::from_bytes(first)..=Prefix::from_bytes(last);
+        let mut kept: Vec<&Kept> = self.kept.range(range).map(|(_, kept)| kept).collect();
+        kept.sort_unstable_by_key(|kept| kept.last_use);
+        kept.iter()
+            .map(|kept| Remembered {
+                prefix: kept.slot.name.prefix,
+                used: kept.last_use.0,
+                uses: kept.uses,
+            })
+            .collect()
     }
 
     /// Takes an entry out, if the key still has this one.
     pub(crate) fn remove(&mut self, name: &EntryName) -> bool {
-        if !self.holds(name) {
-            return false;
-        }
-        let removed = self.slots.remove(&name.prefix);
-        removed.inspect(|slot| self.discount(&slot.name)).is_some()
+        self.holds(name) && self.take(&name.prefix).is_some()
     }
 
     /// Promises `bytes` more to a draft that holds `held`.
@@ -145,11 +211,14 @@ impl Index {
     pub(crate) fn reserve(&mut self, held: u64, bytes: u64) -> Result<(), Shortage> {
         let wanted = self.reserved.saturating_add(bytes);
         let alone = self.reserved <= held;
-        if wanted > self.capacity || (!alone && wanted > self.capacity / 2) {
+        if self.is_closed || wanted > self.capacity || (!alone && wanted > self.capacity / 2) {
             return Err(Shortage::Crowded);
         }
-        if self.used.saturating_add(wanted) > self.capacity {
+        if self.used().saturating_add(wanted) > self.capacity {
             return Err(Shortage::Full);
+        }
+        if !self.usage.grant(bytes) {
+            return Err(Shortage::Unread);
         }
         self.reserved = wanted;
         Ok(())
@@ -160,24 +229,42 @@ impl Index {
         self.reserved = self.reserved.saturating_sub(bytes);
     }
 
+    /// Promises nothing any more.
+    pub(crate) fn close(&mut self) {
+        self.is_closed = true;
+    }
+
+    /// What the next process may know of the bytes at rest, if this is the `epoch`th start.
+    pub(crate) fn word(&self, epoch: u32) -> Word {
+        let trust = if !self.usage.is_known() || self.used() > self.capacity {
+            Trust::Guessed
+        } else if self.is_closed && self.reserved == 0 {
+            Trust::Last
+        } else {
+            Trust::Known
+        };
+        self.usage.word(epoch, trust)
+    }
+
     /// The least recently used entry.
     pub(crate) fn candidate(&self) -> Option<EntryName> {
-        self.slots.front().map(|(_, slot)| slot.name)
+        let (_, prefix) = self.by_use.first()?;
+        self.peek(prefix).map(|slot| slot.name)
     }
 
     /// Puts off the eviction of an entry whose file cannot be removed.
     pub(crate) fn postpone(&mut self, name: &EntryName) {
-        self.slots.to_back(&name.prefix);
+        self.touch(&name.prefix);
     }
 
     /// Whether so little room is left that eviction should begin before somebody needs it.
     pub(crate) fn is_high(&self) -> bool {
-        self.used.saturating_add(self.reserved) > self.capacity - self.capacity / 32
+        self.used().saturating_add(self.reserved) > self.capacity - self.capacity / 32
     }
 
     /// Whether eviction, once begun, should go on.
     pub(crate) fn is_above_low(&self) -> bool {
-        self.used.saturating_add(self.reserved) > self.capacity - self.capacity / 16
+        self.used().saturating_add(self.reserved) > self.capacity - self.capacity / 16
     }
 
     /// Up to `limit` entries that landed at `second` or before, oldest first but for `skipped`.
@@ -198,9 +285,9 @@ impl Index {
         Some(Landed::from_secs(u64::from(*landed)))
     }
 
-    /// Bytes at rest.
+    /// Bytes at rest; of folders that were not read what is said of them.
     pub(crate) fn used(&self) -> u64 {
-        self.used
+        self.used.saturating_add(self.usage.unread().bytes)
     }
 
     /// Bytes promised to drafts.
@@ -209,131 +296,37 @@ impl Index {
         self.reserved
     }
 
-    /// Entries at rest.
+    /// Entries at rest, as far as folders were read.
     pub(crate) fn len(&self) -> usize {
-        self.slots.len()
+        self.kept.len()
     }
 
-    fn count(&mut self, name: &EntryName) {
-        self.used = self.used.saturating_add(footprint(name.length));
+    /// This moment, later than every other.
+    fn next_use(&mut self) -> Use {
+        let Use(second, turn) = self.last_use;
+        let now = EntryName::second(Landed::now());
+        self.last_use = Use(second.max(now), turn + 1);
+        self.last_use
+    }
+
+    fn put(&mut self, kept: Kept) {
+        let name = kept.slot.name;
+        let bytes = footprint(name.length);
+        self.used = self.used.saturating_add(bytes);
+        self.usage.count(name.prefix.shard(), bytes);
         self.by_age.insert((name.landed, name.prefix));
+        self.by_use.insert((kept.last_use, name.prefix));
+        self.kept.insert(name.prefix, kept);
     }
 
-    fn discount(&mut self, name: &EntryName) {
-        self.used = self.used.saturating_sub(footprint(name.length));
-        let landed_again = self
-            .peek(&name.prefix)
-            .is_some_and(|slot| slot.name.landed == name.landed);
-        if !landed_again {
-            self.by_age.remove(&(name.landed, name.prefix));
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::collections::HashMap;
-
-    use proptest::collection::vec;
-    use proptest::prelude::*;
-
-    use super::super::layout::Serial;
-    use super::*;
-    use crate::artifact::KeyDigest;
-
-    fn name(key: u8, serial: u64, length: u64) -> EntryName {
-        EntryName {
-            prefix: Prefix::of(&KeyDigest::from_bytes([key; 32])),
-            serial: Serial::from_number(serial),
-            length,
-            landed: u32::try_from(serial).unwrap(),
-            millis: 0,
-        }
-    }
-
-    #[test]
-    fn the_least_recently_used_goes_first() {
-        let mut index = Index::new(10 * UNIT);
-        for key in 1..=3 {
-            index.insert(name(key, u64::from(key), 1));
-        }
-        index.find(&name(1, 1, 1).prefix);
-        assert_eq!(index.candidate(), Some(name(2, 2, 1)));
-        index.adopt(name(4, 4, 1));
-        assert_eq!(index.candidate(), Some(name(4, 4, 1)));
-    }
-
-    #[test]
-    fn a_late_removal_cannot_take_a_newer_entry() {
-        let mut index = Index::new(10 * UNIT);
-        index.insert(name(1, 1, 1));
-        assert_eq!(index.insert(name(1, 2, 1)), Some(name(1, 1, 1)));
-        assert!(!index.remove(&name(1, 1, 1)));
-        assert!(index.remove(&name(1, 2, 1)));
-        assert_eq!((index.used(), index.len(), index.oldest()), (0, 0, None));
-    }
-
-    #[test]
-    fn of_two_found_entries_of_a_key_the_higher_serial_wins() {
-        for (first, second) in [(1, 2), (2, 1)] {
-            let mut index = Index::new(10 * UNIT);
-            assert_eq!(index.adopt(name(1, first, 1)), None);
-            assert_eq!(index.adopt(name(1, second, 1)), Some(name(1, 1, 1)));
-            assert!(index.holds(&name(1, 2, 1)));
-            assert_eq!((index.used(), index.len()), (UNIT, 1));
-        }
-    }
-
-    #[test]
-    fn drafts_share_half_the_capacity_unless_one_is_alone() {
-        let mut index = Index::new(100 * UNIT);
-        assert_eq!(index.reserve(0, 80 * UNIT), Ok(()));
-        assert_eq!(index.reserve(80 * UNIT, 20 * UNIT), Ok(()));
-        assert_eq!(index.reserve(100 * UNIT, UNIT), Err(Shortage::Crowded));
-        index.release(60 * UNIT);
-        assert_eq!(index.reserve(0, 10 * UNIT), Ok(()));
-        assert_eq!(index.reserve(0, UNIT), Err(Shortage::Crowded));
-        index.release(20 * UNIT);
-        index.insert(name(1, 1, 60 * UNIT));
-        assert_eq!(index.reserve(0, 15 * UNIT), Err(Shortage::Full));
-    }
-
-    proptest! {
-        #[test]
-        fn the_sums_are_those_of_the_entries(
-            steps in vec((0..4_u8, 0..6_u8, 1..6_u64, 1..20_000_u64), 0..80),
-        ) {
-            let mut index = Index::new(u64::MAX);
-            let mut model: HashMap<Prefix, EntryName> = HashMap::new();
-            for (step, key, serial, length) in steps {
-                let name = name(key, serial, length);
-                let known = model.get(&name.prefix).copied();
-                match step {
-                    0 => {
-                        prop_assert_eq!(index.insert(name), known);
-                        model.insert(name.prefix, name);
-                    }
-                    1 => {
-                        index.adopt(name);
-                        if known.is_none_or(|known| known.serial < name.serial) {
-                            model.insert(name.prefix, name);
-                        }
-                    }
-                    2 => {
-                        let is_held = known.is_some_and(|known| known.serial == name.serial);
-                        prop_assert_eq!(index.remove(&name), is_held);
-                        if is_held {
-                            model.remove(&name.prefix);
-                        }
-                    }
-                    _ => index.touch(&name.prefix),
-                }
-                let used: u64 = model.values().map(|name| footprint(name.length)).sum();
-                prop_assert_eq!(index.used(), used);
-                prop_assert_eq!(index.len(), model.len());
-                let oldest = model.values().map(EntryName::landed).min();
-                prop_assert_eq!(index.oldest(), oldest);
-            }
-        }
+    fn take(&mut self, prefix: &Prefix) -> Option<EntryName> {
+        let kept = self.kept.remove(prefix)?;
+        let name = kept.slot.name;
+        let bytes = footprint(name.length);
+        self.used = self.used.saturating_sub(bytes);
+        self.usage.discount(prefix.shard(), bytes);
+        self.by_age.remove(&(name.landed, *prefix));
+        self.by_use.remove(&(kept.last_use, *prefix));
+        Some(name)
     }
 }

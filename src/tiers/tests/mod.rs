@@ -5,9 +5,11 @@ mod drafts;
 mod every_call;
 mod faults;
 mod reads;
+mod recency;
 mod room;
 mod stress;
 mod survival;
+mod usage;
 
 use std::fs;
 use std::path::{Path, PathBuf};
