@@ -45,6 +45,14 @@ memory:
     cargo build --release
     bash benches/memory
 
+# Orders of eviction replayed against synthetic builds: writes docs/eviction/, prints the document's tables
+policies:
+    cargo bench --bench policies
+
+# Bytes an entry and nanoseconds a call of the disk tier's index, from a thousand entries to a million
+index:
+    cargo bench --bench index
+
 # The main job on this machine with nothing else installed
 demo:
     cargo run --release -- demo

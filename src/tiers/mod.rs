@@ -41,7 +41,7 @@ pub use self::found::{Artifact, ArtifactBody, Found, Resting};
 pub use self::landing::{Landing, LandingBody, NotLanded};
 pub use self::memory::Stored;
 
-/// What a stop waits for the tiers to write down; a million entries take a tenth of it.
+/// What a stop waits for the tiers to write down.
 const CLOSING: Duration = Duration::from_secs(1);
 /// Entries checked or promoted at once; each has its turn.
 const TURNS: usize = 256;

@@ -1,11 +1,12 @@
 //! What rests on the disk and how much room it takes: a table in memory. Opens nothing.
 //!
-//! It knows only entries of folders that were read, so everything in it may be evicted.
-
-use std::collections::{BTreeMap, BTreeSet};
+//! It knows entries only of folders that were read, so everything in it may be evicted; of the others it
+//! knows how much they are said to hold.
 
 use super::doomed::Doomed;
 use super::layout::{EntryName, Prefix};
+use super::ranking::{HALF_LIFE, Ranking, Uses, worth};
+use super::slots::{Slot, Slots};
 use super::usage::{Trust, Usage, Word};
 use crate::artifact::Landed;
 
@@ -17,52 +18,31 @@ pub(crate) fn footprint(length: u64) -> u64 {
     length.div_ceil(UNIT).saturating_mul(UNIT)
 }
 
-/// The entries at rest, least recently used first, and the bytes promised to drafts.
+/// The entries at rest, in the order they go in, and the bytes promised to drafts.
 pub(crate) struct Index {
     capacity: u64,
     used: u64,
     reserved: u64,
     is_closed: bool,
-    kept: BTreeMap<Prefix, Kept>,
-    by_use: BTreeSet<(Use, Prefix)>,
-    by_age: BTreeSet<(u32, Prefix)>,
-    last_use: Use,
+    slots: Slots,
+    ranking: Ranking,
+    /// The second this process began: what it did not use was used before.
+    started: u32,
     /// Keys that are neither found nor adopted.
     pub(crate) doomed: Doomed,
     /// What each folder holds, also those that were not read.
     pub(crate) usage: Usage,
 }
 
-/// The second of a use, and its turn among those of the second.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-struct Use(u32, u64);
-
-/// One entry and how it was used.
-#[derive(Clone, Copy, Debug)]
-struct Kept {
-    slot: Slot,
-    last_use: Use,
-    uses: u8,
-}
-
-/// How an entry was used before a restart.
+/// How an entry was used: all of the order that a restart must not lose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Remembered {
-    /// The entry's key.
+    /// Which key.
     pub(crate) prefix: Prefix,
     /// The second of its last use.
     pub(crate) used: u32,
-    /// How often it was used; 255 stands for more.
+    /// How often it was used; 255 are many.
     pub(crate) uses: u8,
-}
-
-/// One entry.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Slot {
-    /// The file.
-    pub(crate) name: EntryName,
-    /// Whether this process wrote it, or has seen all of it intact.
-    pub(crate) verified: bool,
 }
 
 /// Why bytes cannot be promised.
@@ -77,34 +57,34 @@ pub(crate) enum Shortage {
 }
 
 impl Index {
-    /// An index of nothing, for `capacity` bytes.
-    pub(crate) fn new(capacity: u64) -> Self {
+    /// An index of nothing, for `capacity` bytes, begun at the second `started`.
+    pub(crate) fn new(capacity: u64, started: u32) -> Self {
         Self {
             capacity,
             used: 0,
             reserved: 0,
             is_closed: false,
-            kept: BTreeMap::new(),
-            by_use: BTreeSet::new(),
-            by_age: BTreeSet::new(),
-            last_use: Use::default(),
+            slots: Slots::new(),
+            ranking: Ranking::new(HALF_LIFE),
+            started,
             doomed: Doomed::default(),
             usage: Usage::empty(),
         }
     }
 
-    /// Finds the entry of a key and counts it as used just now.
-    pub(crate) fn find(&mut self, prefix: &Prefix) -> Option<Slot> {
+    /// Finds the entry of a key and counts it as used at the second `now`.
+    pub(crate) fn find(&mut self, prefix: &Prefix, now: u32) -> Option<Slot> {
         if self.doomed.contains(prefix) {
             return None;
         }
-        self.touch(prefix);
-        self.peek(prefix)
+        let id = self.slots.id(prefix)?;
+        self.ranking.touch(id, now.max(self.started));
+        self.slots.get(id).copied()
     }
 
     /// Finds the entry of a key without using it.
     pub(crate) fn peek(&self, prefix: &Prefix) -> Option<Slot> {
-        self.kept.get(prefix).map(|kept| kept.slot)
+        self.slots.get(self.slots.id(prefix)?).copied()
     }
 
     /// Whether this very entry is the key's.
@@ -113,20 +93,16 @@ impl Index {
             .is_some_and(|slot| slot.name.serial == name.serial)
     }
 
-    /// Counts an entry as used just now.
-    pub(crate) fn touch(&mut self, prefix: &Prefix) {
-        let now = self.next_use();
-        if let Some(kept) = self.kept.get_mut(prefix) {
-            self.by_use.remove(&(kept.last_use, *prefix));
-            self.by_use.insert((now, *prefix));
-            kept.last_use = now;
-            kept.uses = kept.uses.saturating_add(1);
+    /// Counts an entry as used at the second `now`.
+    pub(crate) fn touch(&mut self, prefix: &Prefix, now: u32) {
+        if let Some(id) = self.slots.id(prefix) {
+            self.ranking.touch(id, now.max(self.started));
         }
     }
 
     /// Counts an entry as intact.
     pub(crate) fn verify(&mut self, name: &EntryName) {
-        if let Some(Kept { slot, .. }) = self.kept.get_mut(&name.prefix)
+        if let Some(slot) = self.slots.get_mut(&name.prefix)
             && slot.name.serial == name.serial
         {
             slot.verified = true;
@@ -135,23 +111,19 @@ impl Index {
 
     /// Enters an entry this process has just written; returns the one it replaces.
     pub(crate) fn insert(&mut self, name: EntryName) -> Option<EntryName> {
-        let last_use = self.next_use();
         let old = self.take(&name.prefix);
-        self.put(Kept {
-            slot: Slot {
-                name,
-                verified: true,
-            },
-            last_use,
-            uses: 1,
-        });
+        let uses = Uses {
+            last: name.landed.max(self.started),
+            count: 1,
+        };
+        self.put(name, true, uses);
         old
     }
 
-    /// Enters an entry found in a folder, with what is remembered of its use; returns the one of
-    /// the two that lost, if the key had one.
+    /// Enters an entry found in a folder; returns the one of the two that lost, if the key had one.
     ///
-    /// Of entries of which nothing is remembered it is known when they landed. Against a doomed key
+    /// What is remembered of it counts, up to this process's beginning. What is not counts as used
+    /// once, when it landed and before everything that was used in this process. Against a doomed key
     /// every entry has lost.
     pub(crate) fn adopt(
         &mut self,
@@ -165,38 +137,39 @@ impl Index {
         if known.is_some_and(|known| known.serial >= name.serial) {
             return Some(name).filter(|_| !self.holds(&name));
         }
-        let now = self.next_use();
-        let second = remembered.map_or(name.landed, |remembered| remembered.used);
-        let old = self.take(&name.prefix);
-        self.put(Kept {
-            slot: Slot {
-                name,
-                verified: false,
+        let uses = match remembered {
+            Some(remembered) => Uses {
+                last: remembered.used.min(self.started),
+                count: remembered.uses,
             },
-            // The clock may have been ahead.
-            last_use: Use(second.min(now.0), now.1),
-            uses: remembered.map_or(1, |remembered| remembered.uses),
-        });
+            None => Uses {
+                last: name.landed.min(self.started.saturating_sub(1)),
+                count: 1,
+            },
+        };
+        let lost = self.take(&name.prefix);
+        self.put(name, false, uses);
         let shard = name.prefix.shard();
         self.usage.find(shard, footprint(name.length));
-        old
+        lost
     }
 
-    /// How the entries of a folder were used, the one used longest ago first.
+    /// How the entries of one shard were used, the one used longest ago first: what [`Self::adopt`]
+    /// wants to know after a restart, in this order.
     pub(crate) fn remembered(&self, shard: u8) -> Vec<Remembered> {
-        let mut first = [0; 16];
-        let mut last = [u8::MAX; 16];
-        (first[0], last[0]) = (shard, shard);
-        let range = Prefix::from_bytes(first)..=Prefix::from_bytes(last);
-        let mut kept: Vec<&Kept> = self.kept.range(range).map(|(_, kept)| kept).collect();
-        kept.sort_unstable_by_key(|kept| kept.last_use);
-        kept.iter()
-            .map(|kept| Remembered {
-                prefix: kept.slot.name.prefix,
-                used: kept.last_use.0,
-                uses: kept.uses,
-            })
-            .collect()
+        let slots = self.slots.of_shard(shard);
+        let remembered = slots.filter_map(|(id, slot)| {
+            let uses = self.ranking.uses(id)?;
+            let remembered = Remembered {
+                prefix: slot.name.prefix,
+                used: uses.last,
+                uses: uses.count,
+            };
+            Some((self.ranking.turn(id)?, remembered))
+        });
+        let mut remembered: Vec<_> = remembered.collect();
+        remembered.sort_unstable_by_key(|(turn, remembered)| (remembered.used, *turn));
+        remembered.into_iter().map(|(_, entry)| entry).collect()
     }
 
     /// Takes an entry out, if the key still has this one.
@@ -246,15 +219,23 @@ impl Index {
         self.usage.word(epoch, trust)
     }
 
-    /// The least recently used entry.
-    pub(crate) fn candidate(&self) -> Option<EntryName> {
-        let (_, prefix) = self.by_use.first()?;
-        self.peek(prefix).map(|slot| slot.name)
+    /// The entry that goes next. After many uses, best asked once [`Self::settle`] agrees.
+    pub(crate) fn candidate(&mut self) -> Option<EntryName> {
+        let id = self.ranking.victim()?;
+        self.slots.get(id).map(|slot| slot.name)
+    }
+
+    /// Puts up to `limit` used entries where they belong in the order; returns whether the candidate
+    /// is known.
+    pub(crate) fn settle(&mut self, limit: usize) -> bool {
+        self.ranking.settle(limit)
     }
 
     /// Puts off the eviction of an entry whose file cannot be removed.
     pub(crate) fn postpone(&mut self, name: &EntryName) {
-        self.touch(&name.prefix);
+        if let Some(id) = self.slots.id(&name.prefix) {
+            self.ranking.postpone(id);
+        }
     }
 
     /// Whether so little room is left that eviction should begin before somebody needs it.
@@ -269,20 +250,18 @@ impl Index {
 
     /// Up to `limit` entries that landed at `second` or before, oldest first but for `skipped`.
     pub(crate) fn landed_until(&self, second: u32, skipped: usize, limit: usize) -> Vec<EntryName> {
-        self.by_age
-            .iter()
-            .take_while(|(landed, _)| *landed <= second)
+        self.slots
+            .by_age()
+            .take_while(|slot| slot.name.landed <= second)
             .skip(skipped)
             .take(limit)
-            .filter_map(|(_, prefix)| self.peek(prefix))
             .map(|slot| slot.name)
             .collect()
     }
 
     /// When the oldest entry landed.
     pub(crate) fn oldest(&self) -> Option<Landed> {
-        let (landed, _) = self.by_age.first()?;
-        Some(Landed::from_secs(u64::from(*landed)))
+        self.slots.by_age().next().map(|slot| slot.name.landed())
     }
 
     /// Bytes at rest; of folders that were not read what is said of them.
@@ -298,35 +277,24 @@ impl Index {
 
     /// Entries at rest, as far as folders were read.
     pub(crate) fn len(&self) -> usize {
-        self.kept.len()
+        self.slots.len()
     }
 
-    /// This moment, later than every other.
-    fn next_use(&mut self) -> Use {
-        let Use(second, turn) = self.last_use;
-        let now = EntryName::second(Landed::now());
-        self.last_use = Use(second.max(now), turn + 1);
-        self.last_use
-    }
-
-    fn put(&mut self, kept: Kept) {
-        let name = kept.slot.name;
-        let bytes = footprint(name.length);
-        self.used = self.used.saturating_add(bytes);
-        self.usage.count(name.prefix.shard(), bytes);
-        self.by_age.insert((name.landed, name.prefix));
-        self.by_use.insert((kept.last_use, name.prefix));
-        self.kept.insert(name.prefix, kept);
+    fn put(&mut self, name: EntryName, verified: bool, uses: Uses) {
+        let room = footprint(name.length);
+        if let Some(id) = self.slots.insert(Slot { name, verified }) {
+            self.used = self.used.saturating_add(room);
+            self.usage.count(name.prefix.shard(), room);
+            self.ranking.insert(id, worth(room), uses);
+        }
     }
 
     fn take(&mut self, prefix: &Prefix) -> Option<EntryName> {
-        let kept = self.kept.remove(prefix)?;
-        let name = kept.slot.name;
-        let bytes = footprint(name.length);
-        self.used = self.used.saturating_sub(bytes);
-        self.usage.discount(prefix.shard(), bytes);
-        self.by_age.remove(&(name.landed, *prefix));
-        self.by_use.remove(&(kept.last_use, *prefix));
-        Some(name)
+        let (id, slot) = self.slots.remove(prefix)?;
+        self.ranking.remove(id);
+        let room = footprint(slot.name.length);
+        self.used = self.used.saturating_sub(room);
+        self.usage.discount(prefix.shard(), room);
+        Some(slot.name)
     }
 }

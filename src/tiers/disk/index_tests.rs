@@ -1,4 +1,4 @@
-//! The sums and the order of an index, whatever happens to it.
+//! The sums of an index and who replaces whom.
 
 use std::collections::HashMap;
 
@@ -22,20 +22,8 @@ fn name(key: u8, serial: u64, length: u64) -> EntryName {
 }
 
 #[test]
-fn the_least_recently_used_goes_first() {
-    let mut index = Index::new(10 * UNIT);
-    for key in 1..=3 {
-        index.insert(name(key, u64::from(key), 1));
-    }
-    index.find(&name(1, 1, 1).prefix);
-    assert_eq!(index.candidate(), Some(name(2, 2, 1)));
-    index.adopt(name(4, 4, 1), None);
-    assert_eq!(index.candidate(), Some(name(4, 4, 1)));
-}
-
-#[test]
 fn a_late_removal_cannot_take_a_newer_entry() {
-    let mut index = Index::new(10 * UNIT);
+    let mut index = Index::new(10 * UNIT, 1);
     index.insert(name(1, 1, 1));
     assert_eq!(index.insert(name(1, 2, 1)), Some(name(1, 1, 1)));
     assert!(!index.remove(&name(1, 1, 1)));
@@ -46,7 +34,7 @@ fn a_late_removal_cannot_take_a_newer_entry() {
 #[test]
 fn of_two_found_entries_of_a_key_the_higher_serial_wins() {
     for (first, second) in [(1, 2), (2, 1)] {
-        let mut index = Index::new(10 * UNIT);
+        let mut index = Index::new(10 * UNIT, 1);
         assert_eq!(index.adopt(name(1, first, 1), None), None);
         assert_eq!(index.adopt(name(1, second, 1), None), Some(name(1, 1, 1)));
         assert!(index.holds(&name(1, 2, 1)));
@@ -56,7 +44,7 @@ fn of_two_found_entries_of_a_key_the_higher_serial_wins() {
 
 #[test]
 fn drafts_share_half_the_capacity_unless_one_is_alone() {
-    let mut index = Index::new(100 * UNIT);
+    let mut index = Index::new(100 * UNIT, 1);
     assert_eq!(index.reserve(0, 80 * UNIT), Ok(()));
     assert_eq!(index.reserve(80 * UNIT, 20 * UNIT), Ok(()));
     assert_eq!(index.reserve(100 * UNIT, UNIT), Err(Shortage::Crowded));
@@ -73,7 +61,7 @@ proptest! {
     fn the_sums_are_those_of_the_entries(
         steps in vec((0..4_u8, 0..6_u8, 1..6_u64, 1..20_000_u64), 0..80),
     ) {
-        let mut index = Index::new(u64::MAX);
+        let mut index = Index::new(u64::MAX, 1);
         let mut model: HashMap<Prefix, EntryName> = HashMap::new();
         for (step, key, serial, length) in steps {
             let name = name(key, serial, length);
@@ -96,7 +84,7 @@ proptest! {
                         model.remove(&name.prefix);
                     }
                 }
-                _ => index.touch(&name.prefix),
+                _ => index.touch(&name.prefix, 1),
             }
             let used: u64 = model.values().map(|name| footprint(name.length)).sum();
             prop_assert_eq!(index.used(), used);

@@ -13,17 +13,22 @@ mod fault;
 mod file_body;
 pub(in crate::tiers) mod files;
 mod folders;
+mod ids;
 mod index;
 #[cfg(test)]
 mod index_tests;
 mod jobs;
 mod layout;
+#[cfg(test)]
+mod order_tests;
 mod quarantine;
+mod ranking;
 mod reader;
 mod recency;
 mod recover;
 mod resting;
 mod room;
+mod slots;
 mod snapshot;
 mod usage;
 
@@ -126,7 +131,7 @@ impl Disk {
         let epoch = recover::boot(&shares.files, &layout)?;
         let tier = shares.metrics.tier(Tier::Disk);
         tier.capacity.set(gauge(config.capacity));
-        let mut index = Index::new(config.capacity);
+        let mut index = Index::new(config.capacity, this_second());
         let word = snapshot::read_word(&shares.files, &layout);
         index.usage = Usage::told(word, epoch, config.capacity);
         let disk = Arc::new(Self {
@@ -170,7 +175,7 @@ impl Disk {
                 return None;
             }
         }
-        let name = self.index.lock().find(&prefix)?.name;
+        let name = self.index.lock().find(&prefix, this_second())?.name;
         self.change(prefix.shard());
         (name.landed().age() < self.max_age).then_some(name)
     }
@@ -190,9 +195,10 @@ impl Disk {
     fn tell_touches(&self) {
         let touched = mem::take(&mut *self.touched.lock());
         if !touched.is_empty() {
+            let now = this_second();
             let mut index = self.index.lock();
             for prefix in &touched {
-                index.touch(prefix);
+                index.touch(prefix, now);
             }
             drop(index);
             for prefix in &touched {
@@ -313,6 +319,10 @@ impl Disk {
     fn next_draft(&self) -> u64 {
         self.drafts.fetch_add(1, Ordering::Relaxed)
     }
+}
+
+fn this_second() -> u32 {
+    EntryName::second(Landed::now())
 }
 
 // === impl Serials ===

@@ -20,6 +20,8 @@ const FREE_FOR: Duration = Duration::from_secs(1);
 const FREE_BYTES: u64 = 64 << 20;
 /// Entries that give way when the file system refuses what it seemed to have room for.
 const GIVE_WAY: u64 = 64;
+/// Uses heeded before look-ups get their turn: some tenths of a millisecond.
+const SETTLED_AT_ONCE: usize = 512;
 
 /// Bytes promised to one writer; dropping it gives them back.
 pub(super) struct Reservation {
@@ -177,10 +179,10 @@ impl Disk {
     /// Evicts down to the low-water mark if the high one is passed, at most `limit` entries; returns
     /// whether there is more to evict.
     pub(in crate::tiers) fn trim(&self, limit: usize) -> bool {
-        self.tell_touches();
+        self.settle();
         for _ in 0..limit {
             let candidate = {
-                let index = self.index.lock();
+                let mut index = self.index.lock();
                 if !self.free.owes() && !index.is_above_low() {
                     return false;
                 }
@@ -232,9 +234,15 @@ impl Disk {
         self.free.unwritten.load(Ordering::Relaxed)
     }
 
+    /// Heeds what was used, a little at a time, so that no look-up waits for it.
+    fn settle(&self) {
+        self.tell_touches();
+        while !self.index.lock().settle(SETTLED_AT_ONCE) {}
+    }
+
     /// Promises `bytes` more to a writer that holds `held`.
     fn make_room(&self, held: u64, bytes: u64) -> Result<(), Bypass> {
-        self.tell_touches();
+        self.settle();
         loop {
             let short = self.free.short_by(&self.files, self.layout.root(), bytes);
             let (must_read, candidate) = {
