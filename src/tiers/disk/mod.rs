@@ -132,8 +132,10 @@ impl Disk {
         let tier = shares.metrics.tier(Tier::Disk);
         tier.capacity.set(gauge(config.capacity));
         let mut index = Index::new(config.capacity, this_second());
-        let word = snapshot::read_word(&shares.files, &layout);
-        index.usage = Usage::told(word, epoch, config.capacity);
+        if !snapshot::is_fresh(&shares.files, &layout) {
+            let word = snapshot::read_word(&shares.files, &layout);
+            index.usage = Usage::told(word, epoch, config.capacity);
+        }
         let disk = Arc::new(Self {
             layout,
             files: shares.files,

@@ -121,6 +121,12 @@ impl Disk {
     }
 }
 
+/// Whether no entry was ever stored here: there are no folders to be read.
+pub(super) fn is_fresh(files: &Files, layout: &Layout) -> bool {
+    let folders = files.list(&layout.entries());
+    folders.is_ok_and(|mut folders| folders.next().is_none())
+}
+
 /// What the last process said of the folders; `None` where that cannot be known.
 pub(super) fn read_word(files: &Files, layout: &Layout) -> Option<Word> {
     read(files, &layout.usage(), |file| {

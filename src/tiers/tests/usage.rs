@@ -145,6 +145,19 @@ async fn a_word_older_than_the_last_start_is_not_relied_on() {
 }
 
 #[tokio::test]
+#[expect(
+    clippy::await_holding_lock,
+    reason = "who reads ahead is never waited for"
+)]
+async fn in_a_new_directory_there_is_nothing_to_wait_for() {
+    let house = House::with(of(64));
+    let turn = house.disk().hold_reading_ahead();
+    assert!(house.try_store("a").await);
+    drop(turn);
+    assert_eq!(house.unread(), 255);
+}
+
+#[tokio::test]
 async fn a_word_that_was_damaged_is_none() {
     let house = House::with(of(64));
     house.fill(40).await;
