@@ -22,6 +22,8 @@
     reason = "the tier uses more of its sources than this does"
 )]
 
+#[path = "../../src/tiers/disk/checksum.rs"]
+mod checksum;
 #[path = "../../src/tiers/disk/doomed.rs"]
 mod doomed;
 #[path = "../../src/tiers/disk/ids.rs"]
@@ -34,6 +36,8 @@ mod layout;
 mod ranking;
 #[path = "../../src/tiers/disk/slots.rs"]
 mod slots;
+#[path = "../../src/tiers/disk/usage.rs"]
+mod usage;
 
 /// What the sources know by this name.
 mod artifact {

@@ -34,6 +34,7 @@ pub struct App {
     admin: Listeners,
     router: Arc<Router>,
     access: Arc<Access>,
+    tiers: Arc<Tiers>,
     admin_service: Arc<Admin>,
     metrics: Arc<Metrics>,
     tasks: Tasks,
@@ -93,7 +94,7 @@ impl App {
         verdicts::recall(&access, &config.data_dir);
         let stations = Stations {
             sealer: sealer(&config)?,
-            tiers,
+            tiers: Arc::clone(&tiers),
             upstream,
             access: Arc::clone(&access),
             metrics: Arc::clone(&metrics),
@@ -106,6 +107,7 @@ impl App {
             config,
             router,
             access,
+            tiers,
             admin_service,
             metrics,
             tasks,
@@ -185,7 +187,7 @@ impl App {
             let ((), since) = tokio::join!(data, stopped);
             let left = grace.saturating_sub(since.elapsed()).max(LAST_MOMENT);
             let running = self.tasks.drain(left).await;
-            verdicts::write(&self.access, &data_dir).await;
+            tokio::join!(verdicts::write(&self.access, &data_dir), self.tiers.close());
             watched.stop();
             running
         };

@@ -23,6 +23,7 @@ use std::sync::Arc;
 
 use tokio::sync::Mutex;
 use tokio::task::spawn_blocking;
+use tokio::time::{Duration, timeout};
 use tracing::warn;
 
 use self::admission::Admission;
@@ -45,6 +46,8 @@ pub use self::found::{Artifact, ArtifactBody, Found, Resting};
 pub use self::landing::{Landing, LandingBody, NotLanded};
 pub use self::memory::Stored;
 
+/// What a stop waits for the tiers to write down.
+const CLOSING: Duration = Duration::from_secs(1);
 /// Entries checked or promoted at once; each has its turn.
 const TURNS: usize = 256;
 
@@ -160,6 +163,21 @@ impl Tiers {
         let forgotten = self.shared.jobs.run_surely(move || shared.forget(&key));
         // A lost job is a panic of ours, which the runtime has already reported.
         drop(forgotten.await);
+    }
+
+    /// Takes nothing new and writes down what the next start may know: how entries were used, how
+    /// much rests. Takes a second at most; what is not done then costs recency.
+    pub async fn close(&self) {
+        let Some(disk) = &self.shared.disk else {
+            return;
+        };
+        let disk = Arc::clone(disk);
+        let closing = self.shared.jobs.run(move || disk.close(CLOSING));
+        let closed = timeout(CLOSING, closing).await;
+        let closed = closed.map_or_else(|_| Err(io::ErrorKind::TimedOut.into()), Result::flatten);
+        if let Err(error) = closed {
+            warn!(%error, "not all of how entries were used could be written down");
+        }
     }
 
     /// Brings the tiers' gauges up to date, for whoever is about to read them.

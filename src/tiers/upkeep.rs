@@ -1,5 +1,7 @@
-//! What the tiers do while nobody asks: reading folders, evicting ahead of need, expiring.
+//! What the tiers do while nobody asks: reading folders, evicting ahead of need, expiring, writing
+//! down how entries were used.
 
+use std::io;
 use std::sync::Arc;
 
 use tokio::time::{Duration, sleep};
@@ -15,13 +17,50 @@ const READING_PAUSE: Duration = Duration::from_millis(5);
 const ROUND: Duration = Duration::from_mins(1);
 /// Entries removed in one job, so that a job's thread is not held for long.
 const BATCH: usize = 64;
+/// How much recency a crash may cost.
+const SNAPSHOT: Duration = Duration::from_mins(5);
+/// Between two files of a snapshot: 256 of them take about two seconds, and requests come first.
+const WRITING_PAUSE: Duration = Duration::from_millis(5);
 
 /// Runs until the process stops.
 pub(super) async fn run(shared: Arc<Shared>, tasks: Tasks) {
     tokio::select! {
         () = tasks.stopping() => {}
-        () = keep_up(&shared) => {}
+        ((), ()) = async { tokio::join!(keep_up(&shared), keep_recency(&shared)) } => {}
     }
+}
+
+/// Writes down now and then what a restart may know.
+async fn keep_recency(shared: &Arc<Shared>) {
+    let Some(disk) = &shared.disk else { return };
+    let mut is_failing = false;
+    loop {
+        sleep(SNAPSHOT).await;
+        let written = write_recency(shared, disk).await;
+        if let Err(error) = &written
+            && !is_failing
+        {
+            warn!(%error, "how entries were used cannot be written down; a restart may forget it");
+        }
+        is_failing = written.is_err();
+    }
+}
+
+async fn write_recency(shared: &Shared, disk: &Arc<Disk>) -> io::Result<()> {
+    for shard in 0..=u8::MAX {
+        if disk.is_changed(shard) {
+            let writer = Arc::clone(disk);
+            let written = shared.jobs.run(move || writer.write_recency(shard));
+            written.await.flatten()?;
+            sleep(WRITING_PAUSE).await;
+        }
+    }
+    let writer = Arc::clone(disk);
+    shared
+        .jobs
+        .run(move || writer.write_usage())
+        .await
+        .flatten()
 }
 
 async fn keep_up(shared: &Arc<Shared>) {

@@ -67,6 +67,23 @@ async fn sigterm_with_nothing_running_ends_at_once() {
 }
 
 #[tokio::test]
+async fn a_stop_leaves_word_of_what_rests_and_how_it_was_used() {
+    let larder = Larder::alone().await;
+    larder.client().put(&artifact("aa"), b"body").await;
+    let folder = larder.setup().data_dir().join("v1");
+    let larder = larder.restart().await;
+    assert!(folder.join("usage").exists());
+    let recency = fs::read_dir(folder.join("recency")).expect("a folder");
+    assert_eq!(recency.count(), 1, "of the one folder with an entry");
+    let metrics = larder.metrics().await;
+    let entries = metrics.sum("larder_tier_entries", &[("tier", "disk")]);
+    assert!((entries - 1.0).abs() < 0.1, "{entries}");
+    assert!(larder.client().get(&artifact("aa")).await.is_hit());
+    let drafts = fs::read_dir(folder.join("tmp")).expect("a folder");
+    assert_eq!(drafts.count(), 0);
+}
+
+#[tokio::test]
 async fn what_runs_longer_than_the_grace_is_cut_and_not_stored() {
     let origin = Origin::start();
     let body = bytes(1, 10_000);

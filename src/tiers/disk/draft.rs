@@ -330,7 +330,7 @@ fn create(disk: &Disk) -> Result<(PathBuf, File), Bypass> {
 
 /// Repeats a call once where its folder was missing: shards are made when they are needed, and an
 /// operator may have removed any of them.
-fn retry_in_folder<T>(
+pub(super) fn retry_in_folder<T>(
     files: &Files,
     path: &Path,
     call: impl Fn() -> io::Result<T>,

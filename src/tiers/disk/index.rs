@@ -1,11 +1,13 @@
 //! What rests on the disk and how much room it takes: a table in memory. Opens nothing.
 //!
-//! It knows only entries of folders that were read, so everything in it may be evicted.
+//! It knows entries only of folders that were read, so everything in it may be evicted; of the others it
+//! knows how much they are said to hold.
 
 use super::doomed::Doomed;
 use super::layout::{EntryName, Prefix};
 use super::ranking::{HALF_LIFE, Ranking, Uses, worth};
 use super::slots::{Slot, Slots};
+use super::usage::{Trust, Usage, Word};
 use crate::artifact::Landed;
 
 /// What a file system hands out; an entry counts in whole units.
@@ -21,6 +23,7 @@ pub(crate) struct Index {
     capacity: u64,
     used: u64,
     reserved: u64,
+    is_closed: bool,
     slots: Slots,
     ranking: Ranking,
     /// The second this process began: what it did not use was used before.
@@ -29,6 +32,8 @@ pub(crate) struct Index {
     pub(crate) doomed: Doomed,
     /// Keys with older files beside their entry, which go before it does.
     pub(crate) outlived: Doomed,
+    /// What each folder holds, also those that were not read.
+    pub(crate) usage: Usage,
 }
 
 /// How an entry was used: all of the order that a restart must not lose.
@@ -49,6 +54,8 @@ pub(crate) enum Shortage {
     Full,
     /// It cannot: drafts hold too much already.
     Crowded,
+    /// It must be known first what rests in folders that were not read.
+    Unread,
 }
 
 impl Index {
@@ -58,11 +65,13 @@ impl Index {
             capacity,
             used: 0,
             reserved: 0,
+            is_closed: false,
             slots: Slots::new(),
             ranking: Ranking::new(HALF_LIFE),
             started,
             doomed: Doomed::default(),
             outlived: Doomed::default(),
+            usage: Usage::empty(),
         }
     }
 
@@ -143,29 +152,27 @@ impl Index {
         };
         let lost = self.take(&name.prefix);
         self.put(name, false, uses);
+        let shard = name.prefix.shard();
+        self.usage.find(shard, footprint(name.length));
         lost
     }
 
-    /// How the entries of one shard were used, in no order: what [`Self::adopt`] wants to know after
-    /// a restart.
-    #[cfg_attr(
-        not(test),
-        expect(
-            dead_code,
-            reason = "nobody writes it down before the next restart yet"
-        )
-    )]
+    /// How the entries of one shard were used, the one used longest ago first: what [`Self::adopt`]
+    /// wants to know after a restart, in this order.
     pub(crate) fn remembered(&self, shard: u8) -> Vec<Remembered> {
         let slots = self.slots.of_shard(shard);
         let remembered = slots.filter_map(|(id, slot)| {
             let uses = self.ranking.uses(id)?;
-            Some(Remembered {
+            let remembered = Remembered {
                 prefix: slot.name.prefix,
                 used: uses.last,
                 uses: uses.count,
-            })
+            };
+            Some((self.ranking.turn(id)?, remembered))
         });
-        remembered.collect()
+        let mut remembered: Vec<_> = remembered.collect();
+        remembered.sort_unstable_by_key(|(turn, remembered)| (remembered.used, *turn));
+        remembered.into_iter().map(|(_, entry)| entry).collect()
     }
 
     /// Takes an entry out, if the key still has this one.
@@ -180,11 +187,14 @@ impl Index {
     pub(crate) fn reserve(&mut self, held: u64, bytes: u64) -> Result<(), Shortage> {
         let wanted = self.reserved.saturating_add(bytes);
         let alone = self.reserved <= held;
-        if wanted > self.capacity || (!alone && wanted > self.capacity / 2) {
+        if self.is_closed || wanted > self.capacity || (!alone && wanted > self.capacity / 2) {
             return Err(Shortage::Crowded);
         }
-        if self.used.saturating_add(wanted) > self.capacity {
+        if self.used().saturating_add(wanted) > self.capacity {
             return Err(Shortage::Full);
+        }
+        if !self.usage.grant(bytes) {
+            return Err(Shortage::Unread);
         }
         self.reserved = wanted;
         Ok(())
@@ -193,6 +203,23 @@ impl Index {
     /// Takes a promise back.
     pub(crate) fn release(&mut self, bytes: u64) {
         self.reserved = self.reserved.saturating_sub(bytes);
+    }
+
+    /// Promises nothing any more.
+    pub(crate) fn close(&mut self) {
+        self.is_closed = true;
+    }
+
+    /// What the next process may know of the bytes at rest, if this is the `epoch`th start.
+    pub(crate) fn word(&self, epoch: u32) -> Word {
+        let trust = if !self.usage.is_known() || self.used() > self.capacity {
+            Trust::Guessed
+        } else if self.is_closed && self.reserved == 0 {
+            Trust::Last
+        } else {
+            Trust::Known
+        };
+        self.usage.word(epoch, trust)
     }
 
     /// The entry that goes next. After many uses, best asked once [`Self::settle`] agrees.
@@ -216,12 +243,12 @@ impl Index {
 
     /// Whether so little room is left that eviction should begin before somebody needs it.
     pub(crate) fn is_high(&self) -> bool {
-        self.used.saturating_add(self.reserved) > self.capacity - self.capacity / 32
+        self.used().saturating_add(self.reserved) > self.capacity - self.capacity / 32
     }
 
     /// Whether eviction, once begun, should go on.
     pub(crate) fn is_above_low(&self) -> bool {
-        self.used.saturating_add(self.reserved) > self.capacity - self.capacity / 16
+        self.used().saturating_add(self.reserved) > self.capacity - self.capacity / 16
     }
 
     /// Up to `limit` entries that landed at `second` or before, oldest first but for `skipped`.
@@ -240,9 +267,9 @@ impl Index {
         self.slots.by_age().next().map(|slot| slot.name.landed())
     }
 
-    /// Bytes at rest.
+    /// Bytes at rest; of folders that were not read what is said of them.
     pub(crate) fn used(&self) -> u64 {
-        self.used
+        self.used.saturating_add(self.usage.unread().bytes)
     }
 
     /// Bytes promised to drafts.
@@ -251,7 +278,7 @@ impl Index {
         self.reserved
     }
 
-    /// Entries at rest.
+    /// Entries at rest, as far as folders were read.
     pub(crate) fn len(&self) -> usize {
         self.slots.len()
     }
@@ -260,6 +287,7 @@ impl Index {
         let room = footprint(name.length);
         if let Some(id) = self.slots.insert(Slot { name, verified }) {
             self.used = self.used.saturating_add(room);
+            self.usage.count(name.prefix.shard(), room);
             self.ranking.insert(id, worth(room), uses);
         }
     }
@@ -267,103 +295,9 @@ impl Index {
     fn take(&mut self, prefix: &Prefix) -> Option<EntryName> {
         let (id, slot) = self.slots.remove(prefix)?;
         self.ranking.remove(id);
-        self.used = self.used.saturating_sub(footprint(slot.name.length));
+        let room = footprint(slot.name.length);
+        self.used = self.used.saturating_sub(room);
+        self.usage.discount(prefix.shard(), room);
         Some(slot.name)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::collections::HashMap;
-
-    use proptest::collection::vec;
-    use proptest::prelude::*;
-
-    use super::super::layout::Serial;
-    use super::*;
-    use crate::artifact::KeyDigest;
-
-    fn name(key: u8, serial: u64, length: u64) -> EntryName {
-        EntryName {
-            prefix: Prefix::of(&KeyDigest::from_bytes([key; 32])),
-            serial: Serial::from_number(serial),
-            length,
-            landed: u32::try_from(serial).unwrap(),
-            millis: 0,
-        }
-    }
-
-    #[test]
-    fn a_late_removal_cannot_take_a_newer_entry() {
-        let mut index = Index::new(10 * UNIT, 1);
-        index.insert(name(1, 1, 1));
-        assert_eq!(index.insert(name(1, 2, 1)), Some(name(1, 1, 1)));
-        assert!(!index.remove(&name(1, 1, 1)));
-        assert!(index.remove(&name(1, 2, 1)));
-        assert_eq!((index.used(), index.len(), index.oldest()), (0, 0, None));
-    }
-
-    #[test]
-    fn of_two_found_entries_of_a_key_the_higher_serial_wins() {
-        for (first, second) in [(1, 2), (2, 1)] {
-            let mut index = Index::new(10 * UNIT, 1);
-            assert_eq!(index.adopt(name(1, first, 1), None), None);
-            assert_eq!(index.adopt(name(1, second, 1), None), Some(name(1, 1, 1)));
-            assert!(index.holds(&name(1, 2, 1)));
-            assert_eq!((index.used(), index.len()), (UNIT, 1));
-        }
-    }
-
-    #[test]
-    fn drafts_share_half_the_capacity_unless_one_is_alone() {
-        let mut index = Index::new(100 * UNIT, 1);
-        assert_eq!(index.reserve(0, 80 * UNIT), Ok(()));
-        assert_eq!(index.reserve(80 * UNIT, 20 * UNIT), Ok(()));
-        assert_eq!(index.reserve(100 * UNIT, UNIT), Err(Shortage::Crowded));
-        index.release(60 * UNIT);
-        assert_eq!(index.reserve(0, 10 * UNIT), Ok(()));
-        assert_eq!(index.reserve(0, UNIT), Err(Shortage::Crowded));
-        index.release(20 * UNIT);
-        index.insert(name(1, 1, 60 * UNIT));
-        assert_eq!(index.reserve(0, 15 * UNIT), Err(Shortage::Full));
-    }
-
-    proptest! {
-        #[test]
-        fn the_sums_are_those_of_the_entries(
-            steps in vec((0..4_u8, 0..6_u8, 1..6_u64, 1..20_000_u64), 0..80),
-        ) {
-            let mut index = Index::new(u64::MAX, 1);
-            let mut model: HashMap<Prefix, EntryName> = HashMap::new();
-            for (step, key, serial, length) in steps {
-                let name = name(key, serial, length);
-                let known = model.get(&name.prefix).copied();
-                match step {
-                    0 => {
-                        prop_assert_eq!(index.insert(name), known);
-                        model.insert(name.prefix, name);
-                    }
-                    1 => {
-                        index.adopt(name, None);
-                        if known.is_none_or(|known| known.serial < name.serial) {
-                            model.insert(name.prefix, name);
-                        }
-                    }
-                    2 => {
-                        let is_held = known.is_some_and(|known| known.serial == name.serial);
-                        prop_assert_eq!(index.remove(&name), is_held);
-                        if is_held {
-                            model.remove(&name.prefix);
-                        }
-                    }
-                    _ => index.touch(&name.prefix, 1),
-                }
-                let used: u64 = model.values().map(|name| footprint(name.length)).sum();
-                prop_assert_eq!(index.used(), used);
-                prop_assert_eq!(index.len(), model.len());
-                let oldest = model.values().map(EntryName::landed).min();
-                prop_assert_eq!(index.oldest(), oldest);
-            }
-        }
     }
 }

@@ -3,10 +3,12 @@
 //! ```text
 //! lock                     the owner's process id, locked while it lives
 //! v1/epoch                 how often this directory was opened
+//! v1/usage                 how much each folder of entries held
 //! v1/entries/ab/<name>     one file an artifact, in the folder of its digest's first byte
 //! v1/tmp/                  drafts
 //! v1/quarantine/           damaged entries, a few
 //! v1/scrub                 how far the scrubber has come
+//! v1/recency/ab            how the entries of that folder were used
 //! ```
 //!
 //! An entry's name is all that the index needs, so reading a folder is reading its names.
@@ -58,6 +60,11 @@ impl Prefix {
             *to = *from;
         }
         Self(head)
+    }
+
+    /// The prefix with these bytes.
+    pub(crate) fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(bytes)
     }
 
     /// The bytes of the digest that it keeps.
@@ -224,6 +231,16 @@ impl Layout {
     /// The folder of damaged entries.
     pub(crate) fn quarantine(&self) -> PathBuf {
         self.v1.join("quarantine")
+    }
+
+    /// How much each shard held.
+    pub(crate) fn usage(&self) -> PathBuf {
+        self.v1.join("usage")
+    }
+
+    /// How the entries of one shard were used.
+    pub(crate) fn recency(&self, shard: u8) -> PathBuf {
+        self.v1.join(format!("recency/{shard:02x}"))
     }
 
     /// The file of a damaged entry.

@@ -14,9 +14,12 @@ mod fault;
 mod file_body;
 pub(in crate::tiers) mod files;
 mod findings;
+mod folders;
 mod fsck;
 mod ids;
 mod index;
+#[cfg(test)]
+mod index_tests;
 mod jobs;
 mod layout;
 #[cfg(test)]
@@ -24,17 +27,20 @@ mod order_tests;
 mod quarantine;
 mod ranking;
 mod reader;
+mod recency;
 mod recover;
 mod resting;
 mod room;
 mod scrub;
 mod slots;
+mod snapshot;
+mod usage;
 
 use std::io;
 use std::mem;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use tokio::sync::{Notify, Semaphore};
 use tokio::time::Duration;
@@ -42,9 +48,11 @@ use tokio::time::Duration;
 use self::fault::Faults;
 use self::file_body::WHOLE_READS;
 use self::files::Files;
+use self::folders::Shard;
 use self::index::Index;
 use self::layout::{Layout, Serial};
 use self::room::Free;
+use self::usage::{Usage, Word};
 use super::epochs::Epochs;
 use super::locks::{Lock, Rank};
 use super::memory::gauge;
@@ -59,6 +67,11 @@ pub use self::fsck::{Fsck, FsckError, Repair};
 pub use self::reader::DraftReader;
 pub use self::recover::OpenError;
 
+#[cfg(test)]
+pub(super) use self::index::Remembered;
+#[cfg(test)]
+pub(super) use self::recency::encode as encode_recency;
+
 pub(super) use self::checksum::MAX_BODY;
 pub(super) use self::course::{Course, Pass};
 pub(super) use self::draft::Staged;
@@ -69,8 +82,6 @@ pub(super) use self::layout::{EntryName, Prefix};
 pub(super) use self::recover::own;
 pub(super) use self::scrub::Checking;
 
-/// Entries of a folder entered into the index at one go, so that nobody waits long for it.
-const ADOPTED_AT_ONCE: usize = 256;
 /// Keys touched in memory before the index hears of it.
 const TOUCHES: usize = 256;
 
@@ -80,6 +91,9 @@ pub(super) struct Disk {
     files: Files,
     index: Lock<Index>,
     shards: Vec<Shard>,
+    /// Held by the one that reads folders because it needs room.
+    reading_ahead: Lock<()>,
+    last_word: Lock<Option<Word>>,
     epoch: u32,
     serials: Serials,
     drafts: AtomicU64,
@@ -108,12 +122,6 @@ pub(super) struct Shares {
     pub(super) jobs: Jobs,
 }
 
-/// Whether a folder was read, and whose turn it is to read it.
-struct Shard {
-    is_read: AtomicBool,
-    reading: Lock<()>,
-}
-
 /// Hands out serials, each above every one that was seen.
 struct Serials(AtomicU64);
 
@@ -130,11 +138,18 @@ impl Disk {
         let epoch = recover::boot(&shares.files, &layout)?;
         let tier = shares.metrics.tier(Tier::Disk);
         tier.capacity.set(gauge(config.capacity));
-        Ok(Arc::new(Self {
+        let mut index = Index::new(config.capacity, this_second());
+        if !snapshot::is_fresh(&shares.files, &layout) {
+            let word = snapshot::read_word(&shares.files, &layout);
+            index.usage = Usage::told(word, epoch, config.capacity);
+        }
+        let disk = Arc::new(Self {
             layout,
             files: shares.files,
-            index: Lock::new(Rank::Index, Index::new(config.capacity, this_second())),
+            index: Lock::new(Rank::Index, index),
             shards: (0..=u8::MAX).map(|_| Shard::unread()).collect(),
+            reading_ahead: Lock::new(Rank::Ahead, ()),
+            last_word: Lock::new(Rank::Word, None),
             epoch,
             serials: Serials(AtomicU64::new(Serial::first_of(epoch).number())),
             drafts: AtomicU64::new(0),
@@ -151,7 +166,9 @@ impl Disk {
             max_artifact: config.max_artifact.min(config.capacity).min(MAX_BODY),
             verify: config.verify,
             crowded: Notify::new(),
-        }))
+        });
+        disk.report();
+        Ok(disk)
     }
 
     /// Finds the entry of a key, reading its folder first where nobody has; too old is not found.
@@ -168,6 +185,7 @@ impl Disk {
             }
         }
         let name = self.index.lock().find(&prefix, this_second())?.name;
+        self.change(prefix.shard());
         (name.landed().age() < self.max_age).then_some(name)
     }
 
@@ -190,6 +208,10 @@ impl Disk {
             let mut index = self.index.lock();
             for prefix in &touched {
                 index.touch(prefix, now);
+            }
+            drop(index);
+            for prefix in &touched {
+                self.change(prefix.shard());
             }
         }
     }
@@ -224,33 +246,8 @@ impl Disk {
             self.faults.note("remove", &error);
         }
         drop(staged);
+        self.change(name.prefix.shard());
         self.faults.clear();
-        self.report();
-        Ok(())
-    }
-
-    /// Reads a folder, unless that was done.
-    pub(in crate::tiers) fn read_shard(&self, number: u8) -> io::Result<()> {
-        let Some(shard) = self.shards.get(usize::from(number)) else {
-            return Ok(());
-        };
-        let _turn = shard.reading.lock();
-        if shard.is_read.load(Ordering::Acquire) {
-            return Ok(());
-        }
-        let listing = recover::list(&self.files, &self.layout, number, self.epoch)?;
-        self.foreign.fetch_add(listing.foreign, Ordering::Relaxed);
-        let (newest, older) = recover::contest(listing.names);
-        // Before anything is found or evicted: no older entry may outlive a newer one.
-        for name in &older {
-            self.discard(name);
-        }
-        for names in newest.chunks(ADOPTED_AT_ONCE) {
-            for lost in self.adopt(names) {
-                self.discard(&lost);
-            }
-        }
-        shard.is_read.store(true, Ordering::Release);
         self.report();
         Ok(())
     }
@@ -299,11 +296,16 @@ impl Disk {
     pub(super) fn report(&self) {
         let (used, entries, oldest) = {
             let index = self.index.lock();
-            (index.used(), index.len(), index.oldest())
+            let entries = index
+                .usage
+                .unread()
+                .entries
+                .saturating_add(index.len() as u64);
+            (index.used(), entries, index.oldest())
         };
         let tier = self.metrics.tier(Tier::Disk);
         tier.bytes.set(gauge(used));
-        tier.entries.set(gauge(entries as u64));
+        tier.entries.set(gauge(entries));
         let age = oldest.map_or(0, |landed| landed.age().as_secs());
         tier.oldest.set(gauge(age));
     }
@@ -312,23 +314,6 @@ impl Disk {
     #[cfg(test)]
     pub(super) fn reserved(&self) -> u64 {
         self.index.lock().reserved()
-    }
-
-    pub(super) fn is_read(&self, number: u8) -> bool {
-        self.shards
-            .get(usize::from(number))
-            .is_some_and(|shard| shard.is_read.load(Ordering::Acquire))
-    }
-
-    /// Enters found entries into the index; returns those that lost against another of their key.
-    pub(super) fn adopt(&self, names: &[EntryName]) -> Vec<EntryName> {
-        let mut index = self.index.lock();
-        let mut lost = Vec::new();
-        for name in names {
-            self.serials.see(name.serial);
-            lost.extend(index.adopt(*name, None));
-        }
-        lost
     }
 
     /// Notes a failed file call and says what it means for an artifact that was to be stored.
@@ -343,17 +328,6 @@ impl Disk {
 
     fn next_draft(&self) -> u64 {
         self.drafts.fetch_add(1, Ordering::Relaxed)
-    }
-}
-
-// === impl Shard ===
-
-impl Shard {
-    fn unread() -> Self {
-        Self {
-            is_read: AtomicBool::new(false),
-            reading: Lock::new(Rank::Folder, ()),
-        }
     }
 }
 

@@ -136,6 +136,11 @@ impl Ranking {
         })
     }
 
+    /// What tells an entry's last use from others of the same second: later ones are higher.
+    pub(crate) fn turn(&self, id: u32) -> Option<u32> {
+        self.taken(id).map(|seat| seat.turn)
+    }
+
     /// Forgets an entry.
     pub(crate) fn remove(&mut self, id: u32) {
         let Some(place) = self.taken(id).map(|seat| seat.place as usize) else {

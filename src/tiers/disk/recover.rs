@@ -186,7 +186,11 @@ fn sweep_drafts(files: &Files, tmp: &Path) -> io::Result<()> {
     for file in files.list(tmp)? {
         let file = file?;
         if file.file_name().to_str().is_some_and(Layout::is_draft) && file.file_type()?.is_file() {
-            files.remove(&file.path())?;
+            match files.remove(&file.path()) {
+                // Whoever dropped it may have been at it already.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                removed => removed?,
+            }
         }
     }
     Ok(())

@@ -183,8 +183,17 @@ impl Disk {
         for _ in 0..limit {
             let candidate = {
                 let mut index = self.index.lock();
-                let is_needed = self.free.owes() || index.is_above_low();
-                is_needed.then(|| index.candidate()).flatten()
+                if !self.free.owes() && !index.is_above_low() {
+                    return false;
+                }
+                if index.usage.waiting().is_some() {
+                    drop(index);
+                    if self.read_ahead() {
+                        continue;
+                    }
+                    return false;
+                }
+                index.candidate()
             };
             let Some(name) = candidate else { return false };
             if self.evict(&name, Eviction::Size).is_err() {
@@ -193,6 +202,30 @@ impl Disk {
             self.free.repay(1);
         }
         true
+    }
+
+    /// Reads a folder that waits for it: what is least recently used is known when all were read.
+    ///
+    /// Returns `false` where somebody else is at it, for whom nobody waits: this may take as long as
+    /// a whole scan, and hits want their turn.
+    fn read_ahead(&self) -> bool {
+        let Some(_turn) = self.reading_ahead.try_lock() else {
+            return false;
+        };
+        let waiting = self.index.lock().usage.waiting();
+        if let Some(shard) = waiting
+            && let Err(error) = self.read_shard(shard)
+        {
+            self.faults.note("read a folder", &error);
+            self.index.lock().usage.give_up(shard);
+        }
+        true
+    }
+
+    /// Keeps everybody else from reading ahead.
+    #[cfg(test)]
+    pub(in crate::tiers) fn hold_reading_ahead(&self) -> crate::tiers::locks::Guard<'_, ()> {
+        self.reading_ahead.lock()
     }
 
     /// Promised bytes that were not written.
@@ -212,20 +245,27 @@ impl Disk {
         self.settle();
         loop {
             let short = self.free.short_by(&self.files, self.layout.root(), bytes);
-            let candidate = {
+            let (must_read, candidate) = {
                 let mut index = self.index.lock();
+                let must_read = index.usage.waiting().is_some();
                 if short == 0 && !self.free.owes() {
                     match index.reserve(held, bytes) {
                         Ok(()) => break,
-                        Err(Shortage::Full) => {}
+                        Err(Shortage::Full | Shortage::Unread) => {}
                         Err(Shortage::Crowded) => return Err(Bypass::NoRoom),
                     }
-                } else if short > index.used() {
+                } else if short > index.used() && !must_read {
                     // Not even an empty tier would leave enough to others.
                     return Err(Bypass::NoRoom);
                 }
-                index.candidate()
+                (must_read, index.candidate())
             };
+            if must_read {
+                if self.read_ahead() {
+                    continue;
+                }
+                return Err(Bypass::NoRoom);
+            }
             let Some(name) = candidate else {
                 // There is nothing to repay it with; the next writer may try.
                 self.free.repay(GIVE_WAY);

@@ -7,7 +7,9 @@
 //! | lock | held over | in it |
 //! |---|---|---|
 //! | section | file calls | all below |
-//! | folder | file calls | those below |
+//! | ahead | file calls | all below |
+//! | folder | file calls | all below |
+//! | word | file calls | those below |
 //! | index, room, touched, jobs | a few lines; room over one question to the file system | none |
 
 #[cfg(test)]
@@ -21,8 +23,12 @@ use parking_lot::Mutex;
 pub(in crate::tiers) enum Rank {
     /// What a stripe's keys mean.
     Section,
+    /// Who reads folders because room is needed.
+    Ahead,
     /// Whose turn it is to read a folder.
     Folder,
+    /// What was last written down of the folders.
+    Word,
     /// The disk tier's table.
     Index,
     /// What the file system has left.

@@ -8,10 +8,12 @@ mod faults;
 mod fsck;
 mod interleavings;
 mod reads;
+mod recency;
 mod room;
 mod scrub;
 mod stress;
 mod survival;
+mod usage;
 
 use std::fs;
 use std::path::{Path, PathBuf};

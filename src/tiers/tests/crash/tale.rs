@@ -87,6 +87,11 @@ impl Tale {
 
     /// All that was done so far is on the disk; from here on everything counts.
     pub(super) fn record(&mut self) {
+        // What is written down once all folders are read would be a story of its own.
+        if let Some(tiers) = &self.tiers {
+            let disk = tiers.shared.disk.as_ref().unwrap();
+            (0..=u8::MAX).for_each(|shard| disk.read_shard(shard).unwrap());
+        }
         self.known = self.now.clone();
         self.recorder.begin(self.dir.path());
     }
