@@ -1,10 +1,12 @@
 //! What is counted: every handle resolved once, every label set closed.
 
+mod disk;
 mod register;
 mod requests;
 
 use prometheus::{HistogramVec, IntCounter, IntCounterVec, IntGauge, Registry};
 
+pub use disk::{DiskFault, DiskMetrics, DiskState};
 pub use requests::RequestMetrics;
 
 use self::register::{counters, gauges, histograms, one};
@@ -23,6 +25,8 @@ pub struct Metrics {
     upstream_requests: IntCounterVec,
     upstream_seconds: HistogramVec,
     tiers: [TierMetrics; 2],
+    /// The disk tier's health.
+    pub disk: DiskMetrics,
     evictions: IntCounterVec,
     verdicts: IntCounterVec,
     /// Fills running.
@@ -106,6 +110,7 @@ impl Metrics {
                 &["operation"],
             )?,
             tiers: tier_metrics(&registry)?,
+            disk: DiskMetrics::register(&registry)?,
             evictions: counters(
                 &registry,
                 "larder_evictions_total",

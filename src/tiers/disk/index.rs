@@ -192,6 +192,14 @@ impl Index {
             .collect()
     }
 
+    /// Every entry in these folders.
+    pub(crate) fn names_in(&self, shards: &[u8]) -> Vec<EntryName> {
+        let names = self.slots.values().map(|slot| slot.name);
+        names
+            .filter(|name| shards.contains(&name.prefix.shard()))
+            .collect()
+    }
+
     /// When the oldest entry landed.
     pub(crate) fn oldest(&self) -> Option<Landed> {
         let (landed, _) = self.by_age.first()?;

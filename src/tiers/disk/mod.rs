@@ -12,9 +12,12 @@ mod entry;
 mod fault;
 mod file_body;
 pub(in crate::tiers) mod files;
+mod health;
 mod index;
 mod jobs;
 mod layout;
+mod owner;
+mod probe;
 mod quarantine;
 mod reader;
 mod recover;
@@ -25,15 +28,15 @@ use std::io;
 use std::mem;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
 use tokio::sync::{Notify, Semaphore};
 use tokio::time::Duration;
 
-use self::fault::Faults;
 use self::file_body::WHOLE_READS;
 use self::files::Files;
+use self::health::Deed;
 use self::index::Index;
 use self::layout::{Layout, Serial};
 use self::room::Free;
@@ -41,7 +44,7 @@ use super::epochs::Epochs;
 use super::memory::gauge;
 use crate::artifact::{Bypass, KeyDigest, Landed, Tier};
 use crate::config::{DiskTier, Verify};
-use crate::metrics::{Eviction, Metrics};
+use crate::metrics::{DiskState, Eviction, Metrics};
 
 pub use self::draft::Draft;
 pub use self::file_body::{Damaged, FileBody};
@@ -53,10 +56,11 @@ pub(super) use self::fault::Fault;
 
 pub(super) use self::checksum::MAX_BODY;
 pub(super) use self::draft::Staged;
+pub(super) use self::fault::{Faults, Obstacle};
 pub(super) use self::file_body::Body;
-pub(super) use self::jobs::{Jobs, within};
+pub(super) use self::jobs::{Jobs, run_alone};
 pub(super) use self::layout::{EntryName, Prefix};
-pub(super) use self::recover::own;
+pub(super) use self::owner::Owner;
 
 /// Entries of a folder entered into the index at one go, so that nobody waits long for it.
 const ADOPTED_AT_ONCE: usize = 256;
@@ -69,13 +73,16 @@ pub(super) struct Disk {
     files: Files,
     index: Mutex<Index>,
     shards: Vec<Shard>,
-    epoch: u32,
+    owner: Arc<Owner>,
+    /// The start that serials are given out after; 0 where the directory was not opened yet.
+    epoch: AtomicU32,
+    /// Entries of earlier starts are none of ours.
+    floor: AtomicU32,
     serials: Serials,
     drafts: AtomicU64,
     touched: Mutex<Vec<Prefix>>,
     free: Free,
-    faults: Faults,
-    foreign: AtomicU64,
+    pub(super) faults: Arc<Faults>,
     unexpired: AtomicUsize,
     epochs: Arc<Epochs>,
     metrics: Arc<Metrics>,
@@ -87,11 +94,15 @@ pub(super) struct Disk {
     verify: Verify,
     /// Told when the high-water mark is passed.
     pub(super) crowded: Notify,
+    /// Told when the tier works again.
+    pub(super) came_back: Notify,
 }
 
 /// What the disk tier shares with the memory tier.
 pub(super) struct Shares {
     pub(super) files: Files,
+    pub(super) owner: Arc<Owner>,
+    pub(super) faults: Arc<Faults>,
     pub(super) epochs: Arc<Epochs>,
     pub(super) metrics: Arc<Metrics>,
     pub(super) jobs: Jobs,
@@ -102,6 +113,7 @@ pub(super) struct Shares {
 struct Shard {
     is_read: AtomicBool,
     reading: Mutex<()>,
+    foreign: AtomicU64,
 }
 
 /// Hands out serials, each above every one that was seen.
@@ -110,14 +122,27 @@ struct Serials(AtomicU64);
 // === impl Disk ===
 
 impl Disk {
-    /// Opens the tier in a directory that is owned. Reads no entry.
+    /// Opens the tier in a directory that is owned. Reads no entry. On a disk too full to count the
+    /// start the tier is off until a probe opens it.
     pub(super) fn open(
         config: &DiskTier,
         data_dir: &Path,
         shares: Shares,
     ) -> Result<Arc<Self>, OpenError> {
         let layout = Layout::new(data_dir);
-        let epoch = recover::boot(&shares.files, &layout)?;
+        let epoch = match recover::boot(&shares.files, &layout, 0) {
+            Ok(epoch) => {
+                shares.faults.show(DiskState::Working);
+                epoch
+            }
+            Err(error) => match error.source() {
+                Some(source) if error.is_for_want_of_room() => {
+                    shares.faults.note("open", Deed::Watching, source);
+                    0
+                }
+                _ => return Err(error),
+            },
+        };
         let tier = shares.metrics.tier(Tier::Disk);
         tier.capacity.set(gauge(config.capacity));
         Ok(Arc::new(Self {
@@ -125,13 +150,14 @@ impl Disk {
             files: shares.files,
             index: Mutex::new(Index::new(config.capacity)),
             shards: (0..=u8::MAX).map(|_| Shard::default()).collect(),
-            epoch,
+            owner: shares.owner,
+            epoch: AtomicU32::new(epoch),
+            floor: AtomicU32::new(0),
             serials: Serials(AtomicU64::new(Serial::first_of(epoch).number())),
             drafts: AtomicU64::new(0),
             touched: Mutex::default(),
             free: Free::new(config.min_free),
-            faults: Faults::default(),
-            foreign: AtomicU64::new(0),
+            faults: shares.faults,
             unexpired: AtomicUsize::new(0),
             epochs: shares.epochs,
             metrics: shares.metrics,
@@ -141,11 +167,15 @@ impl Disk {
             max_artifact: config.max_artifact.min(config.capacity).min(MAX_BODY),
             verify: config.verify,
             crowded: Notify::new(),
+            came_back: Notify::new(),
         }))
     }
 
     /// Finds the entry of a key, reading its folder first where nobody has; too old is not found.
     pub(super) async fn find(self: &Arc<Self>, key: &KeyDigest) -> Option<EntryName> {
+        if self.faults.is_off() {
+            return None;
+        }
         let prefix = Prefix::of(key);
         if !self.is_read(prefix.shard()) {
             let disk = Arc::clone(self);
@@ -153,7 +183,7 @@ impl Disk {
                 .jobs
                 .run_within(move || disk.read_shard(prefix.shard()));
             if let Err(error) = read.await.flatten() {
-                self.faults.note("read a folder", &error);
+                self.cannot_list(&error);
                 return None;
             }
         }
@@ -185,6 +215,9 @@ impl Disk {
 
     /// Makes a staged file the key's entry. Only in the key's section.
     pub(super) fn commit(&self, mut staged: Staged) -> Result<(), Bypass> {
+        if self.faults.is_off() {
+            return Err(Bypass::DiskFault);
+        }
         let name = staged.name();
         if self.is_doomed(&name.prefix) {
             self.remove_all(&name.prefix, Eviction::Replaced)?;
@@ -198,7 +231,7 @@ impl Disk {
         };
         if let Some(old) = before {
             self.unlink(&old)
-                .map_err(|error| self.faults.note("remove", &error))?;
+                .map_err(|error| self.faults.note("remove", Deed::Tidying, &error))?;
         }
         staged
             .rename(&self.files, &self.layout.entry(&name))
@@ -209,10 +242,10 @@ impl Disk {
         if let Some(old) = after
             && let Err(error) = self.unlink(&old)
         {
-            self.faults.note("remove", &error);
+            self.faults.note("remove", Deed::Tidying, &error);
         }
         drop(staged);
-        self.faults.clear();
+        self.faults.stored();
         self.report();
         Ok(())
     }
@@ -226,9 +259,12 @@ impl Disk {
         if shard.is_read.load(Ordering::Acquire) {
             return Ok(());
         }
-        let listing = recover::list(&self.files, &self.layout, number, self.epoch)?;
-        self.foreign.fetch_add(listing.foreign, Ordering::Relaxed);
-        let (newest, older) = recover::contest(listing.names);
+        let epoch = self.epoch.load(Ordering::Acquire);
+        let listing = recover::list(&self.files, &self.layout, number, epoch)?;
+        shard.foreign.store(listing.foreign, Ordering::Relaxed);
+        let (mut newest, mut older) = recover::contest(listing.names);
+        let floor = self.floor.load(Ordering::Acquire);
+        older.extend(newest.extract_if(.., |name| name.serial.epoch() < floor));
         // Before anything is found or evicted: no older entry may outlive a newer one.
         for name in &older {
             self.discard(name);
@@ -280,7 +316,8 @@ impl Disk {
 
     /// Files and folders in the tier's folders that are none of ours.
     pub(super) fn foreign(&self) -> u64 {
-        self.foreign.load(Ordering::Relaxed)
+        let read = self.shards.iter().map(|shard| &shard.foreign);
+        read.map(|foreign| foreign.load(Ordering::Relaxed)).sum()
     }
 
     /// Brings the gauges up to date.
@@ -294,6 +331,7 @@ impl Disk {
         tier.entries.set(gauge(entries as u64));
         let age = oldest.map_or(0, |landed| landed.age().as_secs());
         tier.oldest.set(gauge(age));
+        self.metrics.disk.foreign.set(gauge(self.foreign()));
     }
 
     /// Bytes promised to writers.
@@ -321,7 +359,7 @@ impl Disk {
 
     /// Notes a failed file call and says what it means for an artifact that was to be stored.
     pub(super) fn fault(&self, call: &str, error: &io::Error) -> Bypass {
-        let bypass = self.faults.note(call, error);
+        let bypass = self.faults.note(call, Deed::Storing, error);
         if bypass == Bypass::NoRoom {
             self.free.exhaust();
             self.crowded.notify_one();
@@ -339,6 +377,12 @@ impl Disk {
 impl Serials {
     fn next(&self) -> Serial {
         Serial::from_number(self.0.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// Goes on after the `epoch`th start.
+    fn see_epoch(&self, epoch: u32) {
+        self.0
+            .fetch_max(Serial::first_of(epoch).number(), Ordering::Relaxed);
     }
 
     /// Stays above a serial found in a folder, should the count of starts have been lost.

@@ -4,11 +4,13 @@
 //! none of its files.
 
 use std::io;
+use std::sync::atomic::Ordering;
 
 use tracing::warn;
 
 use super::Disk;
 use super::fault::{Fault, passes};
+use super::health::Deed;
 use super::layout::{EntryName, Prefix};
 use super::recover::list;
 use crate::artifact::{Bypass, Tier};
@@ -35,7 +37,7 @@ impl Disk {
         // The file first: the index counts its bytes until they are free.
         if let Err(error) = self.unlink(name) {
             self.index.lock().postpone(name);
-            return Err(self.faults.note("remove", &error));
+            return Err(self.faults.note("remove", Deed::Tidying, &error));
         }
         self.drop_slot(name, reason);
         Ok(true)
@@ -49,17 +51,24 @@ impl Disk {
         prefix: &Prefix,
         reason: Eviction,
     ) -> Result<(), Bypass> {
+        if self.faults.is_off() {
+            self.doom(prefix);
+            return Err(Bypass::DiskFault);
+        }
         // What a later reading of the folder would find must be known before it is removed.
         let removed = self
             .read_shard(prefix.shard())
             .and_then(|()| self.unlink_all(prefix));
         if let Err(error) = removed {
             self.doom(prefix);
-            return Err(self.faults.note("remove", &error));
+            return Err(self.faults.note("remove", Deed::Tidying, &error));
         }
         let (known, may_be_found) = {
+            // Somebody may have been promised, while we were at it, that nothing is found.
+            let moment = self.epochs.stop(prefix.as_bytes());
             let mut index = self.index.lock();
-            (index.peek(prefix), index.doomed.remove(prefix))
+            let may_be_found = moment.is_undisturbed() && index.doomed.remove(prefix);
+            (index.peek(prefix), may_be_found || !index.doomed.contains(prefix))
         };
         if let Some(slot) = known {
             self.drop_slot(&slot.name, reason);
@@ -77,6 +86,7 @@ impl Disk {
                     .unwrap_or_default();
             }
         }
+        self.remove_everything();
     }
 
     /// Whether a key is not to be found because old files of it may be left.
@@ -84,10 +94,16 @@ impl Disk {
         self.index.lock().doomed.contains(prefix)
     }
 
+    /// Whether a key has an entry that would be found if the tier were not off.
+    pub(in crate::tiers) fn hides(&self, prefix: &Prefix) -> bool {
+        let index = self.index.lock();
+        !index.doomed.contains(prefix) && index.peek(prefix).is_some()
+    }
+
     /// Removes an entry that lost against another before anybody could find it.
     pub(super) fn discard(&self, name: &EntryName) {
         if let Err(error) = self.unlink(name) {
-            self.faults.note("remove", &error);
+            self.faults.note("remove", Deed::Tidying, &error);
             self.doom(&name.prefix);
         }
     }
@@ -101,7 +117,7 @@ impl Disk {
             }
             Fault::Corrupt(how) => self.quarantine(name, how),
             Fault::Failing(error) => {
-                self.faults.note("read", error);
+                self.faults.note("read", Deed::Reading, error);
                 if !passes(error) {
                     self.give_up(name);
                 }
@@ -136,7 +152,7 @@ impl Disk {
             let (from, to) = (self.layout.entry(name), self.layout.quarantined(name));
             let kept = self.files.rename(&from, &to);
             if let Err(error) = kept {
-                self.faults.note("put aside", &error);
+                self.faults.note("put aside", Deed::Tidying, &error);
             }
         }
         self.remove_all(&name.prefix, Eviction::Corrupt)
@@ -153,12 +169,35 @@ impl Disk {
         }
     }
 
-    fn doom(&self, prefix: &Prefix) {
+    /// Lets nothing of a key be found until its files are gone. Asks no disk.
+    pub(in crate::tiers) fn doom(&self, prefix: &Prefix) {
         if self.index.lock().doomed.insert(*prefix) {
             warn!(
-                "too many files cannot be removed; nothing is read from the disk until a restart"
+                "too many files cannot be removed; nothing is found on the disk until all are gone"
             );
         }
+    }
+
+    /// Where too many keys were doomed: tries to remove every file there is.
+    pub(in crate::tiers) fn remove_everything(&self) {
+        let beyond = self.index.lock().doomed.beyond();
+        if beyond == 0 {
+            return;
+        }
+        let epoch = self.epoch.load(Ordering::Acquire);
+        for shard in 0..=u8::MAX {
+            let Ok(listing) = list(&self.files, &self.layout, shard, epoch) else {
+                return;
+            };
+            for name in &listing.names {
+                let _section = self.epochs.enter(name.prefix.as_bytes());
+                if self.unlink(name).is_err() {
+                    return;
+                }
+                self.drop_slot(name, Eviction::Replaced);
+            }
+        }
+        self.index.lock().doomed.clear(beyond);
     }
 
     fn may_keep(&self, name: &EntryName) -> bool {
@@ -168,7 +207,12 @@ impl Disk {
     }
 
     fn unlink_all(&self, prefix: &Prefix) -> io::Result<()> {
-        let listing = list(&self.files, &self.layout, prefix.shard(), self.epoch)?;
+        let listing = list(
+            &self.files,
+            &self.layout,
+            prefix.shard(),
+            self.epoch.load(Ordering::Acquire),
+        )?;
         for name in listing.names.iter().filter(|name| name.prefix == *prefix) {
             self.unlink(name)?;
         }

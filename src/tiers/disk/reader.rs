@@ -9,7 +9,7 @@ use bytes::Bytes;
 
 use super::draft::Growing;
 use super::files::Files;
-use super::jobs::{Jobs, run_aside};
+use super::jobs::Jobs;
 
 /// Files up to this length are closed by whoever drops them.
 const CLOSED_HERE: u64 = 1 << 20;
@@ -29,6 +29,7 @@ pub(super) struct Handle {
     /// Taken when dropped.
     file: Option<File>,
     is_large: bool,
+    jobs: Jobs,
 }
 
 /// An open file that may be read from anywhere.
@@ -69,7 +70,7 @@ impl DraftReader {
             draft.handle.read_at(&mut buffer, offset)?;
             io::Result::Ok(buffer.into())
         };
-        self.jobs.run(job).await?
+        self.jobs.run_patiently(job).await?
     }
 }
 
@@ -77,11 +78,12 @@ impl DraftReader {
 
 impl Handle {
     /// A file of `length` bytes, or of any length where nobody knows yet.
-    pub(super) fn new(files: Files, file: File, length: Option<u64>) -> Self {
+    pub(super) fn new(files: Files, file: File, length: Option<u64>, jobs: Jobs) -> Self {
         Self {
             files,
             file: Some(file),
             is_large: length.is_none_or(|length| length > CLOSED_HERE),
+            jobs,
         }
     }
 
@@ -104,8 +106,8 @@ impl Handle {
 impl Drop for Handle {
     fn drop(&mut self) {
         let file = self.file.take();
-        if self.is_large {
-            run_aside(move || drop(file));
+        if self.is_large || self.jobs.may_hang() {
+            self.jobs.run_aside(move || drop(file));
         }
     }
 }
@@ -113,10 +115,10 @@ impl Drop for Handle {
 // === impl Reader ===
 
 impl Reader {
-    pub(super) fn new(handle: Handle, jobs: Jobs) -> Self {
+    pub(super) fn new(handle: Handle) -> Self {
         Self {
+            jobs: handle.jobs.clone(),
             handle: Arc::new(handle),
-            jobs,
         }
     }
 
@@ -137,7 +139,7 @@ impl Reader {
             io::Result::Ok(buffer.into())
         };
         Ok(Stretch {
-            bytes: self.jobs.run(job).await??,
+            bytes: self.jobs.run_patiently(job).await??,
             was_cold: true,
         })
     }
@@ -150,7 +152,9 @@ mod tests {
     use std::os::unix::net::UnixStream;
     use std::sync::mpsc;
 
+    use super::super::fault::Faults;
     use super::*;
+    use crate::metrics::Metrics;
 
     #[test]
     fn a_large_file_is_not_closed_by_whoever_drops_it() {
@@ -164,8 +168,11 @@ mod tests {
         let (ours, mut other) = UnixStream::pair().unwrap();
         other.set_nonblocking(true).unwrap();
         let file = File::from(OwnedFd::from(ours));
+        let metrics = Arc::new(Metrics::new().unwrap());
+        let jobs = Jobs::new(Arc::new(Faults::new(metrics)));
+        let length = Some(CLOSED_HERE + 1);
         runtime
-            .block_on(async { drop(Handle::new(Files::default(), file, Some(CLOSED_HERE + 1))) });
+            .block_on(async { drop(Handle::new(Files::default(), file, length, jobs)) });
         let open = other.read(&mut [0]).unwrap_err();
         assert_eq!(open.kind(), io::ErrorKind::WouldBlock);
         release.send(()).unwrap();

@@ -1,15 +1,14 @@
 //! An entry opened: its footer read and held against everything else that is known of it.
 
 use std::io;
-use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::Disk;
 use super::checksum::Table;
 use super::entry::{Footer, TRAILER, footer_length};
 use super::fault::Fault;
-use super::files::Files;
 use super::layout::EntryName;
 use super::reader::Handle;
 use crate::artifact::{KeyDigest, Meta};
@@ -27,14 +26,10 @@ pub(super) struct Opened {
 // === impl Opened ===
 
 impl Opened {
-    /// Opens the file at `path`, which the index knows as `name` and the request as `key`.
-    pub(super) fn open(
-        files: &Files,
-        path: &Path,
-        name: &EntryName,
-        key: &KeyDigest,
-    ) -> Result<Self, Fault> {
-        let file = files.open(path)?;
+    /// Opens the file of an entry, which the index knows as `name` and the request as `key`.
+    pub(super) fn open(disk: &Disk, name: &EntryName, key: &KeyDigest) -> Result<Self, Fault> {
+        let files = &disk.files;
+        let file = files.open(&disk.layout.entry(name))?;
         let found = files.status(&file)?;
         if !found.is_file() {
             return Err(Fault::Missing);
@@ -42,7 +37,12 @@ impl Opened {
         if found.len() != name.length {
             return Err(Fault::Corrupt("its length is not the one in its name"));
         }
-        let handle = Handle::new(files.clone(), file, Some(name.length));
+        let handle = Handle::new(
+            files.clone(),
+            file,
+            Some(name.length),
+            disk.jobs.clone(),
+        );
         let footer = read_footer(&handle, name.length)?;
         let decoded = Footer::decode(&footer).ok_or(Fault::Corrupt("its footer is damaged"))?;
         let body_end = name.length - footer.len() as u64;

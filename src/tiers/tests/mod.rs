@@ -1,15 +1,20 @@
 //! Both tiers together, on real directories. What time would do is left out: no task runs behind
 //! these tests unless they say so.
 
+mod away;
+mod degrade;
 mod drafts;
 mod every_call;
 mod faults;
+mod hung;
 mod reads;
 mod room;
+mod sick;
 mod stress;
 mod survival;
 
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
