@@ -325,7 +325,7 @@ fn seal(
 
 fn create(disk: &Disk) -> Result<(PathBuf, File), Bypass> {
     // Whoever has the path by now must not find files of ours.
-    disk.look_after().map_err(|error| disk.is_lost(&error))?;
+    disk.look_at_lock().map_err(|error| disk.is_lost(&error))?;
     let path = disk.layout.draft(disk.next_draft());
     let created = retry_in_folder(&disk.files, &path, || disk.files.create(&path));
     let file = created.map_err(|error| disk.fault("create", &error))?;

@@ -27,8 +27,8 @@ mod room;
 use std::io;
 use std::mem;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
 use tokio::sync::{Notify, Semaphore};
@@ -73,7 +73,8 @@ pub(super) struct Disk {
     files: Files,
     index: Mutex<Index>,
     shards: Vec<Shard>,
-    owner: Arc<Owner>,
+    /// Gone with the tiers, whatever jobs are left behind.
+    owner: Weak<Owner>,
     /// The start that serials are given out after; 0 where the directory was not opened yet.
     epoch: AtomicU32,
     /// Entries of earlier starts are none of ours.
@@ -150,7 +151,7 @@ impl Disk {
             files: shares.files,
             index: Mutex::new(Index::new(config.capacity)),
             shards: (0..=u8::MAX).map(|_| Shard::default()).collect(),
-            owner: shares.owner,
+            owner: Arc::downgrade(&shares.owner),
             epoch: AtomicU32::new(epoch),
             floor: AtomicU32::new(0),
             serials: Serials(AtomicU64::new(Serial::first_of(epoch).number())),
@@ -182,9 +183,14 @@ impl Disk {
             let read = self
                 .jobs
                 .run_within(move || disk.read_shard(prefix.shard()));
-            if let Err(error) = read.await.flatten() {
-                self.cannot_list(&error);
-                return None;
+            match read.await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => {
+                    self.cannot_list(&error);
+                    return None;
+                }
+                // Whoever waited has noted it.
+                Err(_) => return None,
             }
         }
         let name = self.index.lock().find(&prefix)?.name;

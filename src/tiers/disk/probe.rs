@@ -23,15 +23,22 @@ const DROPPED_AT_ONCE: usize = 256;
 // === impl Disk ===
 
 impl Disk {
-    /// Whether the path still leads to the directory that was opened.
+    /// Whether the directory is there as it was opened.
     pub(in crate::tiers) fn look_after(&self) -> io::Result<()> {
-        if !self.owner.is_owner(&self.files)? {
-            return Err(io::Error::new(
-                io::ErrorKind::NotFound,
-                "the data directory was removed or replaced",
-            ));
-        }
+        self.look_at_lock()?;
         self.files.look(&self.layout.epoch()).map(drop)
+    }
+
+    /// Whether the path still leads to the directory that is locked.
+    pub(super) fn look_at_lock(&self) -> io::Result<()> {
+        let is_ours = match self.owner.upgrade() {
+            Some(owner) => owner.is_owner(&self.files)?,
+            None => false,
+        };
+        is_ours.then_some(()).ok_or_else(|| {
+            let what = "the data directory was removed or replaced";
+            io::Error::new(io::ErrorKind::NotFound, what)
+        })
     }
 
     /// Notes that the directory is not the one that was opened, or does not say.
@@ -57,7 +64,9 @@ impl Disk {
             return Err(obstacle(DiskState::Off, DiskFault::Slow, &what));
         }
         self.store_and_read()
-            .map_err(|error| obstacle(DiskState::ReadOnly, kind_of(&error), &error))
+            .map_err(|error| obstacle(DiskState::ReadOnly, kind_of(&error), &error))?;
+        self.free.forgive();
+        Ok(())
     }
 
     /// Drops entries whose folder was removed; returns how many.
@@ -98,8 +107,10 @@ impl Disk {
             path: self.layout.root().to_owned(),
             source,
         };
-        if !self.owner.is_owner(&self.files).map_err(unusable)? {
-            self.owner.retake()?;
+        if let Some(owner) = self.owner.upgrade()
+            && !owner.is_owner(&self.files).map_err(unusable)?
+        {
+            owner.retake()?;
         }
         let epoch = self.epoch.load(Ordering::Acquire);
         let last = recover::read_epoch(&self.files, &self.layout.epoch()).map_err(unusable)?;

@@ -117,7 +117,10 @@ impl Disk {
             }
             Fault::Corrupt(how) => self.quarantine(name, how),
             Fault::Failing(error) => {
-                self.faults.note("read", Deed::Reading, error);
+                // Whoever waited in vain has noted it.
+                if error.raw_os_error().is_some() {
+                    self.faults.note("read", Deed::Reading, error);
+                }
                 if !passes(error) {
                     self.give_up(name);
                 }

@@ -118,6 +118,11 @@ impl Free {
         self.owed.load(Ordering::Relaxed) > 0
     }
 
+    /// Nothing must go any more: the file system has room again.
+    pub(super) fn forgive(&self) {
+        self.owed.store(0, Ordering::Relaxed);
+    }
+
     fn repay(&self, entries: u64) {
         let repaid = |owed: u64| Some(owed.saturating_sub(entries));
         self.owed

@@ -10,6 +10,9 @@ use crate::tiers::disk::files::shim::Watch;
 /// Which calls an illness is about.
 pub(super) type Which = fn(&Call<'_>) -> bool;
 
+/// How long a call hangs whatever a test does.
+const LONGEST: Duration = Duration::from_secs(10);
+
 /// Stands between a house and its files.
 #[derive(Default)]
 pub(super) struct Sick {
@@ -71,7 +74,13 @@ impl Watch for Sick {
                 Some((which, Illness::Refuses(reason))) if which(call) => {
                     return Err(reason.into());
                 }
-                Some((which, Illness::Hangs)) if which(call) => self.healed.wait(&mut illness),
+                Some((which, Illness::Hangs)) if which(call) => {
+                    // A test that failed must not hang itself.
+                    let waited = self.healed.wait_for(&mut illness, LONGEST);
+                    if waited.timed_out() {
+                        return Err(Errno::IO.into());
+                    }
+                }
                 _ => return Ok(()),
             }
         }
