@@ -139,7 +139,8 @@ impl Shared {
                 stored.is_some() && !disk.hides(&prefix) && self.memory.replace(&key, stored)
             }
         };
-        let bypass = NotLanded::Bypassed(disk.faults.may_store().err().unwrap_or(Bypass::DiskFault));
+        let bypass =
+            NotLanded::Bypassed(disk.faults.may_store().err().unwrap_or(Bypass::DiskFault));
         is_in.then_some(()).ok_or(bypass)
     }
 

@@ -32,7 +32,9 @@ use crate::config;
 use crate::metrics::Metrics;
 use crate::tasks::Tasks;
 
-pub use self::disk::{Damaged, Draft, DraftReader, FileBody, OpenError};
+pub use self::disk::{
+    Damaged, Draft, DraftReader, FileBody, OpenError, OtherVersion, other_versions,
+};
 pub use self::epochs::Epoch;
 pub use self::found::{Artifact, ArtifactBody, Found, Resting};
 pub use self::landing::{Landing, LandingBody, NotLanded};
@@ -75,7 +77,11 @@ impl Tiers {
             path: data_dir.to_owned(),
             source: error.into(),
         })??;
-        tasks.spawn(upkeep::run(Arc::clone(&shared), tasks.clone()));
+        tasks.spawn(upkeep::run(
+            Arc::clone(&shared),
+            data_dir.to_owned(),
+            tasks.clone(),
+        ));
         Ok(Arc::new(Self { shared }))
     }
 

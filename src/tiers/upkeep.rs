@@ -3,13 +3,14 @@
 //!
 //! Nothing here waits for a disk that hangs but the one look that finds out when it no longer does.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio::time::{Duration, sleep};
 use tracing::info;
 
 use super::Shared;
-use super::disk::{Disk, Obstacle, run_alone};
+use super::disk::{Disk, Obstacle, OtherVersion, other_versions, run_alone};
 use crate::metrics::{DiskFault, DiskState};
 use crate::tasks::Tasks;
 
@@ -25,11 +26,12 @@ const LOOK_EVERY: Duration = Duration::from_secs(5);
 const TICK: Duration = Duration::from_secs(1);
 
 /// Runs until the process stops.
-pub(super) async fn run(shared: Arc<Shared>, tasks: Tasks) {
+pub(super) async fn run(shared: Arc<Shared>, data_dir: PathBuf, tasks: Tasks) {
     tokio::select! {
         () = tasks.stopping() => {}
         () = keep_up(&shared) => {}
         () = watch(&shared) => {}
+        () = tell_of_others(&shared, data_dir) => {}
     }
 }
 
@@ -51,6 +53,20 @@ async fn keep_up(shared: &Arc<Shared>) {
         disk.report();
         trim_until_next_round(shared, disk).await;
     }
+}
+
+/// Says once what other versions left in the directory: nobody else would.
+async fn tell_of_others(shared: &Shared, data_dir: PathBuf) {
+    // A walk through many files is long without any fault.
+    let found = shared.jobs.run(move || other_versions(&data_dir)).await;
+    for other in found.unwrap_or_default() {
+        let OtherVersion { name, bytes, files } = other;
+        info!(
+            folder = name,
+            bytes, files, "another version's entries are left alone"
+        );
+    }
+    std::future::pending().await
 }
 
 fn settle(shared: &Shared) {

@@ -201,7 +201,11 @@ impl Faults {
                 let is_new = unsaid.obstacle.as_ref() != Some(&obstacle.what);
                 if is_new {
                     let state = obstacle.state.as_str();
-                    info!(state, because = obstacle.what, "the disk tier does not work yet");
+                    info!(
+                        state,
+                        because = obstacle.what,
+                        "the disk tier does not work yet"
+                    );
                     unsaid.obstacle = Some(obstacle.what);
                 }
             }
@@ -213,7 +217,10 @@ impl Faults {
         let mut unsaid = self.unsaid.lock();
         if let Some(last) = unsaid.last.take() {
             let faults = std::mem::take(&mut unsaid.number);
-            warn!(faults, last, "file calls of the disk tier failed; requests were answered without");
+            warn!(
+                faults,
+                last, "file calls of the disk tier failed; requests were answered without"
+            );
         }
     }
 

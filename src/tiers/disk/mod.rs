@@ -23,6 +23,7 @@ mod reader;
 mod recover;
 mod resting;
 mod room;
+mod versions;
 
 use std::io;
 use std::mem;
@@ -50,6 +51,7 @@ pub use self::draft::Draft;
 pub use self::file_body::{Damaged, FileBody};
 pub use self::reader::DraftReader;
 pub use self::recover::OpenError;
+pub use self::versions::{OtherVersion, other_versions};
 
 #[cfg(test)]
 pub(super) use self::fault::Fault;

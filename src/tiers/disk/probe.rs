@@ -150,8 +150,7 @@ impl Disk {
             let mut index = self.index.lock();
             for name in some {
                 if index.remove(name) {
-                    self.metrics
-                        .evicted(Tier::Disk, Eviction::Replaced);
+                    self.metrics.evicted(Tier::Disk, Eviction::Replaced);
                 }
             }
         }
@@ -166,8 +165,7 @@ impl Disk {
         );
         let stored = (|| {
             let file = retry_in_folder(&self.files, &first, || self.files.create(&first))?;
-            self.files
-                .write_at(&file, &mut [IoSlice::new(&PROBE)], 0)?;
+            self.files.write_at(&file, &mut [IoSlice::new(&PROBE)], 0)?;
             // The page cache would take it, and give it back, without any disk.
             self.files.sync(&file)?;
             drop(file);

@@ -68,7 +68,10 @@ impl Disk {
             let moment = self.epochs.stop(prefix.as_bytes());
             let mut index = self.index.lock();
             let may_be_found = moment.is_undisturbed() && index.doomed.remove(prefix);
-            (index.peek(prefix), may_be_found || !index.doomed.contains(prefix))
+            (
+                index.peek(prefix),
+                may_be_found || !index.doomed.contains(prefix),
+            )
         };
         if let Some(slot) = known {
             self.drop_slot(&slot.name, reason);

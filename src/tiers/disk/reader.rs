@@ -171,8 +171,7 @@ mod tests {
         let metrics = Arc::new(Metrics::new().unwrap());
         let jobs = Jobs::new(Arc::new(Faults::new(metrics)));
         let length = Some(CLOSED_HERE + 1);
-        runtime
-            .block_on(async { drop(Handle::new(Files::default(), file, length, jobs)) });
+        runtime.block_on(async { drop(Handle::new(Files::default(), file, length, jobs)) });
         let open = other.read(&mut [0]).unwrap_err();
         assert_eq!(open.kind(), io::ErrorKind::WouldBlock);
         release.send(()).unwrap();

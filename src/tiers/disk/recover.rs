@@ -265,7 +265,11 @@ mod tests {
         fs::write(layout.shard(0xab).join(name), b"").unwrap();
         for damaged in ["", "0", "seven", "99999999999", "-1"] {
             fs::write(layout.epoch(), damaged).unwrap();
-            assert_eq!(boot(&Files::default(), &layout, 0).unwrap(), 8, "{damaged:?}");
+            assert_eq!(
+                boot(&Files::default(), &layout, 0).unwrap(),
+                8,
+                "{damaged:?}"
+            );
         }
         fs::write(layout.epoch(), u32::MAX.to_string()).unwrap();
         assert_eq!(

@@ -37,12 +37,7 @@ impl Opened {
         if found.len() != name.length {
             return Err(Fault::Corrupt("its length is not the one in its name"));
         }
-        let handle = Handle::new(
-            files.clone(),
-            file,
-            Some(name.length),
-            disk.jobs.clone(),
-        );
+        let handle = Handle::new(files.clone(), file, Some(name.length), disk.jobs.clone());
         let footer = read_footer(&handle, name.length)?;
         let decoded = Footer::decode(&footer).ok_or(Fault::Corrupt("its footer is damaged"))?;
         let body_end = name.length - footer.len() as u64;

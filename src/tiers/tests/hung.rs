@@ -49,7 +49,14 @@ async fn after_a_few_waits_nobody_waits_and_no_job_is_left_behind() {
     let jobs = house.tiers.shared.jobs.number();
     for number in 0..1000 {
         let key = key(&format!("n{number}"));
-        assert!(house.tiers.lookup(&key.digest).now_or_never().unwrap().is_none());
+        assert!(
+            house
+                .tiers
+                .lookup(&key.digest)
+                .now_or_never()
+                .unwrap()
+                .is_none()
+        );
         let draft = house.tiers.draft(&key, Some(MIB)).now_or_never();
         assert_eq!(draft.unwrap().unwrap_err(), Bypass::DiskFault);
         let published = house.tiers.publish(small("b", "two")).now_or_never();

@@ -118,7 +118,9 @@ pub(super) fn state(house: &House) -> String {
         .iter()
         .find(|family| family.name() == "larder_tier_state");
     let mut now = family.unwrap().get_metric().iter();
-    let now = now.find(|metric| metric.get_gauge().get_value() > 0.0).unwrap();
+    let now = now
+        .find(|metric| metric.get_gauge().get_value() > 0.0)
+        .unwrap();
     let labels = now.get_label().iter();
     let mut state = labels.filter(|label| label.name() == "state");
     state.next().unwrap().value().to_owned()
