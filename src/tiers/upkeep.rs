@@ -66,7 +66,7 @@ async fn tell_of_others(shared: &Shared, data_dir: PathBuf) {
             bytes, files, "another version's entries are left alone"
         );
     }
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 fn settle(shared: &Shared) {

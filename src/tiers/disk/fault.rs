@@ -125,22 +125,18 @@ impl Faults {
         }
         let now = self.began.elapsed();
         let led_to = self.health.lock().fault(kind, deed, now);
-        match led_to {
-            Some(state) => {
-                self.show(state);
-                *self.unsaid.lock() = Unsaid::default();
-                match state {
-                    DiskState::Off => {
-                        warn!(call, %error, "the disk tier is off; requests are answered without it");
-                    }
-                    _ => warn!(call, %error, "the disk tier stores nothing; it is only read"),
-                }
+        if let Some(state) = led_to {
+            self.show(state);
+            *self.unsaid.lock() = Unsaid::default();
+            if state == DiskState::Off {
+                warn!(call, %error, "the disk tier is off; requests are answered without it");
+            } else {
+                warn!(call, %error, "the disk tier stores nothing; it is only read");
             }
-            None => {
-                let mut unsaid = self.unsaid.lock();
-                unsaid.number += 1;
-                unsaid.last = Some(format!("{call}: {error}"));
-            }
+        } else {
+            let mut unsaid = self.unsaid.lock();
+            unsaid.number += 1;
+            unsaid.last = Some(format!("{call}: {error}"));
         }
         if kind == DiskFault::Gone {
             self.alarm.notify_one();

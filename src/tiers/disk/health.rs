@@ -157,9 +157,10 @@ impl Health {
         if self.state == DiskState::Working {
             let has_recovered = now.saturating_sub(self.since) >= RECOVERED;
             let has_failed_before = self.since > Duration::ZERO;
-            self.relapses = match has_recovered || !has_failed_before {
-                true => 0,
-                false => self.relapses + 1,
+            self.relapses = if has_recovered || !has_failed_before {
+                0
+            } else {
+                self.relapses + 1
             };
         }
         (self.state, self.cause, self.probed) = (to, cause, now);
@@ -314,7 +315,7 @@ mod tests {
             while !health.is_probe_due(now) {
                 now += SECOND;
             }
-            waits.push((now - failed).as_secs());
+            waits.push(now.saturating_sub(failed).as_secs());
             health.probed(Ok(()), now);
         }
         assert_eq!(waits, [2, 4, 8, 16, 32, 64, 64, 64]);

@@ -225,7 +225,7 @@ impl fmt::Debug for Jobs {
         f.debug_struct("Jobs")
             .field("running", &queue.running)
             .field("waiting", &queue.waiting.len())
-            .finish()
+            .finish_non_exhaustive()
     }
 }
 
@@ -236,15 +236,12 @@ where
     F: FnOnce() -> T + Send + 'static,
 {
     let mut asked = spawn_blocking(job);
-    let outcome = match timeout(DISK_WAIT, &mut asked).await {
-        Ok(outcome) => outcome,
-        Err(_) => {
-            let late = io::ErrorKind::TimedOut.into();
-            faults.note("look at the directory", Deed::Watching, &late);
-            // There is nothing to be done before it answers, and a second thread would hang too.
-            drop(asked.await);
-            return Err(late);
-        }
+    let Ok(outcome) = timeout(DISK_WAIT, &mut asked).await else {
+        let late = io::ErrorKind::TimedOut.into();
+        faults.note("look at the directory", Deed::Watching, &late);
+        // There is nothing to be done before it answers, and a second thread would hang too.
+        drop(asked.await);
+        return Err(late);
     };
     outcome.map_err(io::Error::other)
 }

@@ -23,6 +23,7 @@ mod reader;
 mod recover;
 mod resting;
 mod room;
+mod serials;
 mod versions;
 
 use std::io;
@@ -39,8 +40,9 @@ use self::file_body::WHOLE_READS;
 use self::files::Files;
 use self::health::Deed;
 use self::index::Index;
-use self::layout::{Layout, Serial};
+use self::layout::Layout;
 use self::room::Free;
+use self::serials::Serials;
 use super::epochs::Epochs;
 use super::memory::gauge;
 use crate::artifact::{Bypass, KeyDigest, Landed, Tier};
@@ -119,9 +121,6 @@ struct Shard {
     foreign: AtomicU64,
 }
 
-/// Hands out serials, each above every one that was seen.
-struct Serials(AtomicU64);
-
 // === impl Disk ===
 
 impl Disk {
@@ -156,7 +155,7 @@ impl Disk {
             owner: Arc::downgrade(&shares.owner),
             epoch: AtomicU32::new(epoch),
             floor: AtomicU32::new(0),
-            serials: Serials(AtomicU64::new(Serial::first_of(epoch).number())),
+            serials: Serials::after(epoch),
             drafts: AtomicU64::new(0),
             touched: Mutex::default(),
             free: Free::new(config.min_free),
@@ -377,25 +376,5 @@ impl Disk {
 
     fn next_draft(&self) -> u64 {
         self.drafts.fetch_add(1, Ordering::Relaxed)
-    }
-}
-
-// === impl Serials ===
-
-impl Serials {
-    fn next(&self) -> Serial {
-        Serial::from_number(self.0.fetch_add(1, Ordering::Relaxed))
-    }
-
-    /// Goes on after the `epoch`th start.
-    fn see_epoch(&self, epoch: u32) {
-        self.0
-            .fetch_max(Serial::first_of(epoch).number(), Ordering::Relaxed);
-    }
-
-    /// Stays above a serial found in a folder, should the count of starts have been lost.
-    fn see(&self, serial: Serial) {
-        self.0
-            .fetch_max(serial.number().saturating_add(1), Ordering::Relaxed);
     }
 }
