@@ -50,13 +50,13 @@ pub struct Tiers {
 
 /// What jobs on other threads need of the tiers.
 struct Shared {
-    memory: Memory,
+    memory: Arc<Memory>,
     disk: Option<Arc<Disk>>,
     epochs: Arc<Epochs>,
     admission: Admission,
     jobs: Jobs,
     turns: Vec<Mutex<()>>,
-    _owner: Arc<Owner>,
+    owner: Arc<Owner>,
 }
 
 // === impl Tiers ===
@@ -232,17 +232,24 @@ impl Shared {
         };
         let max_age = config.disk.max_age;
         Ok(Arc::new(Self {
-            memory: Memory::new(&config.memory, max_age, Arc::clone(metrics)),
+            memory: Arc::new(Memory::new(&config.memory, max_age, Arc::clone(metrics))),
             epochs,
             admission: Admission::new(config, disk.is_some()),
             disk,
             jobs,
             turns: (0..TURNS).map(|_| Mutex::new(())).collect(),
-            _owner: owner,
+            owner,
         }))
     }
 
     fn is_off(&self) -> bool {
         self.disk.as_ref().is_some_and(|disk| disk.faults.is_off())
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        // A job that nobody waits for may still have the disk tier.
+        self.owner.give_back();
     }
 }

@@ -11,6 +11,7 @@ use tracing::info;
 
 use super::Shared;
 use super::disk::{Disk, Obstacle, OtherVersion, other_versions, run_alone};
+use super::memory::Memory;
 use crate::metrics::{DiskFault, DiskState};
 use crate::tasks::Tasks;
 
@@ -38,7 +39,7 @@ pub(super) async fn run(shared: Arc<Shared>, data_dir: PathBuf, tasks: Tasks) {
 async fn keep_up(shared: &Arc<Shared>) {
     let mut was_read = false;
     loop {
-        let settled = Arc::clone(shared);
+        let settled = Arc::clone(&shared.memory);
         // A job that was lost costs one round.
         drop(shared.jobs.run_within(move || settle(&settled)).await);
         let Some(disk) = &shared.disk else {
@@ -69,9 +70,9 @@ async fn tell_of_others(shared: &Shared, data_dir: PathBuf) {
     std::future::pending::<()>().await;
 }
 
-fn settle(shared: &Shared) {
-    shared.memory.settle();
-    shared.memory.find_oldest();
+fn settle(memory: &Memory) {
+    memory.settle();
+    memory.find_oldest();
 }
 
 async fn round(shared: &Shared, disk: &Arc<Disk>) {

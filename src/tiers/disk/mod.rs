@@ -29,8 +29,8 @@ mod versions;
 use std::io;
 use std::mem;
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
 use tokio::sync::{Notify, Semaphore};
@@ -77,8 +77,7 @@ pub(super) struct Disk {
     files: Files,
     index: Mutex<Index>,
     shards: Vec<Shard>,
-    /// Gone with the tiers, whatever jobs are left behind.
-    owner: Weak<Owner>,
+    owner: Arc<Owner>,
     /// The start that serials are given out after; 0 where the directory was not opened yet.
     epoch: AtomicU32,
     /// Entries of earlier starts are none of ours.
@@ -152,7 +151,7 @@ impl Disk {
             files: shares.files,
             index: Mutex::new(Index::new(config.capacity)),
             shards: (0..=u8::MAX).map(|_| Shard::default()).collect(),
-            owner: Arc::downgrade(&shares.owner),
+            owner: shares.owner,
             epoch: AtomicU32::new(epoch),
             floor: AtomicU32::new(0),
             serials: Serials::after(epoch),

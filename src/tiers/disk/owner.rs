@@ -13,10 +13,11 @@ use parking_lot::Mutex;
 use super::files::Files;
 use super::recover::{OpenError, own};
 
-/// The lock on a data directory, given back when dropped.
+/// The lock on a data directory.
 pub(in crate::tiers) struct Owner {
     data_dir: PathBuf,
-    held: Mutex<Held>,
+    /// Nothing once it was given back.
+    held: Mutex<Option<Held>>,
 }
 
 struct Held {
@@ -35,14 +36,17 @@ impl Owner {
     pub(in crate::tiers) fn take(data_dir: &Path) -> Result<Self, OpenError> {
         Ok(Self {
             data_dir: data_dir.to_owned(),
-            held: Mutex::new(Held::take(data_dir)?),
+            held: Mutex::new(Some(Held::take(data_dir)?)),
         })
     }
 
     /// Whether the path still leads to the directory that is locked.
     pub(super) fn is_owner(&self, files: &Files) -> io::Result<bool> {
         match files.look(&self.data_dir.join("lock")) {
-            Ok(found) => Ok(Place::of(&found) == self.held.lock().place),
+            Ok(found) => {
+                let held = self.held.lock();
+                Ok(held.as_ref().map(|held| held.place) == Some(Place::of(&found)))
+            }
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
             Err(error) => Err(error),
         }
@@ -50,9 +54,16 @@ impl Owner {
 
     /// Takes the lock of the directory that the path leads to now, which may have to be made.
     pub(super) fn retake(&self) -> Result<(), OpenError> {
-        let taken = Held::take(&self.data_dir)?;
-        *self.held.lock() = taken;
+        let mut held = self.held.lock();
+        if held.is_some() {
+            *held = Some(Held::take(&self.data_dir)?);
+        }
         Ok(())
+    }
+
+    /// Gives the lock back for good, whoever still has a handle to it.
+    pub(in crate::tiers) fn give_back(&self) {
+        *self.held.lock() = None;
     }
 }
 
@@ -97,6 +108,11 @@ mod tests {
         owner.retake().unwrap();
         assert!(owner.is_owner(&files).unwrap());
         Owner::take(&path).err().unwrap();
+        owner.give_back();
+        assert!(!owner.is_owner(&files).unwrap());
+        let next = Owner::take(&path).unwrap();
+        owner.retake().unwrap();
+        assert!(next.is_owner(&files).unwrap() && !owner.is_owner(&files).unwrap());
     }
 
     #[test]

@@ -31,10 +31,7 @@ impl Disk {
 
     /// Whether the path still leads to the directory that is locked.
     pub(super) fn look_at_lock(&self) -> io::Result<()> {
-        let is_ours = match self.owner.upgrade() {
-            Some(owner) => owner.is_owner(&self.files)?,
-            None => false,
-        };
+        let is_ours = self.owner.is_owner(&self.files)?;
         is_ours.then_some(()).ok_or_else(|| {
             let what = "the data directory was removed or replaced";
             io::Error::new(io::ErrorKind::NotFound, what)
@@ -107,10 +104,8 @@ impl Disk {
             path: self.layout.root().to_owned(),
             source,
         };
-        if let Some(owner) = self.owner.upgrade()
-            && !owner.is_owner(&self.files).map_err(unusable)?
-        {
-            owner.retake()?;
+        if !self.owner.is_owner(&self.files).map_err(unusable)? {
+            self.owner.retake()?;
         }
         let epoch = self.epoch.load(Ordering::Acquire);
         let last = recover::read_epoch(&self.files, &self.layout.epoch()).map_err(unusable)?;
