@@ -87,9 +87,9 @@ fn print(data_dir: &Path, found: &Findings, repair: Repair) -> io::Result<()> {
     }
     writeln!(out, "quarantine  {}, left alone", files(found.quarantined))?;
     writeln!(out, "foreign     {}, left alone", found.foreign)?;
-    if !found.other_versions.is_empty() {
-        let versions = found.other_versions.join(" ");
-        writeln!(out, "versions    {versions}, left alone")?;
+    for other in &found.other_versions {
+        let size = ByteSize::b(other.bytes);
+        writeln!(out, "version     {}: {size}, left alone", other.name)?;
     }
     if found.failures.count > 0 {
         writeln!(out, "failed      {}", found.failures.count)?;

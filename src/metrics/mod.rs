@@ -1,11 +1,13 @@
 //! What is counted: every handle resolved once, every label set closed.
 
+mod disk;
 mod register;
 mod requests;
 mod scrub;
 
 use prometheus::{HistogramVec, IntCounter, IntCounterVec, IntGauge, Registry};
 
+pub use disk::{DiskFault, DiskMetrics, DiskState};
 pub use requests::RequestMetrics;
 pub use scrub::{Checked, ScrubMetrics};
 
@@ -25,6 +27,8 @@ pub struct Metrics {
     upstream_requests: IntCounterVec,
     upstream_seconds: HistogramVec,
     tiers: [TierMetrics; 2],
+    /// The disk tier's health.
+    pub disk: DiskMetrics,
     evictions: IntCounterVec,
     verdicts: IntCounterVec,
     /// The looking over of what rests on the disk.
@@ -110,6 +114,7 @@ impl Metrics {
                 &["operation"],
             )?,
             tiers: tier_metrics(&registry)?,
+            disk: DiskMetrics::register(&registry)?,
             evictions: counters(
                 &registry,
                 "larder_evictions_total",

@@ -29,10 +29,20 @@ pub(super) struct Section<'a> {
     _held: Guard<'a, ()>,
 }
 
+/// A moment in which nothing else is decided about a stripe's keys. Ends before anything that may
+/// wait, so it can be had while file calls of a section hang.
+pub(super) struct Moment<'a> {
+    stripe: &'a Stripe,
+    _held: Guard<'a, ()>,
+}
+
 #[derive(Debug)]
 struct Stripe {
     changing: Lock<()>,
+    deciding: Lock<()>,
     epoch: AtomicU64,
+    /// The epoch as the section that runs knows it.
+    entered: AtomicU64,
 }
 
 // === impl Epochs ===
@@ -54,9 +64,22 @@ impl Epochs {
     /// Waits for the right to change what the key whose digest begins with `digest` means.
     pub(super) fn enter(&self, digest: &[u8]) -> Section<'_> {
         let stripe = self.stripe(digest);
+        let held = stripe.changing.lock();
+        let epoch = stripe.epoch.load(Ordering::Acquire);
+        stripe.entered.store(epoch, Ordering::Release);
         Section {
             stripe,
-            _held: stripe.changing.lock(),
+            _held: held,
+        }
+    }
+
+    /// Waits for a moment to decide what the key whose digest begins with `digest` means; never for
+    /// a section.
+    pub(super) fn stop(&self, digest: &[u8]) -> Moment<'_> {
+        let stripe = self.stripe(digest);
+        Moment {
+            stripe,
+            _held: stripe.deciding.lock(),
         }
     }
 
@@ -79,7 +102,9 @@ impl Stripe {
     fn new() -> Self {
         Self {
             changing: Lock::new(Rank::Section, ()),
+            deciding: Lock::new(Rank::Moment, ()),
             epoch: AtomicU64::new(0),
+            entered: AtomicU64::new(0),
         }
     }
 }
@@ -98,7 +123,28 @@ impl Section<'_> {
     /// epoch must not find the old entry.
     pub(super) fn bump(self) {
         pass("bump");
-        self.stripe.epoch.fetch_add(1, Ordering::Release);
+        let before = self.stripe.epoch.fetch_add(1, Ordering::AcqRel);
+        self.stripe.entered.store(before + 1, Ordering::Release);
+    }
+}
+
+// === impl Moment ===
+
+impl Moment<'_> {
+    /// Whether nothing has been bumped since `noted`.
+    pub(super) fn is_still(&self, noted: Epoch) -> bool {
+        self.stripe.epoch.load(Ordering::Acquire) == noted.0
+    }
+
+    /// Whether nothing has been bumped since the section began that asks.
+    pub(super) fn is_undisturbed(&self) -> bool {
+        self.is_still(Epoch(self.stripe.entered.load(Ordering::Acquire)))
+    }
+
+    /// Makes everything noted so far out of date, what a section is about to do included. Comes
+    /// after the change it announces, like [`Section::bump`].
+    pub(super) fn bump(self) {
+        self.stripe.epoch.fetch_add(1, Ordering::AcqRel);
     }
 }
 
@@ -115,6 +161,21 @@ mod tests {
         assert!(!epochs.enter(&[1, 2, 3]).is_still(noted));
         let again = epochs.note(&[1, 2, 3]);
         assert!(epochs.enter(&[1, 2, 3]).is_still(again));
+    }
+
+    #[test]
+    fn a_section_is_disturbed_by_whoever_could_not_wait_for_it_and_by_nobody_else() {
+        let epochs = Epochs::new();
+        epochs.stop(&[1, 2]).bump();
+        let section = epochs.enter(&[1, 2]);
+        assert!(epochs.stop(&[1, 2]).is_undisturbed());
+        epochs.stop(&[1, 3]).bump();
+        assert!(epochs.stop(&[1, 2]).is_undisturbed());
+        epochs.stop(&[1, 2]).bump();
+        assert!(!epochs.stop(&[1, 2]).is_undisturbed());
+        section.bump();
+        drop(epochs.enter(&[1, 2]));
+        assert!(epochs.stop(&[1, 2]).is_undisturbed());
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tokio::sync::MutexGuard;
 
-use super::disk::{Body, Damaged, Disk, EntryName, FileBody, within};
+use super::disk::{Body, Damaged, Disk, EntryName, FileBody};
 use super::memory::Stored;
 use super::{Epoch, Shared};
 use crate::artifact::{KeyDigest, Meta, Tier};
@@ -108,6 +108,9 @@ impl Resting {
     }
 
     async fn meta(&self) -> Result<Arc<Meta>, Damaged> {
+        if self.disk.faults.is_off() {
+            return Err(Damaged);
+        }
         let (disk, name, key) = (Arc::clone(&self.disk), self.name, self.key);
         let job = move || disk.stat(&name, &key);
         let met = self.shared.jobs.run_within(job).await;
@@ -115,8 +118,12 @@ impl Resting {
     }
 
     async fn open(self) -> Result<Artifact, Damaged> {
+        if self.disk.faults.is_off() {
+            return Err(Damaged);
+        }
         // The turn counts: many may be waiting for it, one after the other.
-        let opened = within(self.open_in_turn()).await;
+        let jobs = self.shared.jobs.clone();
+        let opened = jobs.within(self.open_in_turn()).await;
         opened.map_err(|_| Damaged)?
     }
 
@@ -160,9 +167,10 @@ impl Resting {
         if !self.shared.admission.memory(meta.size) {
             return;
         }
-        let section = self.shared.epochs.enter(self.key.as_bytes());
+        let _section = self.shared.epochs.enter(self.key.as_bytes());
+        let moment = self.shared.epochs.stop(self.key.as_bytes());
         // Evicted and filled anew, the key has had no bump.
-        if section.is_still(self.noted) && self.disk.holds(&self.name) {
+        if moment.is_still(self.noted) && self.disk.holds(&self.name) {
             let stored = Stored {
                 meta: Arc::clone(meta),
                 body: body.clone(),

@@ -3,11 +3,13 @@
 //! Both tiers change together, meta and body as one unit. Everything here blocks.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 
 use super::Shared;
-use super::disk::{Draft, Prefix, Staged};
+use super::admission::Admission;
+use super::disk::{Disk, Draft, Prefix, Staged};
 use super::epochs::{Epoch, Section};
 use super::memory::Stored;
 use crate::artifact::{ArtifactKey, Bypass, KeyDigest, Label, Landed, Meta};
@@ -63,10 +65,20 @@ struct Ready {
 
 impl Shared {
     /// Lands an artifact, or leaves what the rules of its entrance say.
-    pub(super) fn land(&self, landing: Landing, entrance: Entrance) -> Result<(), NotLanded> {
+    ///
+    /// Nothing lands once it is `given_up`: whoever did so has settled what is found of the key.
+    pub(super) fn land(
+        &self,
+        landing: Landing,
+        entrance: Entrance,
+        given_up: &AtomicBool,
+    ) -> Result<(), NotLanded> {
         let key = landing.key.digest;
         let ready = self.prepare(landing);
         let section = self.epochs.enter(key.as_bytes());
+        if given_up.load(Ordering::Acquire) {
+            return Err(NotLanded::Overtaken);
+        }
         match entrance {
             Entrance::Fill(noted) if !section.is_still(noted) => Err(NotLanded::Overtaken),
             Entrance::Fill(_) => ready
@@ -88,6 +100,48 @@ impl Shared {
         let section = self.epochs.enter(key.as_bytes());
         self.clear(&section, key);
         section.bump();
+    }
+
+    /// Lets nothing of a key be found but `stored`, without a file call and without waiting for a
+    /// section, in which one may hang; returns whether `stored` is in memory.
+    pub(super) fn disown(&self, key: &KeyDigest, stored: Option<Arc<Stored>>) -> bool {
+        let moment = self.epochs.stop(key.as_bytes());
+        if let Some(disk) = &self.disk {
+            disk.doom(&Prefix::of(key));
+        }
+        let in_memory = self.memory.replace(key, stored);
+        moment.bump();
+        in_memory
+    }
+
+    /// Lands what memory takes while the disk tier is off, without a file call.
+    pub(super) fn land_in_memory(
+        &self,
+        disk: &Disk,
+        landing: Landing,
+        entrance: Entrance,
+    ) -> Result<(), NotLanded> {
+        let key = landing.key.digest;
+        let stored = in_memory(landing, &self.admission);
+        let is_in = match entrance {
+            Entrance::Upload => self.disown(&key, stored),
+            Entrance::Fill(noted) => {
+                let prefix = Prefix::of(&key);
+                let moment = self.epochs.stop(key.as_bytes());
+                if !moment.is_still(noted) {
+                    return Err(NotLanded::Overtaken);
+                }
+                // The entry that a passing fault hides is not given up for it, and the two must not
+                // both be found, now the one and then the other.
+                if stored.is_some() && !disk.is_read(prefix.shard()) {
+                    disk.doom(&prefix);
+                }
+                stored.is_some() && !disk.hides(&prefix) && self.memory.replace(&key, stored)
+            }
+        };
+        let bypass =
+            NotLanded::Bypassed(disk.faults.may_store().err().unwrap_or(Bypass::DiskFault));
+        is_in.then_some(()).ok_or(bypass)
     }
 
     /// Everything that takes time, before the section; an error where neither tier takes it.
@@ -128,6 +182,7 @@ impl Shared {
     fn stage(&self, key: &ArtifactKey, meta: &Meta, body: &[u8]) -> Result<Staged, Bypass> {
         self.admission.disk(meta.size)?;
         let disk = self.disk.as_ref().ok_or(Bypass::NoRoom)?;
+        disk.faults.may_store()?;
         Staged::write(disk, key, meta, body)
     }
 
@@ -142,6 +197,12 @@ impl Shared {
         if on_disk.is_err() {
             self.clear(section, key);
         }
+        let moment = self.epochs.stop(key.as_bytes());
+        if !moment.is_undisturbed() {
+            // It took so long that somebody else settled what is found of the key.
+            self.memory.replace(key, None);
+            return Err(Bypass::DiskFault);
+        }
         let in_memory = self.memory.replace(key, ready.memory);
         if in_memory { Ok(()) } else { on_disk }
     }
@@ -154,6 +215,24 @@ impl Shared {
         }
         self.memory.replace(key, None);
     }
+}
+
+/// What memory takes of a landing.
+fn in_memory(landing: Landing, admission: &Admission) -> Option<Arc<Stored>> {
+    let LandingBody::Memory(chunks) = landing.body else {
+        return None;
+    };
+    let meta = Meta {
+        label: landing.label,
+        size: landing.size,
+        landed: Landed::now(),
+    };
+    let body = joined(&chunks, landing.size).ok()?;
+    let stored = Stored {
+        meta: Arc::new(meta),
+        body,
+    };
+    admission.memory(landing.size).then(|| Arc::new(stored))
 }
 
 /// One buffer of exactly the body: a piece of a larger one would keep all of it alive.

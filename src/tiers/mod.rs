@@ -16,10 +16,10 @@ mod tests;
 mod upkeep;
 
 use std::fmt;
-use std::fs::File;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::Mutex;
 use tokio::task::spawn_blocking;
@@ -28,7 +28,7 @@ use tracing::warn;
 
 use self::admission::Admission;
 use self::disk::files::Files;
-use self::disk::{Disk, Jobs, Shares};
+use self::disk::{Disk, Faults, Jobs, Owner, Shares};
 use self::epochs::Epochs;
 use self::landing::Entrance;
 use self::memory::Memory;
@@ -39,7 +39,7 @@ use crate::tasks::Tasks;
 
 pub use self::disk::{
     Damage, Damaged, Draft, DraftReader, Failure, FileBody, Findings, Fsck, FsckError, OpenError,
-    Repair, Sum, Told,
+    OtherVersion, Repair, Sum, Told, other_versions,
 };
 pub use self::epochs::Epoch;
 pub use self::found::{Artifact, ArtifactBody, Found, Resting};
@@ -58,13 +58,13 @@ pub struct Tiers {
 
 /// What jobs on other threads need of the tiers.
 struct Shared {
-    memory: Memory,
+    memory: Arc<Memory>,
     disk: Option<Arc<Disk>>,
     epochs: Arc<Epochs>,
     admission: Admission,
     jobs: Jobs,
     turns: Vec<Mutex<()>>,
-    _lock: File,
+    owner: Arc<Owner>,
 }
 
 // === impl Tiers ===
@@ -86,7 +86,11 @@ impl Tiers {
             path: data_dir.to_owned(),
             source: error.into(),
         })??;
-        tasks.spawn(upkeep::run(Arc::clone(&shared), tasks.clone()));
+        tasks.spawn(upkeep::run(
+            Arc::clone(&shared),
+            data_dir.to_owned(),
+            tasks.clone(),
+        ));
         tasks.spawn(scrubbing::run(Arc::clone(&shared), rate, tasks.clone()));
         Ok(Arc::new(Self { shared }))
     }
@@ -116,7 +120,12 @@ impl Tiers {
 
     /// Whether an artifact of this length may rest anywhere.
     pub fn admit(&self, length: Option<u64>) -> Result<(), Bypass> {
-        self.shared.admission.anywhere(length)
+        let shared = &self.shared;
+        shared.admission.anywhere(length)?;
+        match &shared.disk {
+            Some(disk) if !shared.admission.memory(length.unwrap_or(0)) => disk.faults.may_store(),
+            _ => Ok(()),
+        }
     }
 
     /// Begins an entry on the disk, with room for some of the `expected` bytes.
@@ -124,6 +133,7 @@ impl Tiers {
         let shared = &self.shared;
         shared.admission.disk(expected.unwrap_or(0))?;
         let disk = Arc::clone(shared.disk.as_ref().ok_or(Bypass::NoRoom)?);
+        disk.faults.may_store()?;
         let key = key.digest;
         let begun = shared
             .jobs
@@ -131,46 +141,53 @@ impl Tiers {
         begun.await.map_err(|_| Bypass::DiskFault)?
     }
 
-    /// Lands a fill in every tier that takes it, unless its key changed since `noted`.
+    /// Lands a fill in every tier that takes it, unless its key changed since `noted`. Where the disk
+    /// does not answer in time it is given up.
     pub async fn land(&self, landing: Landing, noted: Epoch) -> Result<(), NotLanded> {
-        let landed = self.enter(landing, Entrance::Fill(noted)).await;
-        landed.unwrap_or(Err(NotLanded::Bypassed(Bypass::DiskFault)))
+        self.enter(landing, Entrance::Fill(noted)).await
     }
 
     /// Lands an accepted upload in place of whatever the tiers have of its key. Where no tier takes
-    /// it the key is forgotten before this returns.
+    /// it, or none in time, the key is forgotten before this returns.
     ///
     /// Not cancel-safe before it has begun: call it from a task that nobody drops.
     pub async fn publish(&self, landing: Landing) -> Result<(), Bypass> {
         let key = landing.key.digest;
         match self.enter(landing, Entrance::Upload).await {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(NotLanded::Bypassed(bypass))) => Err(bypass),
-            // The job was lost on its way, wherever it was.
-            Ok(Err(NotLanded::Overtaken)) | Err(_) => {
-                self.forget(&key).await;
+            Ok(()) => Ok(()),
+            Err(NotLanded::Bypassed(bypass)) => Err(bypass),
+            // The disk did not answer, or the job was lost on its way, wherever it was.
+            Err(NotLanded::Overtaken) => {
+                self.shared.disown(&key, None);
                 Err(Bypass::DiskFault)
             }
         }
     }
 
-    /// Takes a key out of both tiers, with every file it has. Whatever is under way for it gives
-    /// way.
+    /// Takes a key out of both tiers, with every file it has; where the disk does not answer in time
+    /// its files are removed later, and not found until then. Whatever is under way for it gives way.
     ///
     /// Not cancel-safe before it has begun: call it from a task that nobody drops.
     pub async fn forget(&self, key: &KeyDigest) {
-        let (shared, key) = (Arc::clone(&self.shared), *key);
-        let forgotten = self.shared.jobs.run_surely(move || shared.forget(&key));
-        // A lost job is a panic of ours, which the runtime has already reported.
-        drop(forgotten.await);
+        if !self.shared.is_off() {
+            let (shared, key) = (Arc::clone(&self.shared), *key);
+            let forgotten = self.shared.jobs.run_surely(move || shared.forget(&key));
+            if forgotten.await.is_ok() {
+                return;
+            }
+        }
+        self.shared.disown(key, None);
     }
 
     /// Takes nothing new and writes down what the next start may know: how entries were used, how
     /// much rests. Takes a second at most; what is not done then costs recency.
     pub async fn close(&self) {
-        let Some(disk) = &self.shared.disk else {
+        let Some(disk) = self.shared.disk.as_ref() else {
             return;
         };
+        if !disk.faults.is_working() {
+            return;
+        }
         let disk = Arc::clone(disk);
         let closing = self.shared.jobs.run(move || disk.close(CLOSING));
         let closed = timeout(CLOSING, closing).await;
@@ -188,14 +205,22 @@ impl Tiers {
         }
     }
 
-    async fn enter(
-        &self,
-        landing: Landing,
-        entrance: Entrance,
-    ) -> io::Result<Result<(), NotLanded>> {
+    async fn enter(&self, landing: Landing, entrance: Entrance) -> Result<(), NotLanded> {
         let shared = Arc::clone(&self.shared);
-        let job = move || shared.land(landing, entrance);
-        self.shared.jobs.run(job).await
+        if let Some(disk) = shared.disk.as_ref().filter(|disk| disk.faults.is_off()) {
+            return shared.land_in_memory(disk, landing, entrance);
+        }
+        let given_up = Arc::new(AtomicBool::new(false));
+        let told = Arc::clone(&given_up);
+        let job = {
+            let shared = Arc::clone(&shared);
+            move || shared.land(landing, entrance, &told)
+        };
+        let landed = shared.jobs.run_patiently(job).await;
+        landed.unwrap_or_else(|_| {
+            given_up.store(true, Ordering::Release);
+            Err(NotLanded::Overtaken)
+        })
     }
 }
 
@@ -216,41 +241,43 @@ impl Shared {
         metrics: &Arc<Metrics>,
         files: Files,
     ) -> Result<Arc<Self>, OpenError> {
-        let lock = disk::own(data_dir)?;
+        let owner = Arc::new(Owner::take(data_dir)?);
         let epochs = Arc::new(Epochs::new());
-        let jobs = Jobs::new();
+        let faults = Arc::new(Faults::new(Arc::clone(metrics)));
+        let jobs = Jobs::new(Arc::clone(&faults));
         let disk = if config.disk.capacity > 0 {
             let shares = Shares {
                 files,
+                owner: Arc::clone(&owner),
+                faults,
                 epochs: Arc::clone(&epochs),
                 metrics: Arc::clone(metrics),
                 jobs: jobs.clone(),
             };
-            open_or_off(Disk::open(&config.disk, data_dir, shares))?
+            Some(Disk::open(&config.disk, data_dir, shares)?)
         } else {
             None
         };
         let max_age = config.disk.max_age;
         Ok(Arc::new(Self {
-            memory: Memory::new(&config.memory, max_age, Arc::clone(metrics)),
+            memory: Arc::new(Memory::new(&config.memory, max_age, Arc::clone(metrics))),
             epochs,
             admission: Admission::new(config, disk.is_some()),
             disk,
             jobs,
             turns: (0..TURNS).map(|_| Mutex::new(())).collect(),
-            _lock: lock,
+            owner,
         }))
+    }
+
+    fn is_off(&self) -> bool {
+        self.disk.as_ref().is_some_and(|disk| disk.faults.is_off())
     }
 }
 
-/// A disk too full to count the start turns its tier off: Larder starts all the same.
-fn open_or_off(opened: Result<Arc<Disk>, OpenError>) -> Result<Option<Arc<Disk>>, OpenError> {
-    match opened {
-        Ok(disk) => Ok(Some(disk)),
-        Err(error) if error.is_for_want_of_room() => {
-            warn!(%error, "the disk is full; there is no disk tier until a restart");
-            Ok(None)
-        }
-        Err(error) => Err(error),
+impl Drop for Shared {
+    fn drop(&mut self) {
+        // A job that nobody waits for may still have the disk tier.
+        self.owner.give_back();
     }
 }

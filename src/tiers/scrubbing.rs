@@ -201,10 +201,11 @@ impl Scrubber {
         judged.await.unwrap_or(Checked::Unreadable)
     }
 
-    /// Waits until the pace allows the next call, and then until nobody else wants the disk.
+    /// Waits until the pace allows the next call, and then until nobody else wants the disk and it
+    /// works: one that does not has more to do than to be looked over.
     async fn turn(&self) {
         sleep_until(self.pace.free_at).await;
-        while !self.shared.jobs.are_idle() {
+        while !self.shared.jobs.are_idle() || !self.disk.faults.is_working() {
             sleep(GIVE_WAY).await;
         }
     }

@@ -10,6 +10,7 @@ mod support;
 mod access;
 mod collapse;
 mod degrade;
+mod disk;
 mod edges;
 mod fill;
 mod framing;

@@ -4,14 +4,16 @@ use std::collections::BTreeSet;
 
 use super::layout::Prefix;
 
-/// Keys remembered; a disk that leaves more behind is not read any more.
-const MOST: usize = 1024;
+/// Keys remembered, some two megabytes: while the tier is off every upload dooms its key. Where there
+/// are more, nothing is found until every file is gone.
+const MOST: usize = 1 << 16;
 
 /// The keys that must not be found until their files are gone.
 #[derive(Debug, Default)]
 pub(crate) struct Doomed {
     keys: BTreeSet<Prefix>,
-    are_too_many: bool,
+    /// Keys that were too many to be remembered.
+    beyond: u64,
 }
 
 // === impl Doomed ===
@@ -19,25 +21,38 @@ pub(crate) struct Doomed {
 impl Doomed {
     /// Remembers a key; returns whether that made it too many.
     pub(crate) fn insert(&mut self, prefix: Prefix) -> bool {
-        if self.keys.contains(&prefix) {
-            return false;
-        }
-        if self.keys.len() < MOST {
+        if self.beyond == 0 && (self.keys.len() < MOST || self.keys.contains(&prefix)) {
             self.keys.insert(prefix);
             return false;
         }
-        !std::mem::replace(&mut self.are_too_many, true)
+        self.beyond += 1;
+        self.beyond == 1
     }
 
     /// Forgets a key whose files are gone; returns whether it may be found again.
     pub(crate) fn remove(&mut self, prefix: &Prefix) -> bool {
         self.keys.remove(prefix);
-        !self.are_too_many
+        self.beyond == 0
     }
 
     /// Whether a key must not be found. Where they were too many to be remembered, no key may.
     pub(crate) fn contains(&self, prefix: &Prefix) -> bool {
-        self.are_too_many || self.keys.contains(prefix)
+        self.beyond > 0 || self.keys.contains(prefix)
+    }
+
+    /// How many keys were too many to be remembered.
+    pub(crate) fn beyond(&self) -> u64 {
+        self.beyond
+    }
+
+    /// Forgets all keys: no file of any key is left that was there when `beyond` were too many.
+    /// Returns whether that is so: another may have come since.
+    pub(crate) fn clear(&mut self, beyond: u64) -> bool {
+        let is_so = self.beyond == beyond;
+        if is_so {
+            *self = Self::default();
+        }
+        is_so
     }
 
     /// The keys that are remembered.
@@ -80,5 +95,8 @@ mod tests {
             doomed.contains(&prefix(0)),
             "who knows whose files are left"
         );
+        assert!(!doomed.clear(1), "another came since");
+        assert!(doomed.clear(2));
+        assert!(!doomed.contains(&prefix(0)));
     }
 }

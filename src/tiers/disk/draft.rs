@@ -12,7 +12,7 @@ use super::Disk;
 use super::checksum::{BlockSums, Table};
 use super::entry::Footer;
 use super::files::Files;
-use super::jobs::{Jobs, run_aside};
+use super::jobs::Jobs;
 use super::layout::{EntryName, Prefix};
 use super::reader::{DraftReader, Handle};
 use super::room::Reservation;
@@ -81,7 +81,7 @@ impl Draft {
             reservation.wrote(first);
         }
         let file = Arc::new(Growing {
-            handle: Handle::new(disk.files.clone(), file, None),
+            handle: Handle::new(disk.files.clone(), file, None, Some(disk.jobs.clone())),
             written: AtomicU64::new(0),
         });
         Ok(Self {
@@ -108,7 +108,7 @@ impl Draft {
     /// An error ends the draft as an entry, but what was appended before stays readable. Not
     /// cancel-safe: dropping the future has the same effect, and so has a disk that hangs.
     pub async fn append(&mut self, chunks: Vec<Bytes>) -> Result<(), Bypass> {
-        let Some(mut writing) = self.writing.take() else {
+        let Some(mut writing) = self.writing.take().filter(|_| !self.jobs.are_off()) else {
             return Err(Bypass::DiskFault);
         };
         let job = move || {
@@ -285,11 +285,13 @@ impl Drop for Claim {
     fn drop(&mut self) {
         let reservation = self.reservation.take();
         let Some(path) = self.path.take() else { return };
-        run_aside(move || {
+        let Some(reservation) = reservation else {
+            return;
+        };
+        let disk = reservation.disk();
+        disk.jobs.run_aside(move || {
             // What cannot be removed now is removed at the next start.
-            if let Some(reservation) = reservation {
-                drop(reservation.disk().files.remove(&path));
-            }
+            drop(reservation.disk().files.remove(&path));
         });
     }
 }
@@ -322,6 +324,8 @@ fn seal(
 }
 
 fn create(disk: &Disk) -> Result<(PathBuf, File), Bypass> {
+    // Whoever has the path by now must not find files of ours.
+    disk.look_at_lock().map_err(|error| disk.is_lost(&error))?;
     let path = disk.layout.draft(disk.next_draft());
     let created = retry_in_folder(&disk.files, &path, || disk.files.create(&path));
     let file = created.map_err(|error| disk.fault("create", &error))?;

@@ -1,11 +1,18 @@
 //! What can be wrong with a file, and what it means for the request: never more than a miss.
 
 use std::io;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
+use rustix::io::Errno;
+use tokio::sync::Notify;
+use tokio::time::Instant;
 use tracing::{info, warn};
 
+use super::health::{self, Deed, Health};
 use crate::artifact::Bypass;
+use crate::metrics::{DiskFault, DiskState, Metrics};
+use crate::tiers::locks::{Lock, Rank};
 
 /// Why an entry cannot be read.
 #[derive(Debug)]
@@ -18,10 +25,36 @@ pub(in crate::tiers) enum Fault {
     Failing(io::Error),
 }
 
-/// Tells the log about failing file calls once, not once a request.
+/// What the tier can do, shared by everybody who meets a fault, and the word on it in log and
+/// metrics: a line for each change, and no more than one a round for all else.
+pub(in crate::tiers) struct Faults {
+    health: Lock<Health>,
+    /// The state once more, for those who only ask.
+    state: AtomicU8,
+    /// Whether a store failed since the last that did not.
+    has_faltered: AtomicBool,
+    unsaid: Lock<Unsaid>,
+    metrics: Arc<Metrics>,
+    began: Instant,
+    /// Told when the state changes, and when the directory should be looked at.
+    pub(in crate::tiers) alarm: Notify,
+}
+
+/// Faults that changed nothing and that the log has not heard of.
 #[derive(Debug, Default)]
-pub(super) struct Faults {
-    failing: AtomicBool,
+struct Unsaid {
+    number: u64,
+    last: Option<String>,
+    /// Why the tier does not come back, as the log was told.
+    obstacle: Option<String>,
+}
+
+/// What a probe found the tier to be capable of, where that is not everything.
+#[derive(Debug)]
+pub(in crate::tiers) struct Obstacle {
+    pub(in crate::tiers) state: DiskState,
+    pub(in crate::tiers) kind: DiskFault,
+    pub(in crate::tiers) what: String,
 }
 
 // === impl Fault ===
@@ -31,46 +64,166 @@ impl From<io::Error> for Fault {
         match error.kind() {
             io::ErrorKind::NotFound => Self::Missing,
             io::ErrorKind::UnexpectedEof => Self::Corrupt("it ends early"),
-            _ if error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error()) => {
-                Self::Missing
-            }
+            _ if error.raw_os_error() == Some(Errno::LOOP.raw_os_error()) => Self::Missing,
             _ => Self::Failing(error),
         }
     }
 }
 
 /// Whether a failed call says nothing about the file: the process or the system is short of
-/// something, or the disk was not asked at all.
+/// something, nothing may be changed, or the disk was not asked at all.
 pub(super) fn passes(error: &io::Error) -> bool {
-    use rustix::io::Errno;
-    const SHORTAGES: [Errno; 5] = [
-        Errno::MFILE,
-        Errno::NFILE,
-        Errno::NOMEM,
-        Errno::AGAIN,
-        Errno::INTR,
-    ];
-    Errno::from_io_error(error).is_none_or(|errno| SHORTAGES.contains(&errno))
+    use DiskFault::{Files, ReadOnly, Slow};
+    error.raw_os_error().is_none() || matches!(kind_of(error), Files | ReadOnly | Slow)
+}
+
+/// What kind of fault a failed call is.
+pub(super) fn kind_of(error: &io::Error) -> DiskFault {
+    let Some(errno) = Errno::from_io_error(error) else {
+        return match error.kind() {
+            io::ErrorKind::StorageFull => DiskFault::Full,
+            io::ErrorKind::QuotaExceeded => DiskFault::Quota,
+            io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => DiskFault::Slow,
+            io::ErrorKind::NotFound => DiskFault::Gone,
+            _ => DiskFault::Other,
+        };
+    };
+    match errno {
+        Errno::NOSPC => DiskFault::Full,
+        Errno::DQUOT => DiskFault::Quota,
+        Errno::ROFS => DiskFault::ReadOnly,
+        Errno::IO | Errno::NXIO | Errno::NODEV | Errno::STALE => DiskFault::Io,
+        Errno::MFILE | Errno::NFILE | Errno::NOMEM | Errno::AGAIN | Errno::INTR => DiskFault::Files,
+        Errno::TIMEDOUT => DiskFault::Slow,
+        Errno::NOENT => DiskFault::Gone,
+        _ => DiskFault::Other,
+    }
 }
 
 // === impl Faults ===
 
 impl Faults {
-    /// Notes a failed file call and says what it means for an artifact that was to be stored.
-    pub(super) fn note(&self, call: &str, error: &io::Error) -> Bypass {
-        if !self.failing.swap(true, Ordering::Relaxed) {
-            warn!(call, %error, "the disk tier fails; requests are answered without it");
-        }
-        match error.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Bypass::NoRoom,
-            _ => Bypass::DiskFault,
+    /// No fault met.
+    pub(in crate::tiers) fn new(metrics: Arc<Metrics>) -> Self {
+        Self {
+            health: Lock::new(Rank::Faults, Health::new()),
+            state: AtomicU8::new(DiskState::Working as u8),
+            has_faltered: AtomicBool::new(false),
+            unsaid: Lock::new(Rank::Faults, Unsaid::default()),
+            metrics,
+            began: Instant::now(),
+            alarm: Notify::new(),
         }
     }
 
-    /// Notes that an artifact was stored.
-    pub(super) fn clear(&self) {
-        if self.failing.load(Ordering::Relaxed) && self.failing.swap(false, Ordering::Relaxed) {
-            info!("the disk tier works again");
+    /// Notes a failed file call and says what it means for an artifact that was to be stored.
+    pub(in crate::tiers) fn note(&self, call: &str, deed: Deed, error: &io::Error) -> Bypass {
+        let kind = kind_of(error);
+        self.metrics.disk.fault(kind);
+        if deed == Deed::Storing {
+            self.has_faltered.store(true, Ordering::Relaxed);
         }
+        let now = self.began.elapsed();
+        let led_to = self.health.lock().fault(kind, deed, now);
+        if let Some(state) = led_to {
+            self.show(state);
+            *self.unsaid.lock() = Unsaid::default();
+            if state == DiskState::Off {
+                warn!(call, %error, "the disk tier is off; requests are answered without it");
+            } else {
+                warn!(call, %error, "the disk tier stores nothing; it is only read");
+            }
+        } else {
+            let mut unsaid = self.unsaid.lock();
+            unsaid.number += 1;
+            unsaid.last = Some(format!("{call}: {error}"));
+        }
+        if kind == DiskFault::Gone {
+            self.alarm.notify_one();
+        }
+        health::bypass(kind)
+    }
+
+    /// Notes that an artifact was stored.
+    pub(super) fn stored(&self) {
+        if self.has_faltered.load(Ordering::Relaxed) {
+            self.has_faltered.store(false, Ordering::Relaxed);
+            self.health.lock().stored();
+        }
+    }
+
+    /// Whether nothing may be looked for: whoever asks would wait, or find what is not ours.
+    pub(in crate::tiers) fn is_off(&self) -> bool {
+        self.state.load(Ordering::Acquire) == DiskState::Off as u8
+    }
+
+    /// Whether the tier stores and is read.
+    pub(in crate::tiers) fn is_working(&self) -> bool {
+        self.state.load(Ordering::Acquire) == DiskState::Working as u8
+    }
+
+    /// Whether anything may be stored, or what becomes of an artifact instead. Asks no disk.
+    pub(in crate::tiers) fn may_store(&self) -> Result<(), Bypass> {
+        if self.is_working() {
+            Ok(())
+        } else {
+            Err(self.health.lock().bypass())
+        }
+    }
+
+    /// Whether it is time to look if the tier works.
+    pub(in crate::tiers) fn is_probe_due(&self) -> bool {
+        self.health.lock().is_probe_due(self.began.elapsed())
+    }
+
+    /// Takes in what a probe found.
+    pub(in crate::tiers) fn probed(&self, found: Result<(), Obstacle>) {
+        let now = self.began.elapsed();
+        let capable = found.as_ref().err().map(|it| (it.state, it.kind));
+        let led_to = self.health.lock().probed(capable.map_or(Ok(()), Err), now);
+        if let Some(state) = led_to {
+            self.show(state);
+        }
+        let mut unsaid = self.unsaid.lock();
+        match found {
+            Ok(()) => {
+                *unsaid = Unsaid::default();
+                if led_to.is_some() {
+                    info!("the disk tier works again");
+                }
+            }
+            Err(obstacle) => {
+                self.metrics.disk.fault(obstacle.kind);
+                let is_new = unsaid.obstacle.as_ref() != Some(&obstacle.what);
+                if is_new {
+                    let state = obstacle.state.as_str();
+                    info!(
+                        state,
+                        because = obstacle.what,
+                        "the disk tier does not work yet"
+                    );
+                    unsaid.obstacle = Some(obstacle.what);
+                }
+            }
+        }
+    }
+
+    /// Tells the log of faults that changed nothing. Called once a round.
+    pub(in crate::tiers) fn tell(&self) {
+        let mut unsaid = self.unsaid.lock();
+        if let Some(last) = unsaid.last.take() {
+            let faults = std::mem::take(&mut unsaid.number);
+            warn!(
+                faults,
+                last, "file calls of the disk tier failed; requests were answered without"
+            );
+        }
+    }
+
+    /// Shows the state to whoever looks.
+    pub(super) fn show(&self, state: DiskState) {
+        self.state.store(state as u8, Ordering::Release);
+        self.metrics.disk.show(Some(state));
+        self.alarm.notify_one();
     }
 }

@@ -14,7 +14,6 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use super::checksum::Table;
 use super::fault::Fault;
-use super::jobs::run_aside;
 use super::reader::{Reader, Stretch};
 use super::resting::Opened;
 use super::{Disk, EntryName};
@@ -96,7 +95,7 @@ impl Disk {
         key: &KeyDigest,
     ) -> Result<Arc<Meta>, Damaged> {
         self.or_condemn(name, || {
-            let opened = Opened::open(&self.files, &self.layout.entry(name), name, key)?;
+            let opened = Opened::open(self, name, key)?;
             Ok(opened.meta)
         })
     }
@@ -110,7 +109,7 @@ impl Disk {
         in_memory: u64,
     ) -> Result<(Arc<Meta>, Body), Damaged> {
         self.or_condemn(name, || {
-            let opened = Opened::open(&self.files, &self.layout.entry(name), name, key)?;
+            let opened = Opened::open(self, name, key)?;
             let meta = Arc::clone(&opened.meta);
             if meta.size <= in_memory.clamp(WHOLE, LARGEST_WHOLE)
                 && let Some(right) = self.right_to_hold(meta.size)
@@ -289,7 +288,9 @@ impl Source {
         match self.checked(offset).await {
             Ok(stretch) => Ok(stretch),
             Err(fault) => {
-                run_aside(move || self.disk.condemn(&self.name, &fault));
+                let disk = Arc::clone(&self.disk);
+                disk.jobs
+                    .run_aside(move || self.disk.condemn(&self.name, &fault));
                 Err(Damaged)
             }
         }

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use super::versions::OtherVersion;
 use crate::artifact::Label;
 
 /// Damaged entries and failures that are told one by one; what goes beyond is only counted.
@@ -28,7 +29,7 @@ pub struct Findings {
     /// Files, folders and links that are none of ours; left alone.
     pub foreign: u64,
     /// The folders of other versions; left alone.
-    pub other_versions: Vec<String>,
+    pub other_versions: Vec<OtherVersion>,
     /// What could not be read or removed; left alone.
     pub failures: Told<Failure>,
 }

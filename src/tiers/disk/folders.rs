@@ -1,7 +1,7 @@
 //! The folders of entries: each is read once, when somebody first asks for a key in it, or before.
 
 use std::io;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use super::snapshot::Memories;
 use super::{Disk, EntryName, recover};
@@ -15,6 +15,7 @@ const ADOPTED_AT_ONCE: usize = 256;
 pub(super) struct Shard {
     pub(super) is_read: AtomicBool,
     pub(super) is_changed: AtomicBool,
+    pub(super) foreign: AtomicU64,
     pub(super) reading: Lock<()>,
 }
 
@@ -25,6 +26,7 @@ impl Shard {
         Self {
             is_read: AtomicBool::new(false),
             is_changed: AtomicBool::new(false),
+            foreign: AtomicU64::new(0),
             reading: Lock::new(Rank::Folder, ()),
         }
     }
@@ -42,9 +44,12 @@ impl Disk {
         if shard.is_read.load(Ordering::Acquire) {
             return Ok(());
         }
-        let listing = recover::list(&self.files, &self.layout, number, self.epoch)?;
-        self.foreign.fetch_add(listing.foreign, Ordering::Relaxed);
-        let (mut newest, older) = recover::contest(listing.names);
+        let epoch = self.epoch.load(Ordering::Acquire);
+        let listing = recover::list(&self.files, &self.layout, number, epoch)?;
+        shard.foreign.store(listing.foreign, Ordering::Relaxed);
+        let (mut newest, mut older) = recover::contest(listing.names);
+        let floor = self.floor.load(Ordering::Acquire);
+        older.extend(newest.extract_if(.., |name| name.serial.epoch() < floor));
         // Before anything is found or evicted: no older entry may outlive a newer one.
         for name in &older {
             self.discard(name);

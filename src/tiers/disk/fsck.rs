@@ -18,6 +18,7 @@ use super::findings::{Damage, Failure, Findings};
 use super::layout::{EntryName, Layout};
 use super::recover::{OpenError, contest, list, next_number, own, unusable};
 use super::scrub::Checking;
+use super::versions::other_versions;
 
 /// Files read at once: enough for a disk that takes several calls at a time.
 const MOST_THREADS: usize = 8;
@@ -156,7 +157,7 @@ impl Fsck {
             left = left.saturating_sub(bytes);
             progress(bytes);
         };
-        let (label, checked) = match Checking::open(&self.files, &path, name) {
+        let (label, checked) = match Checking::open(&self.files, None, &path, name) {
             Ok(mut checking) => {
                 let checked = check_body(&mut checking, &mut passed);
                 (Some(checking.meta().label.clone()), checked)
@@ -217,7 +218,7 @@ impl Fsck {
         }) {
             self.found.quarantined.add(length);
         }
-        self.found.other_versions = other_versions(&self.files, data_dir);
+        self.found.other_versions = other_versions(data_dir);
     }
 
     /// Parts what lies in a folder into what is ours, which is returned with its length, and strangers,
@@ -265,22 +266,6 @@ fn check_body(checking: &mut Checking, passed: &mut dyn FnMut(u64)) -> Result<()
         passed(checking.step()?);
     }
     Ok(())
-}
-
-/// The names of folders that other versions keep their entries in.
-fn other_versions(files: &Files, data_dir: &Path) -> Vec<String> {
-    let is_version = |name: &String| {
-        let number = name.strip_prefix('v');
-        number.is_some_and(|number| number != "1" && number.parse::<u32>().is_ok())
-    };
-    let found = files.list(data_dir).into_iter().flatten().flatten();
-    let mut versions: Vec<_> = found
-        .filter(|file| file.file_type().is_ok_and(|kind| kind.is_dir()))
-        .filter_map(|file| file.file_name().into_string().ok())
-        .filter(is_version)
-        .collect();
-    versions.sort_unstable();
-    versions
 }
 
 fn threads() -> usize {

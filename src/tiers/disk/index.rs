@@ -262,6 +262,12 @@ impl Index {
             .collect()
     }
 
+    /// Every entry in these folders.
+    pub(crate) fn names_in(&self, shards: &[u8]) -> Vec<EntryName> {
+        let slots = shards.iter().flat_map(|shard| self.slots.of_shard(*shard));
+        slots.map(|(_, slot)| slot.name).collect()
+    }
+
     /// When the oldest entry landed.
     pub(crate) fn oldest(&self) -> Option<Landed> {
         self.slots.by_age().next().map(|slot| slot.name.landed())

@@ -14,6 +14,9 @@ use tokio::sync::oneshot;
 use tokio::task::spawn_blocking;
 use tokio::time::{Duration, timeout};
 
+use super::fault::{Faults, kind_of};
+use super::health::Deed;
+use crate::metrics::DiskFault;
 use crate::tiers::locks::{Lock, Rank, is_steered};
 
 /// File calls at once: more do not make a disk faster, and each holds a thread.
@@ -21,12 +24,16 @@ const DISK_JOBS: usize = 32;
 /// Jobs that wait for their turn; with so many before it no job would be of use to anybody.
 const MOST_WAITING: usize = 4096;
 /// How long an answer waits for the disk before it is given without it.
-const DISK_WAIT: Duration = Duration::from_secs(3);
+pub(in crate::tiers) const DISK_WAIT: Duration = Duration::from_secs(3);
+/// The same where giving up costs more than an answer from elsewhere: a body on its way breaks, an
+/// upload is not kept. Well below what clients wait for an answer.
+const LONGER_WAIT: Duration = Duration::from_secs(10);
 
 /// The right to run file calls; clones share the bounds.
 #[derive(Clone)]
 pub(in crate::tiers) struct Jobs {
     queue: Arc<Lock<Queue>>,
+    faults: Arc<Faults>,
 }
 
 type Job = Box<dyn FnOnce() + Send>;
@@ -47,10 +54,11 @@ enum Need {
 // === impl Jobs ===
 
 impl Jobs {
-    /// No job running.
-    pub(in crate::tiers) fn new() -> Self {
+    /// No job running. A disk that does not answer in time is a fault.
+    pub(in crate::tiers) fn new(faults: Arc<Faults>) -> Self {
         Self {
             queue: Arc::new(Lock::new(Rank::Jobs, Queue::default())),
+            faults,
         }
     }
 
@@ -70,17 +78,85 @@ impl Jobs {
         T: Send + 'static,
         F: FnOnce() -> T + Send + 'static,
     {
-        within(self.run(job)).await
+        self.within(self.run(job)).await
     }
 
-    /// Runs `job` however many are waiting: for what makes old bytes unfindable. Whoever asks holds
-    /// an upload, and those are bounded.
+    /// Like [`Jobs::run_within`], for what should not be given up so soon.
+    pub(in crate::tiers) async fn run_patiently<T, F>(&self, job: F) -> io::Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce() -> T + Send + 'static,
+    {
+        self.in_time(LONGER_WAIT, self.run(job)).await
+    }
+
+    /// Like [`Jobs::run_patiently`] however many are waiting: for what makes old bytes unfindable.
+    /// Whoever asks holds an upload, and those are bounded.
     pub(in crate::tiers) async fn run_surely<T, F>(&self, job: F) -> io::Result<T>
     where
         T: Send + 'static,
         F: FnOnce() -> T + Send + 'static,
     {
-        self.queued(Need::Must, job).await
+        self.in_time(LONGER_WAIT, self.queued(Need::Must, job))
+            .await
+    }
+
+    /// Waits for the disk as long as an answer may.
+    pub(in crate::tiers) async fn within<T>(
+        &self,
+        waiting: impl Future<Output = io::Result<T>>,
+    ) -> io::Result<T> {
+        self.in_time(DISK_WAIT, waiting).await
+    }
+
+    /// Runs a small job that nobody waits for, in its turn; here where there is no runtime. They are
+    /// as many as there are open files.
+    pub(in crate::tiers) fn run_aside(&self, job: impl FnOnce() + Send + 'static) {
+        if Handle::try_current().is_err() {
+            return job();
+        }
+        drop(self.push(Need::Must, Box::new(job)));
+    }
+
+    /// Whether the tier that the jobs are for is off.
+    pub(super) fn are_off(&self) -> bool {
+        self.faults.is_off()
+    }
+
+    /// Whether file calls may hang, even those that never do on a disk that works.
+    pub(super) fn may_hang(&self) -> bool {
+        !self.faults.is_working()
+    }
+
+    /// Whether every turn is taken and somebody waits for one.
+    pub(super) fn are_stuck(&self) -> bool {
+        let queue = self.queue.lock();
+        queue.running >= DISK_JOBS && !queue.waiting.is_empty()
+    }
+
+    /// How many jobs run and wait.
+    #[cfg(test)]
+    pub(in crate::tiers) fn number(&self) -> (usize, usize) {
+        let queue = self.queue.lock();
+        (queue.running, queue.waiting.len())
+    }
+
+    async fn in_time<T>(
+        &self,
+        wait: Duration,
+        waiting: impl Future<Output = io::Result<T>>,
+    ) -> io::Result<T> {
+        if is_steered() {
+            return waiting.await;
+        }
+        let outcome = timeout(wait, waiting).await;
+        let outcome = outcome.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
+        if let Err(error) = &outcome
+            && kind_of(error) == DiskFault::Slow
+        {
+            self.faults.note("wait for the disk", Deed::Reading, error);
+        }
+        outcome
     }
 
     /// Whether no job is running or waiting: nobody wants the disk just now.
@@ -111,7 +187,8 @@ impl Jobs {
         }
         let mut queue = self.queue.lock();
         if need == Need::May && queue.waiting.len() >= MOST_WAITING {
-            return Err(io::Error::other("too many file calls are waiting"));
+            let what = "too many file calls are waiting";
+            return Err(io::Error::new(io::ErrorKind::WouldBlock, what));
         }
         queue.waiting.push_back(job);
         if queue.running < DISK_JOBS {
@@ -161,28 +238,25 @@ impl fmt::Debug for Jobs {
         f.debug_struct("Jobs")
             .field("running", &queue.running)
             .field("waiting", &queue.waiting.len())
-            .finish()
+            .finish_non_exhaustive()
     }
 }
 
-/// Waits for the disk as long as an answer may.
-pub(in crate::tiers) async fn within<T>(
-    waiting: impl Future<Output = io::Result<T>>,
-) -> io::Result<T> {
-    if is_steered() {
-        return waiting.await;
-    }
-    timeout(DISK_WAIT, waiting)
-        .await
-        .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
-}
-
-/// Runs a small job that nobody waits for: on a blocking thread where there is a runtime, else here.
-pub(in crate::tiers) fn run_aside(job: impl FnOnce() + Send + 'static) {
-    match Handle::try_current() {
-        Ok(runtime) => drop(runtime.spawn_blocking(job)),
-        Err(_) => job(),
-    }
+/// Runs a job on a thread of its own, for the one who looks whether the others hang.
+pub(in crate::tiers) async fn run_alone<T, F>(faults: &Faults, job: F) -> io::Result<T>
+where
+    T: Send + 'static,
+    F: FnOnce() -> T + Send + 'static,
+{
+    let mut asked = spawn_blocking(job);
+    let Ok(outcome) = timeout(DISK_WAIT, &mut asked).await else {
+        let late = io::ErrorKind::TimedOut.into();
+        faults.note("look at the directory", Deed::Watching, &late);
+        // There is nothing to be done before it answers, and a second thread would hang too.
+        drop(asked.await);
+        return Err(late);
+    };
+    outcome.map_err(io::Error::other)
 }
 
 /// Keeps all turns taken.
@@ -206,10 +280,16 @@ mod tests {
     use futures_util::FutureExt;
 
     use super::*;
+    use crate::metrics::Metrics;
+
+    fn jobs() -> Jobs {
+        let metrics = Arc::new(Metrics::new().unwrap());
+        Jobs::new(Arc::new(Faults::new(metrics)))
+    }
 
     #[tokio::test]
     async fn jobs_whose_askers_are_not_polled_hold_back_nobody() {
-        let jobs = Jobs::new();
+        let jobs = jobs();
         let held = jobs.hold();
         let mut stalled: Vec<_> = (0..2 * DISK_JOBS)
             .map(|_| Box::pin(jobs.run(|| ())))
@@ -224,7 +304,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_job_nobody_waits_for_any_more_does_not_begin() {
-        let jobs = Jobs::new();
+        let jobs = jobs();
         let held = jobs.hold();
         let (begun, mut has_begun) = oneshot::channel();
         assert!(jobs.run(move || begun.send(())).now_or_never().is_none());
@@ -235,7 +315,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_job_that_panics_leaves_its_thread_to_the_next() {
-        let jobs = Jobs::new();
+        let jobs = jobs();
         for _ in 0..2 * DISK_JOBS {
             jobs.run(|| panic!("on purpose")).await.unwrap_err();
         }
@@ -244,7 +324,7 @@ mod tests {
 
     #[tokio::test]
     async fn too_many_waiting_jobs_are_refused_but_those_that_must_run() {
-        let jobs = Jobs::new();
+        let jobs = jobs();
         let held = jobs.hold();
         let mut waiting: Vec<_> = (0..MOST_WAITING)
             .map(|_| Box::pin(jobs.run(|| ())))
@@ -261,9 +341,14 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_disk_that_does_not_answer_is_not_waited_for() {
-        let jobs = Jobs::new();
+        let jobs = jobs();
         let _held = jobs.hold();
         let late = jobs.run_within(|| ()).await.unwrap_err();
         assert_eq!(late.kind(), io::ErrorKind::TimedOut);
+        let late = jobs.run_patiently(|| ()).await.unwrap_err();
+        assert_eq!(late.kind(), io::ErrorKind::TimedOut);
+        assert!(!jobs.faults.is_off());
+        jobs.run_surely(|| ()).await.unwrap_err();
+        assert!(jobs.faults.is_off(), "nobody waits any more");
     }
 }

@@ -16,6 +16,7 @@ pub(in crate::tiers) mod files;
 mod findings;
 mod folders;
 mod fsck;
+mod health;
 mod ids;
 mod index;
 #[cfg(test)]
@@ -24,6 +25,8 @@ mod jobs;
 mod layout;
 #[cfg(test)]
 mod order_tests;
+mod owner;
+mod probe;
 mod quarantine;
 mod ranking;
 mod reader;
@@ -32,33 +35,36 @@ mod recover;
 mod resting;
 mod room;
 mod scrub;
+mod serials;
 mod slots;
 mod snapshot;
 mod usage;
+mod versions;
 
 use std::io;
 use std::mem;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 use tokio::sync::{Notify, Semaphore};
 use tokio::time::Duration;
 
-use self::fault::Faults;
 use self::file_body::WHOLE_READS;
 use self::files::Files;
 use self::folders::Shard;
+use self::health::Deed;
 use self::index::Index;
-use self::layout::{Layout, Serial};
+use self::layout::Layout;
 use self::room::Free;
+use self::serials::Serials;
 use self::usage::{Usage, Word};
 use super::epochs::Epochs;
 use super::locks::{Lock, Rank};
 use super::memory::gauge;
 use crate::artifact::{Bypass, KeyDigest, Landed, Tier};
 use crate::config::{DiskTier, Verify};
-use crate::metrics::{Eviction, Metrics};
+use crate::metrics::{DiskState, Eviction, Metrics};
 
 pub use self::draft::Draft;
 pub use self::file_body::{Damaged, FileBody};
@@ -66,6 +72,7 @@ pub use self::findings::{Damage, Failure, Findings, Sum, Told};
 pub use self::fsck::{Fsck, FsckError, Repair};
 pub use self::reader::DraftReader;
 pub use self::recover::OpenError;
+pub use self::versions::{OtherVersion, other_versions};
 
 #[cfg(test)]
 pub(super) use self::index::Remembered;
@@ -75,11 +82,11 @@ pub(super) use self::recency::encode as encode_recency;
 pub(super) use self::checksum::MAX_BODY;
 pub(super) use self::course::{Course, Pass};
 pub(super) use self::draft::Staged;
-pub(super) use self::fault::Fault;
+pub(super) use self::fault::{Fault, Faults, Obstacle};
 pub(super) use self::file_body::Body;
-pub(super) use self::jobs::{Jobs, within};
+pub(super) use self::jobs::{Jobs, run_alone};
 pub(super) use self::layout::{EntryName, Prefix};
-pub(super) use self::recover::own;
+pub(super) use self::owner::Owner;
 pub(super) use self::scrub::Checking;
 
 /// Keys touched in memory before the index hears of it.
@@ -94,13 +101,16 @@ pub(super) struct Disk {
     /// Held by the one that reads folders because it needs room.
     reading_ahead: Lock<()>,
     last_word: Lock<Option<Word>>,
-    epoch: u32,
+    owner: Arc<Owner>,
+    /// The start that serials are given out after; 0 where the directory was not opened yet.
+    epoch: AtomicU32,
+    /// Entries of earlier starts are none of ours.
+    floor: AtomicU32,
     serials: Serials,
     drafts: AtomicU64,
     touched: Lock<Vec<Prefix>>,
     free: Free,
-    faults: Faults,
-    foreign: AtomicU64,
+    pub(super) faults: Arc<Faults>,
     unexpired: AtomicUsize,
     epochs: Arc<Epochs>,
     metrics: Arc<Metrics>,
@@ -112,30 +122,44 @@ pub(super) struct Disk {
     verify: Verify,
     /// Told when the high-water mark is passed.
     pub(super) crowded: Notify,
+    /// Told when the tier works again.
+    pub(super) came_back: Notify,
 }
 
 /// What the disk tier shares with the memory tier.
 pub(super) struct Shares {
     pub(super) files: Files,
+    pub(super) owner: Arc<Owner>,
+    pub(super) faults: Arc<Faults>,
     pub(super) epochs: Arc<Epochs>,
     pub(super) metrics: Arc<Metrics>,
     pub(super) jobs: Jobs,
 }
 
-/// Hands out serials, each above every one that was seen.
-struct Serials(AtomicU64);
-
 // === impl Disk ===
 
 impl Disk {
-    /// Opens the tier in a directory that is owned. Reads no entry.
+    /// Opens the tier in a directory that is owned. Reads no entry. On a disk too full to count the
+    /// start the tier is off until a probe opens it.
     pub(super) fn open(
         config: &DiskTier,
         data_dir: &Path,
         shares: Shares,
     ) -> Result<Arc<Self>, OpenError> {
         let layout = Layout::new(data_dir);
-        let epoch = recover::boot(&shares.files, &layout)?;
+        let epoch = match recover::boot(&shares.files, &layout, 0) {
+            Ok(epoch) => {
+                shares.faults.show(DiskState::Working);
+                epoch
+            }
+            Err(error) => match error.source() {
+                Some(source) if error.is_for_want_of_room() => {
+                    shares.faults.note("open", Deed::Watching, source);
+                    0
+                }
+                _ => return Err(error),
+            },
+        };
         let tier = shares.metrics.tier(Tier::Disk);
         tier.capacity.set(gauge(config.capacity));
         let mut index = Index::new(config.capacity, this_second());
@@ -150,13 +174,14 @@ impl Disk {
             shards: (0..=u8::MAX).map(|_| Shard::unread()).collect(),
             reading_ahead: Lock::new(Rank::Ahead, ()),
             last_word: Lock::new(Rank::Word, None),
-            epoch,
-            serials: Serials(AtomicU64::new(Serial::first_of(epoch).number())),
+            owner: shares.owner,
+            epoch: AtomicU32::new(epoch),
+            floor: AtomicU32::new(0),
+            serials: Serials::after(epoch),
             drafts: AtomicU64::new(0),
             touched: Lock::new(Rank::Touched, Vec::new()),
             free: Free::new(config.min_free),
-            faults: Faults::default(),
-            foreign: AtomicU64::new(0),
+            faults: shares.faults,
             unexpired: AtomicUsize::new(0),
             epochs: shares.epochs,
             metrics: shares.metrics,
@@ -166,6 +191,7 @@ impl Disk {
             max_artifact: config.max_artifact.min(config.capacity).min(MAX_BODY),
             verify: config.verify,
             crowded: Notify::new(),
+            came_back: Notify::new(),
         });
         disk.report();
         Ok(disk)
@@ -173,15 +199,23 @@ impl Disk {
 
     /// Finds the entry of a key, reading its folder first where nobody has; too old is not found.
     pub(super) async fn find(self: &Arc<Self>, key: &KeyDigest) -> Option<EntryName> {
+        if self.faults.is_off() {
+            return None;
+        }
         let prefix = Prefix::of(key);
         if !self.is_read(prefix.shard()) {
             let disk = Arc::clone(self);
             let read = self
                 .jobs
                 .run_within(move || disk.read_shard(prefix.shard()));
-            if let Err(error) = read.await.flatten() {
-                self.faults.note("read a folder", &error);
-                return None;
+            match read.await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => {
+                    self.cannot_list(&error);
+                    return None;
+                }
+                // Whoever waited has noted it.
+                Err(_) => return None,
             }
         }
         let name = self.index.lock().find(&prefix, this_second())?.name;
@@ -218,6 +252,9 @@ impl Disk {
 
     /// Makes a staged file the key's entry. Only in the key's section.
     pub(super) fn commit(&self, mut staged: Staged) -> Result<(), Bypass> {
+        if self.faults.is_off() {
+            return Err(Bypass::DiskFault);
+        }
         let name = staged.name();
         if self.is_doomed(&name.prefix) {
             self.remove_all(&name.prefix, Eviction::Replaced)?;
@@ -231,7 +268,7 @@ impl Disk {
         };
         if let Some(old) = before {
             self.unlink(&old)
-                .map_err(|error| self.faults.note("remove", &error))?;
+                .map_err(|error| self.faults.note("remove", Deed::Tidying, &error))?;
         }
         staged
             .rename(&self.files, &self.layout.entry(&name))
@@ -243,11 +280,11 @@ impl Disk {
             && let Err(error) = self.unlink(&old)
         {
             self.index.lock().outlived.insert(old.prefix);
-            self.faults.note("remove", &error);
+            self.faults.note("remove", Deed::Tidying, &error);
         }
         drop(staged);
         self.change(name.prefix.shard());
-        self.faults.clear();
+        self.faults.stored();
         self.report();
         Ok(())
     }
@@ -289,7 +326,8 @@ impl Disk {
 
     /// Files and folders in the tier's folders that are none of ours.
     pub(super) fn foreign(&self) -> u64 {
-        self.foreign.load(Ordering::Relaxed)
+        let read = self.shards.iter().map(|shard| &shard.foreign);
+        read.map(|foreign| foreign.load(Ordering::Relaxed)).sum()
     }
 
     /// Brings the gauges up to date.
@@ -308,6 +346,7 @@ impl Disk {
         tier.entries.set(gauge(entries));
         let age = oldest.map_or(0, |landed| landed.age().as_secs());
         tier.oldest.set(gauge(age));
+        self.metrics.disk.foreign.set(gauge(self.foreign()));
     }
 
     /// Bytes promised to writers.
@@ -318,7 +357,7 @@ impl Disk {
 
     /// Notes a failed file call and says what it means for an artifact that was to be stored.
     pub(super) fn fault(&self, call: &str, error: &io::Error) -> Bypass {
-        let bypass = self.faults.note(call, error);
+        let bypass = self.faults.note(call, Deed::Storing, error);
         if bypass == Bypass::NoRoom {
             self.free.exhaust();
             self.crowded.notify_one();
@@ -333,18 +372,4 @@ impl Disk {
 
 fn this_second() -> u32 {
     EntryName::second(Landed::now())
-}
-
-// === impl Serials ===
-
-impl Serials {
-    fn next(&self) -> Serial {
-        Serial::from_number(self.0.fetch_add(1, Ordering::Relaxed))
-    }
-
-    /// Stays above a serial found in a folder, should the count of starts have been lost.
-    fn see(&self, serial: Serial) {
-        self.0
-            .fetch_max(serial.number().saturating_add(1), Ordering::Relaxed);
-    }
 }

@@ -4,11 +4,13 @@
 //! none of its files.
 
 use std::io;
+use std::sync::atomic::Ordering;
 
 use tracing::warn;
 
 use super::Disk;
 use super::fault::{Fault, passes};
+use super::health::Deed;
 use super::layout::{EntryName, Prefix, Serial};
 use super::recover::list;
 use crate::artifact::{Bypass, Tier};
@@ -35,7 +37,7 @@ impl Disk {
         // The file first: the index counts its bytes until they are free.
         if let Err(error) = self.unlink_last(name) {
             self.index.lock().postpone(name);
-            return Err(self.faults.note("remove", &error));
+            return Err(self.faults.note("remove", Deed::Tidying, &error));
         }
         self.drop_slot(name, reason);
         Ok(true)
@@ -49,18 +51,28 @@ impl Disk {
         prefix: &Prefix,
         reason: Eviction,
     ) -> Result<(), Bypass> {
+        if self.faults.is_off() {
+            self.doom(prefix);
+            return Err(Bypass::DiskFault);
+        }
         // What a later reading of the folder would find must be known before it is removed.
         let removed = self
             .read_shard(prefix.shard())
             .and_then(|()| self.unlink_below(prefix, None));
         if let Err(error) = removed {
             self.doom(prefix);
-            return Err(self.faults.note("remove", &error));
+            return Err(self.faults.note("remove", Deed::Tidying, &error));
         }
         let (known, may_be_found) = {
+            // Somebody may have been promised, while we were at it, that nothing is found.
+            let moment = self.epochs.stop(prefix.as_bytes());
             let mut index = self.index.lock();
+            let may_be_found = moment.is_undisturbed() && index.doomed.remove(prefix);
             index.outlived.remove(prefix);
-            (index.peek(prefix), index.doomed.remove(prefix))
+            (
+                index.peek(prefix),
+                may_be_found || !index.doomed.contains(prefix),
+            )
         };
         if let Some(slot) = known {
             self.drop_slot(&slot.name, reason);
@@ -79,6 +91,7 @@ impl Disk {
                     .unwrap_or_default();
             }
         }
+        self.remove_everything();
     }
 
     /// Tries once more to remove the files that entries have outlived.
@@ -88,7 +101,7 @@ impl Disk {
             let _section = self.epochs.enter(prefix.as_bytes());
             let newest = self.index.lock().peek(prefix).map(|slot| slot.name.serial);
             if let Err(error) = self.unlink_older(prefix, newest) {
-                self.faults.note("remove", &error);
+                self.faults.note("remove", Deed::Tidying, &error);
             }
         }
     }
@@ -103,10 +116,16 @@ impl Disk {
         self.index.lock().outlived.contains(prefix)
     }
 
+    /// Whether a key has an entry that would be found if the tier were not off.
+    pub(in crate::tiers) fn hides(&self, prefix: &Prefix) -> bool {
+        let index = self.index.lock();
+        !index.doomed.contains(prefix) && index.peek(prefix).is_some()
+    }
+
     /// Removes an entry that lost against another before anybody could find it.
     pub(super) fn discard(&self, name: &EntryName) {
         if let Err(error) = self.unlink(name) {
-            self.faults.note("remove", &error);
+            self.faults.note("remove", Deed::Tidying, &error);
             self.doom(&name.prefix);
         }
     }
@@ -120,7 +139,10 @@ impl Disk {
             }
             Fault::Corrupt(how) => self.quarantine(name, how),
             Fault::Failing(error) => {
-                self.faults.note("read", error);
+                // Whoever waited in vain has noted it.
+                if error.raw_os_error().is_some() {
+                    self.faults.note("read", Deed::Reading, error);
+                }
                 if !passes(error) {
                     self.give_up(name);
                 }
@@ -170,7 +192,7 @@ impl Disk {
             let (from, to) = (self.layout.entry(name), self.layout.quarantined(name));
             let kept = self.files.rename(&from, &to);
             if let Err(error) = kept {
-                self.faults.note("put aside", &error);
+                self.faults.note("put aside", Deed::Tidying, &error);
             }
         }
         self.remove_all(&name.prefix, Eviction::Corrupt)
@@ -187,12 +209,35 @@ impl Disk {
         }
     }
 
-    fn doom(&self, prefix: &Prefix) {
+    /// Lets nothing of a key be found until its files are gone. Asks no disk.
+    pub(in crate::tiers) fn doom(&self, prefix: &Prefix) {
         if self.index.lock().doomed.insert(*prefix) {
             warn!(
-                "too many files cannot be removed; nothing is read from the disk until a restart"
+                "too many files cannot be removed; nothing is found on the disk until all are gone"
             );
         }
+    }
+
+    /// Where too many keys were doomed: tries to remove every file there is.
+    pub(in crate::tiers) fn remove_everything(&self) {
+        let beyond = self.index.lock().doomed.beyond();
+        if beyond == 0 {
+            return;
+        }
+        let epoch = self.epoch.load(Ordering::Acquire);
+        for shard in 0..=u8::MAX {
+            let Ok(listing) = list(&self.files, &self.layout, shard, epoch) else {
+                return;
+            };
+            for name in &listing.names {
+                let _section = self.epochs.enter(name.prefix.as_bytes());
+                if self.unlink(name).is_err() {
+                    return;
+                }
+                self.drop_slot(name, Eviction::Replaced);
+            }
+        }
+        self.index.lock().doomed.clear(beyond);
     }
 
     fn may_keep(&self, name: &EntryName) -> bool {
@@ -204,7 +249,8 @@ impl Disk {
     /// Removes the files of a key below a serial, or all, the oldest first: wherever this ends, what
     /// is left to be found is the newest.
     fn unlink_below(&self, prefix: &Prefix, serial: Option<Serial>) -> io::Result<()> {
-        let mut names = list(&self.files, &self.layout, prefix.shard(), self.epoch)?.names;
+        let epoch = self.epoch.load(Ordering::Acquire);
+        let mut names = list(&self.files, &self.layout, prefix.shard(), epoch)?.names;
         names.retain(|name| name.prefix == *prefix && serial.is_none_or(|end| name.serial < end));
         names.sort_unstable_by_key(|name| name.serial);
         names.iter().try_for_each(|name| self.unlink(name))

@@ -9,7 +9,7 @@ use bytes::Bytes;
 
 use super::draft::Growing;
 use super::files::Files;
-use super::jobs::{Jobs, run_aside};
+use super::jobs::Jobs;
 
 /// Files up to this length are closed by whoever drops them.
 const CLOSED_HERE: u64 = 1 << 20;
@@ -29,6 +29,8 @@ pub(super) struct Handle {
     /// Taken when dropped.
     file: Option<File>,
     is_large: bool,
+    /// Who closes it where that may take its time; nobody where there is no hurry.
+    jobs: Option<Jobs>,
 }
 
 /// An open file that may be read from anywhere.
@@ -69,7 +71,7 @@ impl DraftReader {
             draft.handle.read_at(&mut buffer, offset)?;
             io::Result::Ok(buffer.into())
         };
-        self.jobs.run(job).await?
+        self.jobs.run_patiently(job).await?
     }
 }
 
@@ -77,11 +79,12 @@ impl DraftReader {
 
 impl Handle {
     /// A file of `length` bytes, or of any length where nobody knows yet.
-    pub(super) fn new(files: Files, file: File, length: Option<u64>) -> Self {
+    pub(super) fn new(files: Files, file: File, length: Option<u64>, jobs: Option<Jobs>) -> Self {
         Self {
             files,
             file: Some(file),
             is_large: length.is_none_or(|length| length > CLOSED_HERE),
+            jobs,
         }
     }
 
@@ -91,6 +94,7 @@ impl Handle {
             files: self.files.clone(),
             file: self.file.take(),
             is_large: self.is_large,
+            jobs: self.jobs.clone(),
         }
     }
 
@@ -105,6 +109,14 @@ impl Handle {
     pub(super) fn scatter(&self) {
         if let Some(file) = &self.file {
             self.files.scatter(file);
+        }
+    }
+
+    /// Runs a small job of which nobody waits for the end.
+    pub(super) fn aside(&self, job: impl FnOnce() + Send + 'static) {
+        match &self.jobs {
+            Some(jobs) => jobs.run_aside(job),
+            None => job(),
         }
     }
 
@@ -129,8 +141,10 @@ impl Handle {
 impl Drop for Handle {
     fn drop(&mut self) {
         let file = self.file.take();
-        if self.is_large {
-            run_aside(move || drop(file));
+        if let Some(jobs) = &self.jobs
+            && (self.is_large || jobs.may_hang())
+        {
+            jobs.run_aside(move || drop(file));
         }
     }
 }
@@ -140,8 +154,8 @@ impl Drop for Handle {
 impl Reader {
     pub(super) fn new(handle: Handle, jobs: Jobs) -> Self {
         Self {
-            handle: Arc::new(handle),
             jobs,
+            handle: Arc::new(handle),
         }
     }
 
@@ -162,7 +176,7 @@ impl Reader {
             io::Result::Ok(buffer.into())
         };
         Ok(Stretch {
-            bytes: self.jobs.run(job).await??,
+            bytes: self.jobs.run_patiently(job).await??,
             was_cold: true,
         })
     }
@@ -175,7 +189,9 @@ mod tests {
     use std::os::unix::net::UnixStream;
     use std::sync::mpsc;
 
+    use super::super::fault::Faults;
     use super::*;
+    use crate::metrics::Metrics;
 
     #[test]
     fn a_large_file_is_not_closed_by_whoever_drops_it() {
@@ -189,8 +205,10 @@ mod tests {
         let (ours, mut other) = UnixStream::pair().unwrap();
         other.set_nonblocking(true).unwrap();
         let file = File::from(OwnedFd::from(ours));
-        runtime
-            .block_on(async { drop(Handle::new(Files::default(), file, Some(CLOSED_HERE + 1))) });
+        let metrics = Arc::new(Metrics::new().unwrap());
+        let jobs = Jobs::new(Arc::new(Faults::new(metrics)));
+        let length = Some(CLOSED_HERE + 1);
+        runtime.block_on(async { drop(Handle::new(Files::default(), file, length, Some(jobs))) });
         let open = other.read(&mut [0]).unwrap_err();
         assert_eq!(open.kind(), io::ErrorKind::WouldBlock);
         release.send(()).unwrap();

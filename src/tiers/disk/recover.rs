@@ -48,8 +48,16 @@ pub(super) struct Listing {
 // === impl OpenError ===
 
 impl OpenError {
+    /// What the system said, where it is the system that refuses.
+    pub(super) fn source(&self) -> Option<&io::Error> {
+        match self {
+            Self::AlreadyOwned { .. } => None,
+            Self::Unusable { source, .. } => Some(source),
+        }
+    }
+
     /// Whether it would work if the disk were not full.
-    pub(in crate::tiers) fn is_for_want_of_room(&self) -> bool {
+    pub(super) fn is_for_want_of_room(&self) -> bool {
         use io::ErrorKind::{QuotaExceeded, StorageFull};
         matches!(self, Self::Unusable { source, .. }
             if matches!(source.kind(), StorageFull | QuotaExceeded))
@@ -57,7 +65,7 @@ impl OpenError {
 }
 
 /// Makes the directory if need be and takes its lock, which lasts as long as the returned file.
-pub(in crate::tiers) fn own(data_dir: &Path) -> Result<File, OpenError> {
+pub(super) fn own(data_dir: &Path) -> Result<File, OpenError> {
     let made = Files::default().make_folder(data_dir);
     made.map_err(|source| unusable(data_dir, source))?;
     let path = data_dir.join("lock");
@@ -87,14 +95,14 @@ pub(in crate::tiers) fn own(data_dir: &Path) -> Result<File, OpenError> {
 }
 
 /// Makes the folders of this format, removes the drafts a former process left, and counts the
-/// start. Returns the boot epoch.
-pub(super) fn boot(files: &Files, layout: &Layout) -> Result<u32, OpenError> {
+/// start, which comes after the `past`th whatever the directory says. Returns the boot epoch.
+pub(super) fn boot(files: &Files, layout: &Layout, past: u32) -> Result<u32, OpenError> {
     for folder in [layout.entries(), layout.tmp(), layout.quarantine()] {
         let made = files.make_folder(&folder);
         made.map_err(|source| unusable(&folder, source))?;
     }
     sweep_drafts(files, &layout.tmp()).map_err(|source| unusable(&layout.tmp(), source))?;
-    next_epoch(files, layout).map_err(|source| unusable(&layout.epoch(), source))
+    next_epoch(files, layout, past).map_err(|source| unusable(&layout.epoch(), source))
 }
 
 /// Reads the names in the folder of one shard: no file is opened or asked for its size. An entry of
@@ -129,9 +137,10 @@ pub(super) fn contest(mut names: Vec<EntryName>) -> (Vec<EntryName>, Vec<EntryNa
 
 /// The start's number. Serials begin with it, so what is written now wins over what was written
 /// before, without a look at what is there.
-fn next_epoch(files: &Files, layout: &Layout) -> io::Result<u32> {
+fn next_epoch(files: &Files, layout: &Layout, past: u32) -> io::Result<u32> {
     let path = layout.epoch();
-    let epoch = next_number(files, layout)?;
+    let next = next_number(files, layout)?;
+    let epoch = next.max(past.saturating_add(1)).min(Serial::LAST_EPOCH);
     let draft = layout.root().join("epoch.new");
     let file = files.create_over(&draft)?;
     let text = format!("{epoch}\n");
@@ -152,7 +161,7 @@ pub(super) fn next_number(files: &Files, layout: &Layout) -> io::Result<u32> {
 }
 
 /// The number of the last start, unless it was lost.
-fn read_epoch(files: &Files, path: &Path) -> io::Result<Option<u32>> {
+pub(super) fn read_epoch(files: &Files, path: &Path) -> io::Result<Option<u32>> {
     let mut text = Vec::new();
     match files.open(path) {
         Ok(file) => file.take(LONGEST_EPOCH).read_to_end(&mut text)?,
@@ -248,10 +257,10 @@ mod tests {
     fn every_start_has_a_higher_epoch_and_no_drafts() {
         let dir = tempfile::tempdir().unwrap();
         let layout = Layout::new(dir.path());
-        assert_eq!(boot(&Files::default(), &layout).unwrap(), 1);
+        assert_eq!(boot(&Files::default(), &layout, 0).unwrap(), 1);
         fs::write(layout.draft(7), b"half").unwrap();
         fs::write(layout.tmp().join("notes"), b"not ours").unwrap();
-        assert_eq!(boot(&Files::default(), &layout).unwrap(), 2);
+        assert_eq!(boot(&Files::default(), &layout, 0).unwrap(), 2);
         assert!(!layout.draft(7).exists());
         assert!(layout.tmp().join("notes").exists());
     }
@@ -260,17 +269,21 @@ mod tests {
     fn a_damaged_count_of_starts_is_made_up_from_what_was_stored() {
         let dir = tempfile::tempdir().unwrap();
         let layout = Layout::new(dir.path());
-        boot(&Files::default(), &layout).unwrap();
+        boot(&Files::default(), &layout, 0).unwrap();
         make_folder(&layout.shard(0xab)).unwrap();
         let name = "ab0102030405060708090a0b0c0d0e0f-0000070000000007-1f4-1-0";
         fs::write(layout.shard(0xab).join(name), b"").unwrap();
         for damaged in ["", "0", "seven", "99999999999", "-1"] {
             fs::write(layout.epoch(), damaged).unwrap();
-            assert_eq!(boot(&Files::default(), &layout).unwrap(), 8, "{damaged:?}");
+            assert_eq!(
+                boot(&Files::default(), &layout, 0).unwrap(),
+                8,
+                "{damaged:?}"
+            );
         }
         fs::write(layout.epoch(), u32::MAX.to_string()).unwrap();
         assert_eq!(
-            boot(&Files::default(), &layout).unwrap(),
+            boot(&Files::default(), &layout, 0).unwrap(),
             Serial::LAST_EPOCH
         );
     }
@@ -286,7 +299,7 @@ mod tests {
         make_folder(layout.root()).unwrap();
         for place in [layout.epoch(), layout.root().join("epoch.new")] {
             symlink(&victim, &place).unwrap();
-            boot(&Files::default(), &layout).unwrap_err();
+            boot(&Files::default(), &layout, 0).unwrap_err();
             fs::remove_file(place).unwrap();
         }
         assert_eq!(fs::read(&victim).unwrap(), b"theirs");

@@ -6,10 +6,12 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::Disk;
 use super::checksum::Table;
 use super::entry::{Footer, TRAILER, footer_length};
 use super::fault::Fault;
 use super::files::Files;
+use super::jobs::Jobs;
 use super::layout::EntryName;
 use super::reader::Handle;
 use crate::artifact::{KeyDigest, Meta};
@@ -32,14 +34,16 @@ pub(super) struct Opened {
 // === impl Opened ===
 
 impl Opened {
-    /// Opens the file at `path`, which the index knows as `name` and the request as `key`.
-    pub(super) fn open(
-        files: &Files,
-        path: &Path,
-        name: &EntryName,
-        key: &KeyDigest,
-    ) -> Result<Self, Fault> {
-        let opened = Self::open_named(files, path, name, &mut Handle::read_at)?;
+    /// Opens the file of an entry, which the index knows as `name` and the request as `key`.
+    pub(super) fn open(disk: &Disk, name: &EntryName, key: &KeyDigest) -> Result<Self, Fault> {
+        let path = disk.layout.entry(name);
+        let opened = Self::open_named(
+            &disk.files,
+            Some(&disk.jobs),
+            &path,
+            name,
+            &mut Handle::read_at,
+        )?;
         if opened.key == *key {
             Ok(opened)
         } else {
@@ -50,6 +54,7 @@ impl Opened {
     /// Opens the file at `path`, of which no more is known than its name; `read` reads its footer.
     pub(super) fn open_named(
         files: &Files,
+        jobs: Option<&Jobs>,
         path: &Path,
         name: &EntryName,
         read: &mut ReadAt<'_>,
@@ -62,7 +67,7 @@ impl Opened {
         if found.len() != name.length {
             return Err(Fault::Corrupt("its length is not the one in its name"));
         }
-        let handle = Handle::new(files.clone(), file, Some(name.length));
+        let handle = Handle::new(files.clone(), file, Some(name.length), jobs.cloned());
         let footer = read_footer(&handle, name.length, read)?;
         let decoded = Footer::decode(&footer).ok_or(Fault::Corrupt("its footer is damaged"))?;
         let body_end = name.length - footer.len() as u64;

@@ -120,6 +120,11 @@ impl Free {
         self.owed.load(Ordering::Relaxed) > 0
     }
 
+    /// Nothing must go any more: the file system has room again.
+    pub(super) fn forgive(&self) {
+        self.owed.store(0, Ordering::Relaxed);
+    }
+
     fn repay(&self, entries: u64) {
         let repaid = |owed: u64| Some(owed.saturating_sub(entries));
         self.owed
@@ -216,7 +221,7 @@ impl Disk {
         if let Some(shard) = waiting
             && let Err(error) = self.read_shard(shard)
         {
-            self.faults.note("read a folder", &error);
+            self.cannot_list(&error);
             self.index.lock().usage.give_up(shard);
         }
         true

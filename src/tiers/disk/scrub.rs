@@ -3,12 +3,13 @@
 
 use std::io::{self, IoSlice, Read};
 use std::path::Path;
+use std::sync::atomic::Ordering;
 
 use super::Disk;
 use super::course::{Course, LONGEST};
 use super::fault::Fault;
 use super::files::Files;
-use super::jobs::run_aside;
+use super::jobs::Jobs;
 use super::layout::EntryName;
 use super::reader::Handle;
 use super::recover::list;
@@ -37,6 +38,7 @@ impl Checking {
     /// Opens the file at `path` and holds its footer against `name`.
     pub(in crate::tiers) fn open(
         files: &Files,
+        jobs: Option<&Jobs>,
         path: &Path,
         name: &EntryName,
     ) -> Result<Self, Fault> {
@@ -47,7 +49,7 @@ impl Checking {
             cold_from = cold_from.into_iter().chain(cold).min();
             Ok(())
         };
-        let opened = Opened::open_named(files, path, name, &mut read)?;
+        let opened = Opened::open_named(files, jobs, path, name, &mut read)?;
         Ok(Self {
             opened,
             buffer: Vec::new(),
@@ -91,7 +93,8 @@ impl Drop for Checking {
     fn drop(&mut self) {
         if let Some(offset) = self.cold_from {
             let handle = self.opened.handle.take();
-            run_aside(move || handle.uncache(offset - offset % PAGE, None));
+            let drop_pages = move || handle.uncache(offset - offset % PAGE, None);
+            self.opened.handle.aside(drop_pages);
         }
     }
 }
@@ -120,7 +123,13 @@ impl Disk {
         from: u128,
     ) -> io::Result<Vec<EntryName>> {
         self.read_shard(shard)?;
-        let mut names = list(&self.files, &self.layout, shard, self.epoch)?.names;
+        let mut names = list(
+            &self.files,
+            &self.layout,
+            shard,
+            self.epoch.load(Ordering::Acquire),
+        )?
+        .names;
         names.retain(|name| name.prefix.number() >= from);
         names.sort_unstable_by_key(|name| (name.prefix, name.serial));
         Ok(names)
@@ -134,7 +143,8 @@ impl Disk {
         if !self.rests(name) {
             return Ok(None);
         }
-        Checking::open(&self.files, &self.layout.entry(name), name).map(Some)
+        let path = self.layout.entry(name);
+        Checking::open(&self.files, Some(&self.jobs), &path, name).map(Some)
     }
 
     /// Notes that all of an entry is what was written.

@@ -75,7 +75,8 @@ impl Disk {
 
     /// Writes down how much the folders hold, unless that is what was written last.
     pub(in crate::tiers) fn write_usage(&self) -> io::Result<()> {
-        let word = self.index.lock().word(self.epoch);
+        let epoch = self.epoch.load(Ordering::Acquire);
+        let word = self.index.lock().word(epoch);
         self.write_word(word)
     }
 
@@ -83,10 +84,11 @@ impl Disk {
     /// done within `limit`.
     pub(in crate::tiers) fn close(&self, limit: Duration) -> io::Result<()> {
         let until = Instant::now() + limit;
+        let epoch = self.epoch.load(Ordering::Acquire);
         let word = {
             let mut index = self.index.lock();
             index.close();
-            index.word(self.epoch)
+            index.word(epoch)
         };
         self.write_word(word)?;
         for number in 0..=u8::MAX {

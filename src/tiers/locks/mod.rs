@@ -6,11 +6,13 @@
 //!
 //! | lock | held over | in it |
 //! |---|---|---|
+//! | owner | file calls | all below |
 //! | section | file calls | all below |
 //! | ahead | file calls | all below |
 //! | folder | file calls | all below |
 //! | word | file calls | those below |
-//! | index, room, touched, jobs | a few lines; room over one question to the file system | none |
+//! | moment | a few lines | those below |
+//! | index, room, touched, jobs, faults | a few lines; room over one question to the file system | none |
 
 #[cfg(test)]
 pub(in crate::tiers) mod shim;
@@ -21,6 +23,8 @@ use parking_lot::Mutex;
 /// who holds one takes no other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::tiers) enum Rank {
+    /// Who holds the lock of the directory.
+    Owner,
     /// What a stripe's keys mean.
     Section,
     /// Who reads folders because room is needed.
@@ -29,6 +33,8 @@ pub(in crate::tiers) enum Rank {
     Folder,
     /// What was last written down of the folders.
     Word,
+    /// What is being decided about a stripe's keys.
+    Moment,
     /// The disk tier's table.
     Index,
     /// What the file system has left.
@@ -37,6 +43,8 @@ pub(in crate::tiers) enum Rank {
     Touched,
     /// Jobs that wait for a thread.
     Jobs,
+    /// What the tier can do, and what was not said of it yet.
+    Faults,
 }
 
 /// A lock that knows its place; outside of tests nothing but a mutex.

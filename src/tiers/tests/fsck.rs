@@ -99,7 +99,7 @@ async fn the_progress_ends_where_it_was_said_to() {
     let fsck = Fsck::open(dir.path(), Repair::TellOnly).unwrap();
     let (expected, told) = (fsck.bytes(), std::sync::atomic::AtomicU64::new(0));
     fsck.run(&|bytes| {
-        told.fetch_add(bytes, std::sync::atomic::Ordering::Relaxed);
+        told.fetch_add(bytes, Ordering::Relaxed);
     });
     assert_eq!(told.into_inner(), expected);
 }

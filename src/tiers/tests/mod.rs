@@ -1,21 +1,26 @@
 //! Both tiers together, on real directories. What time would do is left out: no task runs behind
 //! these tests unless they say so.
 
+mod away;
 mod crash;
+mod degrade;
 mod drafts;
 mod every_call;
 mod faults;
 mod fsck;
+mod hung;
 mod interleavings;
 mod reads;
 mod recency;
 mod room;
 mod scrub;
+mod sick;
 mod stress;
 mod survival;
 mod usage;
 
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;

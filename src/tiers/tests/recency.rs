@@ -277,13 +277,20 @@ async fn a_full_disk_costs_the_snapshot_only_and_the_task_behind_writes_it_later
     let house = House::watched(config(0, MIB), files);
     let tasks = Tasks::new();
     let shared = Arc::clone(&house.tiers.shared);
-    tasks.spawn(upkeep::run(shared, tasks.clone()));
+    tasks.spawn(upkeep::run(
+        shared,
+        house.dir.path().to_owned(),
+        tasks.clone(),
+    ));
     house.store("a").await;
     let path = house.recency(shard("a"));
     cut.after(0);
     tokio::time::sleep(Duration::from_mins(16)).await;
     assert!(!path.exists());
     cut.after(u64::MAX);
+    while !house.disk().faults.is_working() {
+        tokio::time::sleep(Duration::from_mins(1)).await;
+    }
     assert!(house.has("a").await);
     house.store("b").await;
     while !path.exists() || !house.recency(shard("b")).exists() {

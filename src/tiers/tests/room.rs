@@ -117,16 +117,3 @@ async fn promised_bytes_are_not_free_until_they_are_written_or_given_back() {
     house.tiers.publish(landing).await.unwrap();
     assert_eq!((house.disk().reserved(), house.disk().unwritten()), (0, 0));
 }
-
-#[test]
-fn a_disk_too_full_to_count_the_start_costs_the_disk_tier_only() {
-    let failing = |kind: io::ErrorKind| OpenError::Unusable {
-        path: "epoch".into(),
-        source: kind.into(),
-    };
-    for full in [io::ErrorKind::StorageFull, io::ErrorKind::QuotaExceeded] {
-        assert!(open_or_off(Err(failing(full))).unwrap().is_none());
-    }
-    let refused = open_or_off(Err(failing(io::ErrorKind::PermissionDenied)));
-    assert!(refused.is_err());
-}

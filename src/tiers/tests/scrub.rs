@@ -338,7 +338,7 @@ async fn what_was_not_cached_leaves_the_page_cache_and_what_was_stays() {
         std::mem::take(&mut *disturbed.uncached.lock())
     };
     assert_eq!(check(), [], "just written, it is cached");
-    let first = File::open(house.entries().remove(0)).unwrap();
+    let first = fs::File::open(house.entries().remove(0)).unwrap();
     if Files::default().peek_at(&first, &mut [0], 0) == 0 {
         return; // This file system does not tell what it has cached.
     }

@@ -32,6 +32,8 @@ pub(in crate::tiers) enum Call<'a> {
     /// A file that may have been there already and is empty now.
     CreateOver(&'a Path),
     Open(&'a Path),
+    /// What a name stands for, a link not followed.
+    Look(&'a Path),
     Status(&'a File),
     Allocate(&'a File, u64),
     Write(&'a File, &'a [IoSlice<'a>], u64),
@@ -78,6 +80,12 @@ impl Files {
     pub(in crate::tiers) fn open(&self, path: &Path) -> io::Result<File> {
         self.before(&Call::Open(path))?;
         private().read(true).open(path)
+    }
+
+    /// What the system knows of a name; a link is not followed.
+    pub(in crate::tiers) fn look(&self, path: &Path) -> io::Result<Metadata> {
+        self.before(&Call::Look(path))?;
+        fs::symlink_metadata(path)
     }
 
     /// What the system knows of an open file.

@@ -190,6 +190,7 @@ impl Recording {
             | Call::CreateOver(_)
             | Call::Open(_)
             | Call::Status(_)
+            | Call::Look(_)
             | Call::Read(..)
             | Call::Peek(..)
             | Call::Scatter(..)
