@@ -176,7 +176,7 @@ async fn links_and_foreign_files_are_counted_and_left_alone() {
     assert_eq!(code, Some(0), "{printed}");
     assert_eq!(figure(&printed, "foreign"), 5, "{printed}");
     assert_eq!(figure(&printed, "removed"), 0);
-    assert!(printed.contains("versions    v7"), "{printed}");
+    assert!(printed.contains("version     v7: "), "{printed}");
     assert_eq!(fs::read(&victim).expect("their file"), b"theirs");
     assert!(shard.join(&link).is_symlink());
     assert!(v1.join("tmp/000000000000002a.draft").is_symlink());
