@@ -1,6 +1,7 @@
 //! How much rests after a restart, before anybody has looked: known after an orderly end, bounded
 //! after any other.
 
+use super::sick::{Sick, probe, state};
 use super::*;
 
 /// What an entry of `BODY` bytes takes.
@@ -240,4 +241,24 @@ async fn a_draft_that_is_open_at_the_end_makes_the_word_a_guess() {
         assert!(house.try_store(&format!("new{number}")).await);
     }
     assert_eq!(house.unread(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_directory_brings_that_comes_back_counts_until_it_is_gone() {
+    let (house, _) = Sick::house(of(64));
+    house.fill(64).await;
+    let (path, away) = (house.dir.path().to_owned(), tempfile::tempdir().unwrap());
+    let away = away.path().join("data");
+    fs::rename(&path, &away).unwrap();
+    upkeep::look(house.disk()).await;
+    probe(&house).await;
+    fs::remove_dir_all(&path).unwrap();
+    fs::rename(&away, &path).unwrap();
+    upkeep::look(house.disk()).await;
+    probe(&house).await;
+    assert_eq!(state(&house), "working");
+    for number in 0..40 {
+        assert!(house.try_store(&format!("new{number}")).await);
+        assert!(house.held() <= 64 * TAKEN, "{number}: {}", house.held());
+    }
 }
