@@ -3,6 +3,7 @@
 
 use super::sick::{Sick, probe, state};
 use super::*;
+use crate::tiers::disk::Owner;
 
 /// What an entry of `BODY` bytes takes.
 const TAKEN: u64 = 8 * KIB;
@@ -261,4 +262,23 @@ async fn what_a_directory_brings_that_comes_back_counts_until_it_is_gone() {
         assert!(house.try_store(&format!("new{number}")).await);
         assert!(house.held() <= 64 * TAKEN, "{number}: {}", house.held());
     }
+}
+
+#[tokio::test]
+async fn nothing_is_written_down_in_a_directory_that_somebody_else_took() {
+    let house = House::with(of(64));
+    house.fill(3).await;
+    let away = tempfile::tempdir().unwrap();
+    fs::rename(house.dir.path(), away.path().join("data")).unwrap();
+    let _other = Owner::take(house.dir.path()).unwrap();
+    let tmp = house.dir.path().join("v1/tmp");
+    fs::create_dir_all(&tmp).unwrap();
+    for number in 0..20 {
+        fs::write(tmp.join(format!("{number:016x}.draft")), b"theirs").unwrap();
+    }
+    house.disk().write_usage().unwrap_err();
+    let closed = house.disk().close(Duration::from_secs(1));
+    closed.unwrap_err();
+    assert_eq!(fs::read_dir(&tmp).unwrap().count(), 20);
+    assert!(!house.dir.path().join("v1/usage").exists());
 }
