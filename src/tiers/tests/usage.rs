@@ -1,9 +1,14 @@
 //! How much rests after a restart, before anybody has looked: known after an orderly end, bounded
 //! after any other.
 
+use futures_util::FutureExt;
+
 use super::sick::{Sick, probe, state};
 use super::*;
+use crate::metrics::DiskFault;
 use crate::tiers::disk::Owner;
+use crate::tiers::disk::files::Call;
+use crate::tiers::disk::files::shim::Watch;
 
 /// What an entry of `BODY` bytes takes.
 const TAKEN: u64 = 8 * KIB;
@@ -281,4 +286,42 @@ async fn nothing_is_written_down_in_a_directory_that_somebody_else_took() {
     closed.unwrap_err();
     assert_eq!(fs::read_dir(&tmp).unwrap().count(), 20);
     assert!(!house.dir.path().join("v1/usage").exists());
+}
+
+/// A disk on which some calls take a tenth of a second.
+struct Slow(fn(&Call<'_>) -> bool);
+
+impl Watch for Slow {
+    fn before(&self, call: &Call<'_>) -> io::Result<()> {
+        if (self.0)(call) {
+            // Nothing is left to be waited for once it was asked.
+            let advancing = tokio::time::advance(Duration::from_millis(100));
+            advancing.now_or_never().unwrap_or_default();
+        }
+        Ok(())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_writer_makes_room_for_a_second_and_the_next_goes_on() {
+    let calls: [fn(&Call<'_>) -> bool; 2] = [
+        |call| matches!(call, Call::List(folder) if folder.parent().is_some_and(|it| it.ends_with("entries"))),
+        |call| matches!(call, Call::Remove(file) if file.to_string_lossy().contains("/entries/")),
+    ];
+    for slow in calls {
+        let mut house = House::watched(of(256), Files::watched(Arc::new(Slow(slow))));
+        house.fill(256).await;
+        house.config.disk.capacity = 64 * TAKEN;
+        house = house.restart();
+        let mut refused = 0;
+        while !house.try_store("next").await {
+            refused += 1;
+            assert!(refused < 40);
+            assert!(house.disk().is_crowded(), "the task behind goes on, too");
+        }
+        assert!(refused > 10, "{refused}");
+        assert_eq!(state(&house), "working");
+        assert_eq!(house.metrics.disk.faults(DiskFault::Slow), 0);
+        assert!(house.held() <= 64 * TAKEN);
+    }
 }
