@@ -129,10 +129,12 @@ impl Disk {
     /// Makes every folder count as unread, and forgets what was in them.
     fn start_anew(&self, epoch: u32) {
         *self.last_word.lock() = None;
-        for shard in &self.shards {
+        for (number, shard) in (0..=u8::MAX).zip(&self.shards) {
             let _turn = shard.reading.lock();
             shard.is_read.store(false, Ordering::Release);
             shard.foreign.store(0, Ordering::Relaxed);
+            // What lies there now takes its room until it was read.
+            self.index.lock().usage.doubt(number);
         }
         let all: Vec<u8> = (0..=u8::MAX).collect();
         let mut names = self.index.lock().names_in(&all);

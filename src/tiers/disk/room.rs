@@ -20,6 +20,9 @@ const FREE_FOR: Duration = Duration::from_secs(1);
 const FREE_BYTES: u64 = 64 << 20;
 /// Entries that give way when the file system refuses what it seemed to have room for.
 const GIVE_WAY: u64 = 64;
+/// How long a job reads folders and evicts before it leaves the rest to the next. A writer may do so
+/// twice in the time that an answer waits for the disk; longer would look like a disk that hangs.
+const AT_IT: Duration = Duration::from_secs(1);
 /// Uses heeded before look-ups get their turn: some tenths of a millisecond.
 const SETTLED_AT_ONCE: usize = 128;
 
@@ -181,15 +184,19 @@ impl Free {
 // === impl Disk ===
 
 impl Disk {
-    /// Evicts down to the low-water mark if the high one is passed, at most `limit` entries; returns
-    /// whether there is more to evict.
+    /// Evicts down to the low-water mark if the high one is passed, at most `limit` entries and not
+    /// for long; returns whether there is more to evict.
     pub(in crate::tiers) fn trim(&self, limit: usize) -> bool {
+        let began = Instant::now();
         self.settle();
         for _ in 0..limit {
             let candidate = {
                 let mut index = self.index.lock();
                 if !self.free.owes() && !index.is_above_low() {
                     return false;
+                }
+                if began.elapsed() >= AT_IT {
+                    return true;
                 }
                 if index.usage.waiting().is_some() {
                     drop(index);
@@ -245,8 +252,10 @@ impl Disk {
         while !self.index.lock().settle(SETTLED_AT_ONCE) {}
     }
 
-    /// Promises `bytes` more to a writer that holds `held`.
+    /// Promises `bytes` more to a writer that holds `held`. Whoever cannot have them soon is refused;
+    /// what was done for it is done for the next.
     fn make_room(&self, held: u64, bytes: u64) -> Result<(), Bypass> {
+        let began = Instant::now();
         self.settle();
         loop {
             let short = self.free.short_by(&self.files, self.layout.root(), bytes);
@@ -265,6 +274,10 @@ impl Disk {
                 }
                 (must_read, index.candidate())
             };
+            if began.elapsed() >= AT_IT {
+                self.crowded.notify_one();
+                return Err(Bypass::NoRoom);
+            }
             if must_read {
                 if self.read_ahead() {
                     continue;

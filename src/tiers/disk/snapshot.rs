@@ -112,9 +112,12 @@ impl Disk {
     /// Puts a file in the place of another, as a whole. What a crash leaves of it is a draft like
     /// others, gone at the next start.
     fn replace(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        // Whoever has the path by now has files of these names, too.
+        self.look_at_lock()?;
         let (files, draft) = (&self.files, self.layout.draft(self.next_draft()));
-        let written = retry_in_folder(files, &draft, || files.create(&draft))
-            .and_then(|file| files.write_at(&file, &mut [IoSlice::new(bytes)], 0))
+        let file = retry_in_folder(files, &draft, || files.create(&draft))?;
+        let written = files
+            .write_at(&file, &mut [IoSlice::new(bytes)], 0)
             .and_then(|()| retry_in_folder(files, path, || files.rename(&draft, path)));
         if written.is_err() {
             drop(files.remove(&draft));

@@ -233,6 +233,14 @@ impl Usage {
         self.given_up.remove(&shard);
     }
 
+    /// Notes that a folder counts as unread, whatever was known of it: nobody vouches for what it
+    /// holds.
+    pub(crate) fn doubt(&mut self, shard: u8) {
+        self.given_up.remove(&shard);
+        self.waiting.insert(shard);
+        self.blind = Some(0);
+    }
+
     /// Waits no longer for a folder that cannot be read; what was said of it still counts.
     pub(crate) fn give_up(&mut self, shard: u8) {
         if self.waiting.remove(&shard) {

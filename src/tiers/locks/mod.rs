@@ -6,11 +6,11 @@
 //!
 //! | lock | held over | in it |
 //! |---|---|---|
-//! | owner | file calls | all below |
 //! | section | file calls | all below |
 //! | ahead | file calls | all below |
 //! | folder | file calls | all below |
 //! | word | file calls | those below |
+//! | owner | file calls | those below |
 //! | moment | a few lines | those below |
 //! | index, room, touched, jobs, faults | a few lines; room over one question to the file system | none |
 
@@ -23,8 +23,6 @@ use parking_lot::Mutex;
 /// who holds one takes no other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::tiers) enum Rank {
-    /// Who holds the lock of the directory.
-    Owner,
     /// What a stripe's keys mean.
     Section,
     /// Who reads folders because room is needed.
@@ -33,6 +31,8 @@ pub(in crate::tiers) enum Rank {
     Folder,
     /// What was last written down of the folders.
     Word,
+    /// Who holds the lock of the directory.
+    Owner,
     /// What is being decided about a stripe's keys.
     Moment,
     /// The disk tier's table.

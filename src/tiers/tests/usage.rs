@@ -1,7 +1,14 @@
 //! How much rests after a restart, before anybody has looked: known after an orderly end, bounded
 //! after any other.
 
+use futures_util::FutureExt;
+
+use super::sick::{Sick, probe, state};
 use super::*;
+use crate::metrics::DiskFault;
+use crate::tiers::disk::Owner;
+use crate::tiers::disk::files::Call;
+use crate::tiers::disk::files::shim::Watch;
 
 /// What an entry of `BODY` bytes takes.
 const TAKEN: u64 = 8 * KIB;
@@ -240,4 +247,81 @@ async fn a_draft_that_is_open_at_the_end_makes_the_word_a_guess() {
         assert!(house.try_store(&format!("new{number}")).await);
     }
     assert_eq!(house.unread(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_directory_brings_that_comes_back_counts_until_it_is_gone() {
+    let (house, _) = Sick::house(of(64));
+    house.fill(64).await;
+    let (path, away) = (house.dir.path().to_owned(), tempfile::tempdir().unwrap());
+    let away = away.path().join("data");
+    fs::rename(&path, &away).unwrap();
+    upkeep::look(house.disk()).await;
+    probe(&house).await;
+    fs::remove_dir_all(&path).unwrap();
+    fs::rename(&away, &path).unwrap();
+    upkeep::look(house.disk()).await;
+    probe(&house).await;
+    assert_eq!(state(&house), "working");
+    for number in 0..40 {
+        assert!(house.try_store(&format!("new{number}")).await);
+        assert!(house.held() <= 64 * TAKEN, "{number}: {}", house.held());
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_written_down_in_a_directory_that_somebody_else_took() {
+    let house = House::with(of(64));
+    house.fill(3).await;
+    let away = tempfile::tempdir().unwrap();
+    fs::rename(house.dir.path(), away.path().join("data")).unwrap();
+    let _other = Owner::take(house.dir.path()).unwrap();
+    let tmp = house.dir.path().join("v1/tmp");
+    fs::create_dir_all(&tmp).unwrap();
+    for number in 0..20 {
+        fs::write(tmp.join(format!("{number:016x}.draft")), b"theirs").unwrap();
+    }
+    house.disk().write_usage().unwrap_err();
+    let closed = house.disk().close(Duration::from_secs(1));
+    closed.unwrap_err();
+    assert_eq!(fs::read_dir(&tmp).unwrap().count(), 20);
+    assert!(!house.dir.path().join("v1/usage").exists());
+}
+
+/// A disk on which some calls take a tenth of a second.
+struct Slow(fn(&Call<'_>) -> bool);
+
+impl Watch for Slow {
+    fn before(&self, call: &Call<'_>) -> io::Result<()> {
+        if (self.0)(call) {
+            // Nothing is left to be waited for once it was asked.
+            let advancing = tokio::time::advance(Duration::from_millis(100));
+            advancing.now_or_never().unwrap_or_default();
+        }
+        Ok(())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_writer_makes_room_for_a_second_and_the_next_goes_on() {
+    let calls: [fn(&Call<'_>) -> bool; 2] = [
+        |call| matches!(call, Call::List(folder) if folder.parent().is_some_and(|it| it.ends_with("entries"))),
+        |call| matches!(call, Call::Remove(file) if file.to_string_lossy().contains("/entries/")),
+    ];
+    for slow in calls {
+        let mut house = House::watched(of(256), Files::watched(Arc::new(Slow(slow))));
+        house.fill(256).await;
+        house.config.disk.capacity = 64 * TAKEN;
+        house = house.restart();
+        let mut refused = 0;
+        while !house.try_store("next").await {
+            refused += 1;
+            assert!(refused < 40);
+            assert!(house.disk().is_crowded(), "the task behind goes on, too");
+        }
+        assert!(refused > 10, "{refused}");
+        assert_eq!(state(&house), "working");
+        assert_eq!(house.metrics.disk.faults(DiskFault::Slow), 0);
+        assert!(house.held() <= 64 * TAKEN);
+    }
 }
