@@ -276,15 +276,17 @@ impl Disk {
         if self.index.lock().insert(name).is_some() {
             self.metrics.evicted(Tier::Disk, Eviction::Replaced);
         }
-        if let Some(old) = after
-            && let Err(error) = self.unlink(&old)
-        {
-            self.index.lock().outlived.insert(old.prefix);
-            self.faults.note("remove", Deed::Tidying, &error);
+        match after.map_or(Ok(()), |old| self.unlink(&old)) {
+            Ok(()) => self.faults.stored(),
+            Err(error) => {
+                self.index.lock().outlived.insert(name.prefix);
+                // What stays behind counts nowhere: where that happens again and again, nothing
+                // more must be stored.
+                self.faults.note("remove", Deed::Storing, &error);
+            }
         }
         drop(staged);
         self.change(name.prefix.shard());
-        self.faults.stored();
         self.report();
         Ok(())
     }

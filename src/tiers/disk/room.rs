@@ -140,13 +140,15 @@ impl Free {
         self.unwritten.fetch_sub(bytes, Ordering::Relaxed);
     }
 
-    /// How many bytes are missing before `bytes` may be taken.
-    fn short_by(&self, files: &Files, folder: &Path, bytes: u64) -> u64 {
+    /// Takes `bytes`, or says how many are missing before they may be taken. One step, so that two
+    /// writers never count on the same bytes.
+    fn take(&self, files: &Files, folder: &Path, bytes: u64) -> u64 {
         let mut known = self.known.lock();
         let is_fresh = |known: &Known| known.at.elapsed() < FREE_FOR && known.taken < FREE_BYTES;
         if !known.as_ref().is_some_and(is_fresh) {
             // A file system that does not answer is found out by the next write.
             let Ok(found) = files.space(folder) else {
+                self.unwritten.fetch_add(bytes, Ordering::Relaxed);
                 return 0;
             };
             // Those that do not count their files say that they have none at all.
@@ -160,18 +162,23 @@ impl Free {
                 at: Instant::now(),
             });
         }
-        let available = known.as_ref().map_or(0, |known| known.available);
-        self.for_others
-            .saturating_add(bytes)
-            .saturating_sub(available)
+        let Some(known) = known.as_mut() else {
+            return bytes;
+        };
+        let wanted = self.for_others.saturating_add(bytes);
+        let short = wanted.saturating_sub(known.available);
+        if short == 0 {
+            known.available -= bytes;
+            known.taken = known.taken.saturating_add(bytes);
+            self.unwritten.fetch_add(bytes, Ordering::Relaxed);
+        }
+        short
     }
 
-    fn take(&self, bytes: u64) {
-        self.unwritten.fetch_add(bytes, Ordering::Relaxed);
-        if let Some(known) = self.known.lock().as_mut() {
-            known.available = known.available.saturating_sub(bytes);
-            known.taken = known.taken.saturating_add(bytes);
-        }
+    /// Gives back what was taken and is not wanted after all.
+    fn untake(&self, bytes: u64) {
+        self.see_written(bytes);
+        self.give(bytes);
     }
 
     fn give(&self, bytes: u64) {
@@ -258,22 +265,28 @@ impl Disk {
         let began = Instant::now();
         self.settle();
         loop {
-            let short = self.free.short_by(&self.files, self.layout.root(), bytes);
-            let (must_read, candidate) = {
+            let short = self.free.take(&self.files, self.layout.root(), bytes);
+            let (must_read, may_help, candidate) = {
                 let mut index = self.index.lock();
                 let must_read = index.usage.waiting().is_some();
-                if short == 0 && !self.free.owes() {
+                let may_help = if short == 0 && !self.free.owes() {
                     match index.reserve(held, bytes) {
                         Ok(()) => break,
-                        Err(Shortage::Full | Shortage::Unread) => {}
-                        Err(Shortage::Crowded) => return Err(Bypass::NoRoom),
+                        Err(Shortage::Full | Shortage::Unread) => true,
+                        Err(Shortage::Crowded) => false,
                     }
-                } else if short > index.used() && !must_read {
+                } else {
                     // Not even an empty tier would leave enough to others.
-                    return Err(Bypass::NoRoom);
-                }
-                (must_read, index.candidate())
+                    short <= index.used() || must_read
+                };
+                (must_read, may_help, index.candidate())
             };
+            if short == 0 {
+                self.free.untake(bytes);
+            }
+            if !may_help {
+                return Err(Bypass::NoRoom);
+            }
             if began.elapsed() >= AT_IT {
                 self.crowded.notify_one();
                 return Err(Bypass::NoRoom);
@@ -294,10 +307,32 @@ impl Disk {
                 self.free.repay(1);
             }
         }
-        self.free.take(bytes);
         if self.index.lock().is_high() {
             self.crowded.notify_one();
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_writers_never_count_on_the_same_bytes() {
+        let free = Free::new(10);
+        *free.known.lock() = Some(Known {
+            available: 110,
+            taken: 0,
+            at: Instant::now(),
+        });
+        let take = |bytes| free.take(&Files::default(), Path::new("/"), bytes);
+        assert_eq!(take(60), 0);
+        assert_eq!(take(60), 20, "what must stay free for others");
+        assert_eq!(take(40), 0);
+        free.untake(60);
+        assert_eq!(take(61), 1);
+        assert_eq!(take(60), 0);
+        assert_eq!(free.unwritten.load(Ordering::Relaxed), 100);
     }
 }

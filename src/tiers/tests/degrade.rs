@@ -7,6 +7,7 @@ use rustix::io::Errno;
 use super::sick::{Sick, any, changes, probe, state, writes};
 use super::*;
 use crate::metrics::DiskFault;
+use crate::tiers::disk::files::Call;
 
 /// Uploads until the tier takes nothing any more, and fails where it never comes to that.
 async fn until_read_only(house: &House) {
@@ -161,4 +162,18 @@ async fn where_too_many_keys_are_doomed_everything_goes_and_the_tier_goes_on() {
     assert_eq!(house.disk().entries(), 0);
     house.tiers.publish(small("b", "two")).await.unwrap();
     assert_eq!(house.text("b").await, Some(on(Tier::Disk, "two")));
+}
+
+#[tokio::test]
+async fn where_replaced_files_stay_behind_again_and_again_nothing_more_is_stored() {
+    let (house, sick) = Sick::house(config(0, MIB));
+    house.tiers.publish(small("a", "zero")).await.unwrap();
+    sick.refuse(|call| matches!(call, Call::Remove(_)), Errno::ACCESS);
+    for text in ["one", "two", "three"] {
+        house.tiers.publish(small("a", text)).await.unwrap();
+        assert_eq!(house.text("a").await, Some(on(Tier::Disk, text)));
+    }
+    let refused = house.tiers.publish(small("b", "four")).await;
+    assert_eq!(refused, Err(Bypass::DiskFault));
+    assert!(house.entries().len() <= 4, "what stays behind is bounded");
 }
