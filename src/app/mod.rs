@@ -9,6 +9,7 @@ use std::sync::Arc;
 use tokio::time::{Duration, Instant};
 
 pub use secrets::SecretError;
+use verdicts::Notes;
 
 use crate::access::Access;
 use crate::admin::{Admin, Readiness, Refresh};
@@ -170,12 +171,9 @@ impl App {
         let admin = self
             .admin
             .run(self.admin_service, Admin::limits(), watched.clone(), None);
-        let data_dir = self.config.data_dir;
-        self.tasks.spawn(verdicts::keep(
-            Arc::clone(&self.access),
-            data_dir.clone(),
-            self.tasks.clone(),
-        ));
+        let notes = Arc::new(Notes::new(self.access, &self.config.data_dir));
+        self.tasks
+            .spawn(Arc::clone(&notes).keep(self.tasks.clone()));
         readiness.ready();
         let serving = async {
             let tasks = self.tasks.clone();
@@ -187,7 +185,7 @@ impl App {
             let ((), since) = tokio::join!(data, stopped);
             let left = grace.saturating_sub(since.elapsed()).max(LAST_MOMENT);
             let running = self.tasks.drain(left).await;
-            tokio::join!(verdicts::write(&self.access, &data_dir), self.tiers.close());
+            tokio::join!(notes.close(), self.tiers.close());
             watched.stop();
             running
         };

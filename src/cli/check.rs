@@ -4,6 +4,8 @@
 use std::io::{self, ErrorKind, Write};
 use std::process::ExitCode;
 
+use bytesize::ByteSize;
+
 use super::complain;
 use crate::config::Loaded;
 use crate::tiers::{OtherVersion, other_versions};

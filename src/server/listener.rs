@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 use tracing::{debug, warn};
 
 use super::door::{BindError, Door};
@@ -20,6 +20,8 @@ use crate::tasks::Tasks;
 /// Pause after the system could not give us a connection: descriptors and memory come back only
 /// when others give them up.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// How long one word about that is enough: connections that end let others in, now and then.
+const ENOUGH: Duration = Duration::from_mins(1);
 
 /// Sockets that listen.
 #[derive(Debug)]
@@ -27,6 +29,8 @@ pub struct Listeners {
     doors: Vec<Door>,
     /// Where the next round of asking begins, so that a busy listener cannot starve another.
     next: usize,
+    /// When the log last heard that none can be accepted.
+    warned: Option<Instant>,
 }
 
 /// A connection in the gauge of open ones.
@@ -44,7 +48,11 @@ impl Listeners {
         for address in listen {
             doors.extend(Door::open(address).await?);
         }
-        Ok(Self { doors, next: 0 })
+        Ok(Self {
+            doors,
+            next: 0,
+            warned: None,
+        })
     }
 
     /// Where it really listens: names resolved, port 0 replaced.
@@ -103,20 +111,29 @@ impl Listeners {
 
     /// Accepts from whichever listener has a connection, whatever it takes.
     async fn accept(&mut self) -> (Socket, Peer) {
-        let mut warned = false;
         loop {
             match poll_fn(|cx| self.poll_accept(cx)).await {
                 Ok(accepted) => return accepted,
                 Err(error) if is_gone(&error) => {}
                 Err(error) => {
-                    if !warned {
-                        warn!(%error, "connections cannot be accepted at the moment");
-                        warned = true;
+                    if self.is_warning_due() {
+                        warn!(%error, "connections cannot be accepted (said once a minute)");
                     }
                     sleep(ACCEPT_PAUSE).await;
                 }
             }
         }
+    }
+
+    fn is_warning_due(&mut self) -> bool {
+        let now = Instant::now();
+        let is_due = self
+            .warned
+            .is_none_or(|at| now.saturating_duration_since(at) >= ENOUGH);
+        if is_due {
+            self.warned = Some(now);
+        }
+        is_due
     }
 
     fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<(Socket, Peer)>> {
@@ -160,4 +177,20 @@ fn is_gone(error: &io::Error) -> bool {
             | io::ErrorKind::ConnectionReset
             | io::ErrorKind::Interrupted
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::advance;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_shortage_is_said_once_a_minute_however_often_it_comes_and_goes() {
+        let mut listeners = Listeners::bind(&[]).await.unwrap();
+        assert!(listeners.is_warning_due());
+        assert!(!listeners.is_warning_due());
+        advance(ENOUGH).await;
+        assert!(listeners.is_warning_due());
+    }
 }
