@@ -179,8 +179,8 @@ impl Tiers {
         self.shared.disown(key, None);
     }
 
-    /// Takes nothing new and writes down what the next start may know: how entries were used, how
-    /// much rests. Takes a second at most; what is not done then costs recency.
+    /// Takes nothing new, removes what should be gone and writes down what the next start may know:
+    /// how entries were used, how much rests. Takes a second at most.
     pub async fn close(&self) {
         let Some(disk) = self.shared.disk.as_ref() else {
             return;
@@ -189,7 +189,11 @@ impl Tiers {
             return;
         }
         let disk = Arc::clone(disk);
-        let closing = self.shared.jobs.run(move || disk.close(CLOSING));
+        let closing = self.shared.jobs.run(move || {
+            // The next process does not know what must not be found.
+            disk.remove_doomed();
+            disk.close(CLOSING)
+        });
         let closed = timeout(CLOSING, closing).await;
         let closed = closed.map_or_else(|_| Err(io::ErrorKind::TimedOut.into()), Result::flatten);
         if let Err(error) = closed {

@@ -54,9 +54,11 @@ struct Pace {
 
 /// Runs until the process stops, at `rate` bytes a second; not at all at 0 or without a disk tier.
 pub(super) async fn run(shared: Arc<Shared>, rate: u64, tasks: Tasks) {
-    let Some(mut scrubber) = Scrubber::resume(&shared, rate).await else {
-        return;
+    let resumed = tokio::select! {
+        () = tasks.stopping() => None,
+        resumed = Scrubber::resume(&shared, rate) => resumed,
     };
+    let Some(mut scrubber) = resumed else { return };
     tokio::select! {
         () = tasks.stopping() => {}
         () = scrubber.scrub() => {}
@@ -119,18 +121,28 @@ impl Scrubber {
         self.keep().await;
     }
 
-    /// Writes down how far it came, unless that is known.
+    /// Writes down how far it came, unless that is known or the disk takes nothing. A stop waits for
+    /// it, so it waits for no disk that hangs.
     pub(super) async fn keep(&mut self) {
         self.kept_at = Instant::now();
-        if self.kept == self.course {
+        if self.kept == self.course || !self.disk.faults.is_working() {
             return;
         }
         let (disk, course) = (Arc::clone(&self.disk), self.course.clone());
-        let kept = self.shared.jobs.run(move || disk.keep_course(&course));
+        let kept = self
+            .shared
+            .jobs
+            .run_within(move || disk.keep_course(&course));
         match kept.await.flatten() {
             Ok(()) => self.kept = self.course.clone(),
             Err(error) => warn!(%error, "the scrubber cannot write down how far it came"),
         }
+    }
+
+    /// Counts its course as not written down.
+    #[cfg(test)]
+    pub(super) fn forget_what_is_kept(&mut self) {
+        self.kept = Course::default();
     }
 
     /// How long to wait; `None` where a pass is under way or due.
@@ -156,7 +168,7 @@ impl Scrubber {
             .await;
         self.pace.spend(FINDING);
         listed.flatten().unwrap_or_else(|error| {
-            self.disk.fault("read a folder", &error);
+            self.disk.cannot_list(&error);
             Vec::new()
         })
     }

@@ -25,7 +25,7 @@ const TOGETHER: Duration = Duration::from_secs(30);
 const PROBE_EVERY: Duration = Duration::from_secs(2);
 /// How often that doubles where the tier came back only to fail again.
 const MOST_DOUBLINGS: u32 = 5;
-/// A tier that worked for so long has recovered.
+/// A tier that stayed for so long as a probe found it has recovered.
 const RECOVERED: Duration = Duration::from_mins(2);
 
 /// What was being done when a file call failed.
@@ -52,8 +52,8 @@ pub(crate) struct Health {
     reads: Run,
     waits: Run,
     relapses: u32,
-    /// When the state was entered.
-    since: Duration,
+    /// When a probe last found it better, until it gets worse again.
+    improved: Option<Duration>,
     probed: Duration,
 }
 
@@ -76,7 +76,7 @@ impl Health {
             reads: Run::default(),
             waits: Run::default(),
             relapses: 0,
-            since: Duration::ZERO,
+            improved: None,
             probed: Duration::ZERO,
         }
     }
@@ -142,7 +142,9 @@ impl Health {
         }
         if state == DiskState::Working {
             (self.stores, self.reads, self.waits) = Default::default();
-            self.since = now;
+        }
+        if rank(state) < rank(self.state) {
+            self.improved = Some(now);
         }
         self.state = state;
         Some(state)
@@ -150,18 +152,12 @@ impl Health {
 
     /// Never to a better state: only a probe leads there.
     fn worsen(&mut self, to: DiskState, cause: DiskFault, now: Duration) -> Option<DiskState> {
-        let rank = |state| DiskState::ALL.iter().position(|known| *known == state);
         if rank(to) <= rank(self.state) {
             return None;
         }
-        if self.state == DiskState::Working {
-            let has_recovered = now.saturating_sub(self.since) >= RECOVERED;
-            let has_failed_before = self.since > Duration::ZERO;
-            self.relapses = if has_recovered || !has_failed_before {
-                0
-            } else {
-                self.relapses + 1
-            };
+        if let Some(improved) = self.improved.take() {
+            let has_recovered = now.saturating_sub(improved) >= RECOVERED;
+            self.relapses = if has_recovered { 0 } else { self.relapses + 1 };
         }
         (self.state, self.cause, self.probed) = (to, cause, now);
         Some(to)
@@ -180,6 +176,11 @@ impl Run {
         self.last = now;
         self.length >= enough
     }
+}
+
+/// How bad a state is.
+fn rank(state: DiskState) -> Option<usize> {
+    DiskState::ALL.iter().position(|known| *known == state)
 }
 
 /// What becomes of an artifact that is not stored for this reason.
@@ -322,6 +323,26 @@ mod tests {
         now += RECOVERED;
         health.fault(DiskFault::ReadOnly, Deed::Storing, now);
         assert!(health.is_probe_due(now + PROBE_EVERY));
+    }
+
+    #[test]
+    fn a_half_that_comes_back_only_to_fail_is_probed_less_and_less_too() {
+        let mut health = sick(DiskFault::Io, Deed::Reading, READS_FAILED);
+        let (mut now, mut last) = (at(100), at(100));
+        let mut waits = Vec::new();
+        for _ in 0..5 {
+            while !health.is_probe_due(now) {
+                now += SECOND;
+            }
+            waits.push(now.saturating_sub(last).as_secs());
+            health.probed(Err((DiskState::ReadOnly, DiskFault::ReadOnly)), now);
+            last = now;
+            for _ in 0..READS_FAILED {
+                health.fault(DiskFault::Io, Deed::Reading, now);
+            }
+            assert_eq!(health.state(), DiskState::Off);
+        }
+        assert_eq!(waits, [2, 4, 8, 16, 32]);
     }
 
     #[test]

@@ -38,6 +38,10 @@ pub(in crate::tiers) struct Jobs {
 
 type Job = Box<dyn FnOnce() + Send>;
 
+/// Somebody who waits for a job. Who gives it up takes along what the job holds, a whole body maybe:
+/// its place in the queue may stay for as long as the disk hangs.
+struct Asker<F>(Arc<Lock<Option<F>>>);
+
 #[derive(Default)]
 struct Queue {
     running: usize,
@@ -153,6 +157,8 @@ impl Jobs {
         let outcome = outcome.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
         if let Err(error) = &outcome
             && kind_of(error) == DiskFault::Slow
+            // Of a disk that is off nobody expects an answer.
+            && !self.faults.is_off()
         {
             self.faults.note("wait for the disk", Deed::Reading, error);
         }
@@ -171,8 +177,11 @@ impl Jobs {
         F: FnOnce() -> T + Send + 'static,
     {
         let (done, outcome) = oneshot::channel();
+        let asker = Asker(Arc::new(Lock::new(Rank::Jobs, Some(job))));
+        let place = Arc::clone(&asker.0);
         let job = move || {
-            if !done.is_closed() {
+            let job = place.lock().take();
+            if let Some(job) = job {
                 drop(done.send(job()));
             }
         };
@@ -232,6 +241,13 @@ impl Jobs {
     }
 }
 
+impl<F> Drop for Asker<F> {
+    fn drop(&mut self) {
+        let job = self.0.lock().take();
+        drop(job);
+    }
+}
+
 impl fmt::Debug for Jobs {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let queue = self.queue.lock();
@@ -283,8 +299,13 @@ mod tests {
     use crate::metrics::Metrics;
 
     fn jobs() -> Jobs {
+        counted().0
+    }
+
+    fn counted() -> (Jobs, Arc<Metrics>) {
         let metrics = Arc::new(Metrics::new().unwrap());
-        Jobs::new(Arc::new(Faults::new(metrics)))
+        let jobs = Jobs::new(Arc::new(Faults::new(Arc::clone(&metrics))));
+        (jobs, metrics)
     }
 
     #[tokio::test]
@@ -311,6 +332,17 @@ mod tests {
         drop(held);
         jobs.run(|| ()).await.unwrap();
         assert!(has_begun.try_recv().is_err());
+    }
+
+    #[tokio::test]
+    async fn a_job_nobody_waits_for_any_more_holds_nothing() {
+        let jobs = jobs();
+        let _held = jobs.hold();
+        let body = Arc::new([7_u8; 4096]);
+        let held = Arc::clone(&body);
+        assert!(jobs.run(move || held.len()).now_or_never().is_none());
+        assert_eq!(Arc::strong_count(&body), 1);
+        assert_eq!(jobs.number().1, 1, "its place waits on");
     }
 
     #[tokio::test]
@@ -341,7 +373,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_disk_that_does_not_answer_is_not_waited_for() {
-        let jobs = jobs();
+        let (jobs, metrics) = counted();
         let _held = jobs.hold();
         let late = jobs.run_within(|| ()).await.unwrap_err();
         assert_eq!(late.kind(), io::ErrorKind::TimedOut);
@@ -350,5 +382,9 @@ mod tests {
         assert!(!jobs.faults.is_off());
         jobs.run_surely(|| ()).await.unwrap_err();
         assert!(jobs.faults.is_off(), "nobody waits any more");
+        let faults = metrics.disk.faults(DiskFault::Slow);
+        jobs.run_within(|| ()).await.unwrap_err();
+        let more = metrics.disk.faults(DiskFault::Slow) - faults;
+        assert_eq!(more, 0, "no news to the log");
     }
 }

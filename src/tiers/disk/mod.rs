@@ -41,6 +41,7 @@ mod snapshot;
 mod usage;
 mod versions;
 
+use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::mem;
 use std::path::Path;
@@ -178,7 +179,7 @@ impl Disk {
             epoch: AtomicU32::new(epoch),
             floor: AtomicU32::new(0),
             serials: Serials::after(epoch),
-            drafts: AtomicU64::new(0),
+            drafts: AtomicU64::new(somewhere()),
             touched: Lock::new(Rank::Touched, Vec::new()),
             free: Free::new(config.min_free),
             faults: shares.faults,
@@ -370,6 +371,12 @@ impl Disk {
     fn next_draft(&self) -> u64 {
         self.drafts.fetch_add(1, Ordering::Relaxed)
     }
+}
+
+/// Where a process begins to number its drafts. Two that meet in one directory, which was taken from
+/// the one, must not take each other's.
+fn somewhere() -> u64 {
+    RandomState::new().hash_one(())
 }
 
 fn this_second() -> u32 {

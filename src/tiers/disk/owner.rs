@@ -7,6 +7,7 @@ use std::fs::{File, Metadata};
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::files::Files;
 use super::recover::{OpenError, own};
@@ -17,6 +18,7 @@ pub(in crate::tiers) struct Owner {
     data_dir: PathBuf,
     /// Nothing once it was given back.
     held: Lock<Option<Held>>,
+    is_over: AtomicBool,
 }
 
 struct Held {
@@ -36,6 +38,7 @@ impl Owner {
         Ok(Self {
             data_dir: data_dir.to_owned(),
             held: Lock::new(Rank::Owner, Some(Held::take(data_dir)?)),
+            is_over: AtomicBool::new(false),
         })
     }
 
@@ -53,6 +56,14 @@ impl Owner {
 
     /// Takes the lock of the directory that the path leads to now, which may have to be made.
     pub(super) fn retake(&self) -> Result<(), OpenError> {
+        let taken = self.take_again();
+        if self.is_over.load(Ordering::Acquire) {
+            self.give_back();
+        }
+        taken
+    }
+
+    fn take_again(&self) -> Result<(), OpenError> {
         let mut held = self.held.lock();
         if held.is_some() {
             *held = Some(Held::take(&self.data_dir)?);
@@ -60,9 +71,13 @@ impl Owner {
         Ok(())
     }
 
-    /// Gives the lock back for good, whoever still has a handle to it.
+    /// Gives the lock back for good, whoever still has a handle to it. Where somebody is taking it
+    /// again, on a disk that may hang, that is left to him: a stop waits for nobody here.
     pub(in crate::tiers) fn give_back(&self) {
-        *self.held.lock() = None;
+        self.is_over.store(true, Ordering::Release);
+        if let Some(mut held) = self.held.try_lock() {
+            *held = None;
+        }
     }
 }
 
@@ -112,6 +127,26 @@ mod tests {
         let next = Owner::take(&path).unwrap();
         owner.retake().unwrap();
         assert!(next.is_owner(&files).unwrap() && !owner.is_owner(&files).unwrap());
+    }
+
+    #[test]
+    fn giving_back_waits_for_nobody_who_is_taking_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let owner = Owner::take(dir.path()).unwrap();
+        let taking = owner.held.lock();
+        std::thread::scope(|scope| {
+            let (told, given) = std::sync::mpsc::channel();
+            let owner = &owner;
+            scope.spawn(move || {
+                owner.give_back();
+                told.send(())
+            });
+            let given = given.recv_timeout(std::time::Duration::from_secs(5));
+            drop(taking);
+            given.unwrap();
+        });
+        owner.retake().unwrap_err();
+        Owner::take(dir.path()).unwrap();
     }
 
     #[test]

@@ -75,6 +75,10 @@ impl Disk {
         // In this order: what lands from here on makes its folder anew and is not among the names.
         let names = self.index.lock().names_in(&suspects);
         let gone = self.folders_gone(suspects);
+        // Where all of the directory is away this is for whoever watches it: it may come back.
+        if self.look_at_lock().is_err() {
+            return 0;
+        }
         let missing: Vec<_> = names
             .into_iter()
             .filter(|name| gone.contains(&name.prefix.shard()))

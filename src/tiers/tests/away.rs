@@ -75,6 +75,38 @@ async fn entries_of_a_removed_folder_are_forgotten_and_all_others_kept() {
     assert_eq!(bytes, 4096 * i64::try_from(10 - gone).unwrap());
 }
 
+#[tokio::test]
+async fn a_directory_that_is_away_for_a_moment_costs_no_entry() {
+    let house = with_ten_entries().await;
+    let (path, away) = (house.dir.path(), tempfile::tempdir().unwrap());
+    let away = away.path().join("data");
+    fs::rename(path, &away).unwrap();
+    assert_eq!(house.disk().drop_missing(), 0);
+    fs::rename(&away, path).unwrap();
+    upkeep::look(house.disk()).await;
+    assert_eq!(state(&house), "working");
+    assert_eq!(house.text("n1").await, Some(on(Tier::Disk, "old")));
+}
+
+#[tokio::test]
+async fn a_draft_of_whoever_took_the_directory_is_left_alone() {
+    let (robbed, next) = (
+        House::with(config(0, 64 * MIB)),
+        tempfile::tempdir().unwrap(),
+    );
+    let body = bytes(MIB, 3);
+    let lost = robbed.large("lost", &body).await;
+    let path = robbed.dir.path().to_owned();
+    fs::rename(&path, next.path().join("old")).unwrap();
+    let other = open(&robbed.config, &path, &robbed.metrics, &robbed.files);
+    let draft = other.draft(&key("a"), Some(MIB)).await.unwrap();
+    let late = robbed.tiers.publish(lost).await;
+    late.unwrap_err();
+    robbed.tiers.shared.jobs.run(|| ()).await.unwrap();
+    assert_eq!(robbed.files_in("tmp").len(), 1);
+    drop((draft, other));
+}
+
 #[tokio::test(start_paused = true)]
 async fn whoever_took_the_directory_in_between_is_left_alone_until_it_goes() {
     let house = with_ten_entries().await;

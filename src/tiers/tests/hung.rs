@@ -6,6 +6,7 @@ use futures_util::future::join_all;
 use super::sick::{Sick, any, probe, state};
 use super::*;
 use crate::tiers::disk::files::Call;
+use crate::tiers::scrubbing::Scrubber;
 
 /// Runs `asking` while time goes on; paused time stands still while a thread is blocked.
 async fn in_time<T>(asking: impl Future<Output = T>) -> T {
@@ -195,4 +196,32 @@ async fn a_body_on_its_way_breaks_where_the_disk_hangs() {
     assert_eq!(state(&house), "working");
     let found = house.lookup("a").await;
     assert!(found == Some((Tier::Disk, body)), "a passing fault");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_scrubber_that_stops_waits_for_no_disk_that_hangs() {
+    let (house, sick) = Sick::house(config(0, 64 * MIB));
+    let mut scrubber = Scrubber::resume(&house.tiers.shared, MIB).await.unwrap();
+    scrubber.pass().await;
+    tokio::time::advance(Duration::from_secs(2)).await;
+    scrubber.forget_what_is_kept();
+    sick.hang(any);
+    in_time(scrubber.keep()).await;
+    sick.heal();
+    idle(&house).await;
+}
+
+#[tokio::test]
+async fn what_could_not_be_removed_in_time_is_removed_before_the_next_start() {
+    let (house, sick) = Sick::house(config(0, 64 * MIB));
+    house.tiers.publish(small("a", "old")).await.unwrap();
+    sick.refuse(
+        |call| matches!(call, Call::Remove(_)),
+        rustix::io::Errno::IO,
+    );
+    house.tiers.forget(&key("a").digest).await;
+    sick.heal();
+    house.tiers.close().await;
+    let house = house.restart();
+    assert_eq!(house.text("a").await, None);
 }

@@ -6,6 +6,7 @@ use parking_lot::Mutex;
 use rustix::io::Errno;
 use tokio::time::{Instant, sleep, timeout};
 
+use super::sick::{Sick, state};
 use super::*;
 use crate::metrics::{Checked, Eviction};
 use crate::tiers::disk::files::Call;
@@ -305,6 +306,15 @@ async fn a_shortage_of_the_process_condemns_nothing_that_is_looked_over() {
     assert_eq!(house.disk().entries(), 16);
     *disturbed.opens.lock() = None;
     assert!(house.lookup("large0").await.is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn folders_that_cannot_be_looked_over_keep_nobody_from_storing() {
+    let (house, sick) = Sick::house(config(0, 64 * MIB));
+    house.furnish().await;
+    sick.refuse(|call| matches!(call, Call::List(_)), Errno::ACCESS);
+    house.scrub().await;
+    assert_eq!(state(&house), "working");
 }
 
 #[tokio::test(start_paused = true)]
