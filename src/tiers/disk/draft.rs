@@ -169,7 +169,10 @@ impl Writing {
         let mut pieces: Vec<IoSlice<'_>> = chunks.iter().map(|chunk| IoSlice::new(chunk)).collect();
         let handle = self.file.handle.get();
         handle
-            .and_then(|file| disk.files.write_at(file, &mut pieces, self.written))
+            .and_then(|file| {
+                let write = || disk.files.write_at(file, &mut pieces, self.written);
+                disk.faults.timed(write)
+            })
             .map_err(|error| disk.fault("write", &error))?;
         for chunk in chunks {
             self.sums.push(chunk);

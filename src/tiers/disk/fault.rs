@@ -2,17 +2,22 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 
 use rustix::io::Errno;
 use tokio::sync::Notify;
-use tokio::time::Instant;
+use tokio::time::{Duration, Instant};
 use tracing::{info, warn};
 
 use super::health::{self, Deed, Health};
 use crate::artifact::Bypass;
 use crate::metrics::{DiskFault, DiskState, Metrics};
 use crate::tiers::locks::{Lock, Rank};
+
+/// A call that took so long has waited for the disk, and shows that the disk lives.
+const WAITED: Duration = Duration::from_millis(1);
+/// A disk that showed no life for so long hangs; until then it is busy. Less than anybody waits.
+const SIGN_OF_LIFE: Duration = Duration::from_secs(2);
 
 /// Why an entry cannot be read.
 #[derive(Debug)]
@@ -34,6 +39,8 @@ pub(in crate::tiers) struct Faults {
     /// Whether a store failed since the last that did not.
     has_faltered: AtomicBool,
     unsaid: Lock<Unsaid>,
+    /// The millisecond in which a call last came back that had waited for the disk; 0 for never.
+    lived: AtomicU64,
     metrics: Arc<Metrics>,
     began: Instant,
     /// Told when the state changes, and when the directory should be looked at.
@@ -110,6 +117,7 @@ impl Faults {
             state: AtomicU8::new(DiskState::Working as u8),
             has_faltered: AtomicBool::new(false),
             unsaid: Lock::new(Rank::Faults, Unsaid::default()),
+            lived: AtomicU64::new(0),
             metrics,
             began: Instant::now(),
             alarm: Notify::new(),
@@ -142,6 +150,35 @@ impl Faults {
             self.alarm.notify_one();
         }
         health::bypass(kind)
+    }
+
+    /// Makes a file call that may wait for the disk, and notes whether the disk answered it.
+    pub(super) fn timed<T>(&self, call: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+        let began = Instant::now();
+        let outcome = call()?;
+        self.answered(began.elapsed());
+        Ok(outcome)
+    }
+
+    fn answered(&self, took: Duration) {
+        if took >= WAITED {
+            let now = self.began.elapsed().as_millis();
+            let now = u64::try_from(now).unwrap_or(u64::MAX).max(1);
+            self.lived.store(now, Ordering::Relaxed);
+        }
+    }
+
+    /// Notes that somebody waited in vain for a call. A disk that answers others meanwhile is busy,
+    /// which is no reason to do without it.
+    pub(super) fn note_wait(&self, error: &io::Error) {
+        let lived = Duration::from_millis(self.lived.load(Ordering::Relaxed));
+        let is_alive =
+            !lived.is_zero() && self.began.elapsed().saturating_sub(lived) < SIGN_OF_LIFE;
+        if is_alive {
+            self.metrics.disk.fault(DiskFault::Slow);
+        } else {
+            self.note("wait for the disk", Deed::Reading, error);
+        }
     }
 
     /// Notes that an artifact was stored.
@@ -225,5 +262,32 @@ impl Faults {
         self.state.store(state as u8, Ordering::Release);
         self.metrics.disk.show(Some(state));
         self.alarm.notify_one();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::advance;
+
+    use super::*;
+
+    fn waits_in_vain(faults: &Faults) {
+        for _ in 0..10 {
+            faults.note_wait(&io::ErrorKind::TimedOut.into());
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_disk_that_answers_others_is_busy_and_one_that_answers_nobody_hangs() {
+        let faults = Faults::new(Arc::new(Metrics::new().unwrap()));
+        advance(Duration::from_mins(1)).await;
+        faults.answered(WAITED);
+        waits_in_vain(&faults);
+        assert!(faults.is_working());
+        advance(SIGN_OF_LIFE).await;
+        // What the page cache has shows nothing.
+        faults.answered(WAITED / 2);
+        waits_in_vain(&faults);
+        assert!(faults.is_off());
     }
 }

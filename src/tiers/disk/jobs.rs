@@ -122,6 +122,11 @@ impl Jobs {
         drop(self.push(Need::Must, Box::new(job)));
     }
 
+    /// Makes a file call that may wait for the disk.
+    pub(super) fn timed<T>(&self, call: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+        self.faults.timed(call)
+    }
+
     /// Whether the tier that the jobs are for is off.
     pub(super) fn are_off(&self) -> bool {
         self.faults.is_off()
@@ -160,7 +165,7 @@ impl Jobs {
             // Of a disk that is off nobody expects an answer.
             && !self.faults.is_off()
         {
-            self.faults.note("wait for the disk", Deed::Reading, error);
+            self.faults.note_wait(error);
         }
         outcome
     }

@@ -129,7 +129,11 @@ impl Handle {
 
     /// Fills `buffer` from `offset`.
     pub(super) fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
-        self.files.read_at(self.get()?, buffer, offset)
+        let file = self.get()?;
+        match &self.jobs {
+            Some(jobs) => jobs.timed(|| self.files.read_at(file, buffer, offset)),
+            None => self.files.read_at(file, buffer, offset),
+        }
     }
 
     /// Reads what the page cache holds.
