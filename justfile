@@ -25,6 +25,7 @@ kill rounds="300":
 # The disk tier started on every state that a crash may leave of longer bodies, with their number
 crash:
     CRASH_STATES=all cargo test --lib tiers::tests::crash -- --nocapture
+
 # Every order of what threads do to one key, where threads give way more often than usual
 races deeper="1":
     RACES={{ deeper }} cargo test --release --lib interleavings -- --nocapture
@@ -68,6 +69,7 @@ commit-cost *dir:
 # How fast one core makes checksums: ours, and what it might have been
 checksums:
     cargo bench --bench checksums
+
 # Orders of eviction replayed against synthetic builds: writes docs/eviction/, prints the document's tables
 policies:
     cargo bench --bench policies
