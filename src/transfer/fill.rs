@@ -78,7 +78,7 @@ where
     // Noted before looking: whatever is published from here on must win over what we fetch.
     let noted = filling.tiers.epoch(&key.digest);
     if filling.look_again == LookAgain::Yes && filling.tiers.lookup(&key.digest).await.is_some() {
-        return lead.tell(Head::LookAgain);
+        return lead.end(Head::LookAgain);
     }
     match fetch.await {
         Source::Found(head, body) => {
@@ -90,9 +90,9 @@ where
             };
             arriving.receive(lead, body).await;
         }
-        Source::Absent(answer) => lead.tell(Head::Absent(answer)),
-        Source::Refused(answer) => lead.tell(Head::Refused(answer)),
-        Source::Failed(failure) => lead.tell(Head::Failed(failure)),
+        Source::Absent(answer) => lead.end(Head::Absent(answer)),
+        Source::Refused(answer) => lead.end(Head::Refused(answer)),
+        Source::Failed(failure) => lead.end(Head::Failed(failure)),
     }
 }
 
@@ -119,7 +119,7 @@ impl Arriving {
         };
         let (mut writer, spool) = Spool::open(&filling.tiers, key, head.label.clone(), plan).await;
         let claimed = head.length;
-        lead.tell(Head::Open(Opening::new(head, writer.bypass(), spool)));
+        lead.open(Opening::new(head, writer.bypass(), spool));
         let broken = match pump(body, &mut writer).await {
             Ok(written) if claimed.is_none_or(|claimed| claimed == written) => {
                 land(&filling.tiers, writer.complete().await, noted).await;

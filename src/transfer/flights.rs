@@ -134,8 +134,19 @@ impl Lead {
         &self.key
     }
 
-    /// Tells the followers what came of asking; the first word counts.
-    pub fn tell(&self, head: Head) {
+    /// Tells the followers that the body begins to arrive; the first word counts.
+    pub fn open(&self, opening: Opening) {
+        self.tell(Head::Open(opening));
+    }
+
+    /// Leaves the table, then tells the followers what came of asking: an answer is for those who
+    /// asked before it was there, and whoever hears of it may ask anew.
+    pub fn end(self, head: Head) {
+        self.leave();
+        self.tell(head);
+    }
+
+    fn tell(&self, head: Head) {
         self.head.send_if_modified(|told| {
             let first = matches!(told, Head::Asking);
             if first {
@@ -152,11 +163,8 @@ impl Lead {
     pub fn retire(self) {
         drop(self);
     }
-}
 
-impl Drop for Lead {
-    fn drop(&mut self) {
-        self.tell(Head::Failed(Failure::Cut));
+    fn leave(&self) {
         let mut table = self.flights.table.lock();
         if table
             .get(&self.key)
@@ -164,6 +172,13 @@ impl Drop for Lead {
         {
             table.remove(&self.key);
         }
+    }
+}
+
+impl Drop for Lead {
+    fn drop(&mut self) {
+        self.leave();
+        self.tell(Head::Failed(Failure::Cut));
     }
 }
 
@@ -240,6 +255,10 @@ impl Opening {
 
 #[cfg(test)]
 mod tests {
+    use std::pin::pin;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::task::{Context, Wake};
+
     use super::*;
 
     fn key() -> KeyDigest {
@@ -265,8 +284,7 @@ mod tests {
             panic!("two leads")
         };
         assert_eq!(second.leader(), caller(1));
-        lead.tell(Head::Failed(Failure::Timeout));
-        lead.tell(Head::LookAgain);
+        lead.end(Head::Failed(Failure::Timeout));
         for follower in [first, second] {
             assert!(matches!(
                 follower.head().await,
@@ -282,6 +300,43 @@ mod tests {
         drop(dropped);
         assert!(matches!(follower.head().await, Head::Failed(Failure::Cut)));
         assert!(lead(&flights, 2).is_some());
+    }
+
+    /// Asks again at the moment in which it hears of an answer.
+    struct Eager {
+        flights: Arc<Flights>,
+        leads: AtomicBool,
+    }
+
+    impl Wake for Eager {
+        fn wake(self: Arc<Self>) {
+            let leads = lead(&self.flights, 1).is_some();
+            self.leads.store(leads, Ordering::SeqCst);
+        }
+    }
+
+    fn leads_after(end: impl FnOnce(Lead)) -> bool {
+        let flights = Arc::new(Flights::default());
+        let (lead, follower) = lead(&flights, 1).unwrap();
+        let eager = Arc::new(Eager {
+            flights,
+            leads: AtomicBool::new(false),
+        });
+        let waker = Arc::clone(&eager).into();
+        let mut head = pin!(follower.head());
+        let asked = head.as_mut().poll(&mut Context::from_waker(&waker));
+        assert!(asked.is_pending());
+        end(lead);
+        eager.leads.load(Ordering::SeqCst)
+    }
+
+    #[test]
+    fn whoever_hears_of_an_answer_and_asks_again_does_not_get_it_twice() {
+        assert!(leads_after(|lead| lead.end(Head::LookAgain)));
+        assert!(leads_after(|lead| {
+            lead.end(Head::Failed(Failure::Timeout));
+        }));
+        assert!(leads_after(drop));
     }
 
     #[test]

@@ -96,6 +96,20 @@ fn of_equals_the_least_recently_used_goes_first_even_within_a_second() {
 }
 
 #[test]
+fn what_a_clock_set_since_remembers_of_the_future_is_the_past() {
+    let (before, now) = (name(1, 1, STARTED), name(2, 1, STARTED));
+    let mut index = index();
+    let from_the_future = Remembered {
+        prefix: before.prefix,
+        used: u32::MAX,
+        uses: 1,
+    };
+    index.adopt(before, Some(&from_the_future));
+    index.insert(now);
+    assert_eq!(order(index), [before, now]);
+}
+
+#[test]
 fn a_small_entry_outlives_a_large_one_that_was_used_a_little_later() {
     let small = name(1, 4 * KIB, STARTED);
     let soon = name(2, 200 * MIB, STARTED + 8 * HALF_LIFE);

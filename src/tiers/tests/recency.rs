@@ -239,6 +239,7 @@ async fn a_folder_that_was_not_read_keeps_its_snapshot() {
     house.tiers.close().await;
     let before = fs::read(house.recency(shard("a"))).unwrap();
     let house = house.restart();
+    house.disk().touch(&key("a").digest);
     house.disk().write_recency(shard("a")).unwrap();
     house.tiers.close().await;
     assert_eq!(fs::read(house.recency(shard("a"))).unwrap(), before);

@@ -2,8 +2,12 @@
 
 use std::os::unix::fs::FileExt;
 
+use rustix::io::Errno;
+
+use super::sick::Sick;
 use super::*;
 use crate::artifact::Landed;
+use crate::tiers::disk::files::Call;
 
 fn flip(path: &Path, offset: u64) {
     let file = fs::OpenOptions::new()
@@ -195,19 +199,34 @@ async fn if_the_newest_file_of_a_key_is_damaged_no_older_one_comes_back() {
     assert_eq!(house.restart().text("a").await, None);
 }
 
+fn staged(house: &House, text: &str) -> disk::Staged {
+    let key = key("a");
+    let meta = crate::artifact::Meta {
+        label: label(&key, text),
+        size: text.len() as u64,
+        landed: Landed::now(),
+    };
+    disk::Staged::write(house.disk(), &key, &meta, text.as_bytes()).unwrap()
+}
+
+#[tokio::test]
+async fn an_upload_does_not_land_beside_a_higher_serial_that_cannot_be_removed() {
+    let (house, sick) = Sick::house(config(0, 64 * MIB));
+    let (first, second) = (staged(&house, "first"), staged(&house, "second"));
+    house.disk().commit(second).unwrap();
+    sick.refuse(|call| matches!(call, Call::Remove(_)), Errno::IO);
+    house.disk().commit(first).unwrap_err();
+    assert_eq!(
+        house.entries().len(),
+        1,
+        "the next start would find the higher"
+    );
+}
+
 #[tokio::test]
 async fn the_upload_that_lands_last_wins_whatever_its_serial() {
     let house = House::new();
-    let staged = |text: &str| {
-        let key = key("a");
-        let meta = crate::artifact::Meta {
-            label: label(&key, text),
-            size: text.len() as u64,
-            landed: Landed::now(),
-        };
-        disk::Staged::write(house.disk(), &key, &meta, text.as_bytes()).unwrap()
-    };
-    let (first, second) = (staged("first"), staged("second"));
+    let (first, second) = (staged(&house, "first"), staged(&house, "second"));
     house.disk().commit(second).unwrap();
     house.disk().commit(first).unwrap();
     assert_eq!(house.entries().len(), 1);

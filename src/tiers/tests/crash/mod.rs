@@ -1,7 +1,9 @@
 //! Crashes, simulated: real work of the tier is recorded call by call, every state in which a crash
 //! could leave its directory is laid out, and the tier is started on each.
 //!
-//! Bodies have two pages here, with `CRASH_STATES=all` (`just crash`) four.
+//! Bodies have two pages here, and of a scenario with more than [`MOST_TRIED`] states every so-manieth
+//! is tried. With `CRASH_STATES=all` (`just crash`) bodies have four pages, every state is tried, and
+//! the last line tells how many that were.
 
 mod histories;
 mod image;
@@ -19,8 +21,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::runtime::{Builder, Runtime};
 
 use self::starts::Yard;
-use self::states::States;
-use self::tale::Tale;
+use self::states::{State, States};
+use self::tale::{Story, Tale};
 use super::*;
 
 /// Threads of the tier under these tests, whose panics the tier would pass off as misses.
@@ -33,9 +35,37 @@ const MOST_TRIED: usize = 2_500;
 const TOLD: usize = 5;
 
 static PANICS: AtomicUsize = AtomicUsize::new(0);
+/// States of all scenarios that came to their end, and those of them that were tried.
+static STATES: AtomicUsize = AtomicUsize::new(0);
+static TRIED: AtomicUsize = AtomicUsize::new(0);
 
 /// Records what `scenario` does and starts the tier on every state that it may leave.
 fn survives(title: &str, config: config::Tier, scenario: impl AsyncFnOnce(&mut Tale)) {
+    explore(
+        title,
+        config,
+        scenario,
+        &async |yard, story, state, number| {
+            // Half of the states each for the two ways in which bodies are checked.
+            yard.try_out(story, state, number.is_multiple_of(2)).await
+        },
+    );
+}
+
+/// The same, of a tier that is all but full: how much rests stays bounded, whatever is left of what
+/// was written down of it.
+fn stays_bounded(title: &str, config: config::Tier, scenario: impl AsyncFnOnce(&mut Tale)) {
+    explore(title, config, scenario, &async |yard, story, state, _| {
+        yard.try_filling(story, state).await
+    });
+}
+
+fn explore(
+    title: &str,
+    config: config::Tier,
+    scenario: impl AsyncFnOnce(&mut Tale),
+    try_out: &impl AsyncFn(&Yard, &Story, &State, usize) -> Result<(), String>,
+) {
     let runtime = runtime();
     let story = runtime.block_on(async {
         let mut tale = Tale::new(config);
@@ -51,9 +81,7 @@ fn survives(title: &str, config: config::Tier, scenario: impl AsyncFnOnce(&mut T
         states.list.len().div_ceil(MOST_TRIED)
     };
     for (number, state) in states.list.iter().step_by(step).enumerate() {
-        // Half of the states each for the two ways in which bodies are checked.
-        let tried = yard.try_out(&story, state, number.is_multiple_of(2));
-        if let Err(what) = runtime.block_on(tried) {
+        if let Err(what) = runtime.block_on(try_out(&yard, &story, state, number)) {
             violations.push(format!(
                 "{:?}: {what}\n{}",
                 state.crash,
@@ -80,7 +108,15 @@ fn tries_all() -> bool {
 fn report(title: &str, states: &States, step: usize, violations: usize) {
     let counts: Vec<_> = states.counts.iter().collect();
     let tried = states.list.iter().step_by(step).count();
-    println!("{title}: {counts:?}, {tried} tried, {violations} violations");
+    let of = states.list.len();
+    let (all, all_tried) = (add(&STATES, of), add(&TRIED, tried));
+    println!(
+        "{title}: {counts:?}, {tried} of {of} tried, {violations} violations; so far {all_tried} of {all}"
+    );
+}
+
+fn add(sum: &AtomicUsize, number: usize) -> usize {
+    sum.fetch_add(number, Ordering::SeqCst) + number
 }
 
 fn runtime() -> Runtime {

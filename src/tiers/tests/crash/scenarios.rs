@@ -1,7 +1,7 @@
 //! What the tier does, and where it may be cut.
 
 use super::super::*;
-use super::{extra, survives};
+use super::{extra, stays_bounded, survives};
 
 /// One page with the footer.
 const TINY: u64 = 300;
@@ -199,6 +199,44 @@ fn a_crash_in_later_starts_leaves_whole_entries_below_the_next_serials() {
             tale.upload("a", "newer", TINY).await;
         },
     );
+}
+
+#[test]
+fn a_crash_in_an_orderly_end_leaves_whole_entries() {
+    survives("stop", roomy(), async |tale| {
+        tale.start();
+        tale.upload("a", "still", TINY).await;
+        tale.close().await;
+        tale.start();
+        tale.upload("a", "new", TINY).await;
+        tale.record();
+        tale.close().await;
+    });
+}
+
+/// Thirty-two units, so that one may be stored before it is known what rests.
+fn tight() -> config::Tier {
+    config(0, 128 * KIB)
+}
+
+#[test]
+fn whatever_word_of_what_rests_a_crash_leaves_the_capacity_is_exceeded_by_its_bound_at_most() {
+    stays_bounded("full, evicting, word left", tight(), async |tale| {
+        tale.start();
+        tale.upload("a", "old", 60 * KIB).await;
+        tale.upload("b", "old", 60 * KIB).await;
+        tale.record();
+        tale.upload("c", "new", TINY).await;
+        tale.leave_word();
+    });
+    stays_bounded("word left, start, upload", tight(), async |tale| {
+        tale.start();
+        tale.upload("b", "still", 120 * KIB).await;
+        tale.record();
+        tale.leave_word();
+        tale.start();
+        tale.upload("a", "new", TINY).await;
+    });
 }
 
 /// Puts zeros in the place of a file's second page.

@@ -7,6 +7,11 @@ use super::journal::Step;
 use super::states::State;
 use super::tale::{Story, Version};
 
+/// The part of the capacity that may be stored beyond it before it is known what rests.
+const BLIND: u64 = 32;
+/// Uploads of one unit that fill a tier up after a crash.
+const FILLING: usize = 4;
+
 /// Where states are laid out, one after the other.
 pub(super) struct Yard {
     dir: tempfile::TempDir,
@@ -67,6 +72,40 @@ impl Yard {
         )
     }
 
+    /// Starts the tier on `state` as it was, and goes on storing until it has to make room.
+    pub(super) async fn try_filling(&self, story: &Story, state: &State) -> Result<(), String> {
+        self.lay_out(state);
+        let tiers = self.start_as(&story.config)?;
+        let capacity = story.config.disk.capacity;
+        // What is back is more than was ever stored at once; it goes before anything comes.
+        let bound = capacity.max(self.held()) + capacity / BLIND;
+        for number in 0..FILLING {
+            let landing = small(&format!("f{number}"), "filling");
+            let stored = tiers.publish(landing).await;
+            stored.map_err(|bypass| format!("upload {number} is refused: {bypass:?}"))?;
+            must(self.held() <= bound, "more rests than may")?;
+        }
+        let disk = tiers.shared.disk.as_ref().unwrap();
+        for shard in 0..=u8::MAX {
+            let read = disk.read_shard(shard);
+            read.map_err(|error| format!("a folder cannot be read: {error}"))?;
+        }
+        while disk.trim(64) {}
+        disk.report();
+        let told = self.metrics.tier(Tier::Disk).bytes.get();
+        // A torn file is shorter than its name says.
+        let held = i64::try_from(self.held()).unwrap();
+        must(told >= held, "more rests than is known")?;
+        must(self.held() <= capacity, "it does not come down")
+    }
+
+    /// Bytes of all entries, in the units of a file system.
+    fn held(&self) -> u64 {
+        let lengths = self.files_in("entries").into_iter();
+        let lengths = lengths.map(|path| fs::metadata(path).unwrap().len());
+        lengths.map(|length| length.div_ceil(4096) * 4096).sum()
+    }
+
     fn lay_out(&self, state: &State) {
         let root = self.dir.path();
         if let Err(error) = fs::remove_dir_all(root.join("v1")) {
@@ -76,8 +115,12 @@ impl Yard {
     }
 
     fn start(&self) -> Result<Tiers, String> {
+        self.start_as(&self.config)
+    }
+
+    fn start_as(&self, config: &config::Tier) -> Result<Tiers, String> {
         let files = Files::default();
-        let shared = Shared::open(&self.config, self.dir.path(), &self.metrics, files);
+        let shared = Shared::open(config, self.dir.path(), &self.metrics, files);
         let shared = shared.map_err(|error| format!("no start: {error}"))?;
         Ok(Tiers { shared })
     }

@@ -30,6 +30,7 @@ pub(super) struct Tale {
 
 /// What was recorded, and what the keys had before and came to have.
 pub(super) struct Story {
+    pub(super) config: config::Tier,
     pub(super) recording: Recording,
     pub(super) known: Allowed,
     pub(super) versions: Vec<Version>,
@@ -98,6 +99,7 @@ impl Tale {
 
     pub(super) fn end(self) -> Story {
         Story {
+            config: self.config,
             recording: self.recorder.end(),
             known: self.known,
             versions: self.versions,
@@ -171,6 +173,16 @@ impl Tale {
         let landing = version.landing(LandingBody::Draft(draft));
         self.tiers().publish(landing).await.unwrap();
         self.end_with(hash, Some(tag));
+    }
+
+    /// Stops it in order: what the next start may know is written down.
+    pub(super) async fn close(&mut self) {
+        self.tiers().close().await;
+    }
+
+    /// Writes down how much rests.
+    pub(super) fn leave_word(&self) {
+        self.disk().write_usage().unwrap();
     }
 
     pub(super) async fn forget(&mut self, hash: &'static str) {

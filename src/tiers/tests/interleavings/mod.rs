@@ -25,7 +25,8 @@ mod schedule;
 mod stage;
 
 use self::Act::{
-    DropDraft, EvictLate, Expire, Fill, Find, Forget, Read, ReadFolder, RemoveDoomed, Trim, Upload,
+    DropDraft, EvictLate, Expire, Fill, Find, Forget, GiveUp, Read, ReadFolder, RemoveDoomed,
+    Scrub, Trim, Upload, UploadGivenUp, WriteRecency,
 };
 use self::schedule::{Schedule, explore};
 use self::stage::{Act, Begin, Stage, unhindered};
@@ -190,4 +191,38 @@ fn an_older_file_that_could_not_be_removed_goes_before_the_newer_one() {
     explore_all(Begin::Outlived, &[RemoveDoomed, NEW], &[Some("new")]);
     explore_all(Begin::Outlived, &[RemoveDoomed, Forget("a")], &[None]);
     explore_all(Begin::Outlived, &[EvictLate, FILL], &[Some("filled")]);
+}
+
+#[test]
+fn an_upload_that_was_given_up_is_not_found_wherever_it_was() {
+    let upload = UploadGivenUp("a", "late");
+    for begin in [Begin::Both, Begin::Doomed] {
+        explore_all(begin, &[upload, GiveUp("a")], &[None]);
+    }
+    explore_all(Begin::Disk, &[upload, GiveUp("a"), Read("a")], &[None]);
+    explore_all(Begin::Disk, &[upload, GiveUp("a"), RemoveDoomed], &[None]);
+    explore_all(
+        Begin::Both,
+        &[upload, GiveUp("a"), NEW],
+        &[Some("new"), None],
+    );
+    explore_all(
+        Begin::Disk,
+        &[GiveUp("a"), FILL, Read("a")],
+        &[Some("filled"), None],
+    );
+}
+
+#[test]
+fn looking_over_takes_only_what_is_damaged() {
+    explore_all(Begin::Damaged, &[Scrub, NEW], &[Some("new")]);
+    explore_all(Begin::Damaged, &[Scrub, Read("a"), NEW], &[Some("new")]);
+    explore_all(Begin::Disk, &[Scrub, NEW], &[Some("new")]);
+    explore_all(Begin::Disk, &[Scrub, Forget("a")], &[None]);
+}
+
+#[test]
+fn what_is_written_down_of_uses_hinders_nobody() {
+    explore_all(Begin::Both, &[WriteRecency, EvictLate, NEW], &[Some("new")]);
+    explore_all(Begin::Unread, &[WriteRecency, ReadFolder], &[Some("old")]);
 }

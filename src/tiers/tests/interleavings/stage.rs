@@ -65,6 +65,14 @@ pub(super) enum Act {
     /// Reads the folder of `a`.
     ReadFolder,
     RemoveDoomed,
+    /// Does what an upload's job does whose asker may have given it up.
+    UploadGivenUp(&'static str, &'static str),
+    /// Gives that job up, wherever it is.
+    GiveUp(&'static str),
+    /// Looks over what rests in the folder of `a`.
+    Scrub,
+    /// Writes down how the entries of the folder of `a` were used.
+    WriteRecency,
     /// Gives the draft up.
     DropDraft,
 }
@@ -75,6 +83,7 @@ pub(super) struct Stage {
     points: Arc<Points>,
     old: Option<EntryName>,
     draft: Mutex<Option<Draft>>,
+    given_up: AtomicBool,
     history: History,
 }
 
@@ -101,6 +110,7 @@ impl Stage {
             points,
             old: None,
             draft: Mutex::new(None),
+            given_up: AtomicBool::new(false),
             history: History::default(),
         };
         let stage = stage.begun(begin);
@@ -201,6 +211,18 @@ impl Stage {
                 done(tiers.publish(small(hash, text))).unwrap_or_default();
                 Some((hash, Did::Wrote(text)))
             }
+            UploadGivenUp(hash, text) => {
+                let shared = &self.house.tiers.shared;
+                let landed = shared.land(small(hash, text), Entrance::Upload, &self.given_up);
+                // Seen, perhaps; but nobody was told that what it replaces is over.
+                let did = landed.map_or(Did::Filled(text), |()| Did::Wrote(text));
+                Some((hash, did))
+            }
+            GiveUp(hash) => {
+                self.given_up.store(true, Ordering::Release);
+                tiers.shared.disown(&digest(hash), None);
+                Some((hash, Did::Forgot))
+            }
             Fill(hash, text) => {
                 let noted = tiers.epoch(&digest(hash));
                 let at = now(schedule);
@@ -242,8 +264,32 @@ impl Stage {
             Expire => while disk.expire(64) {},
             ReadFolder => disk.read_shard(shard("a")).unwrap(),
             RemoveDoomed => disk.remove_doomed(),
+            WriteRecency => disk.write_recency(shard("a")).unwrap(),
+            Scrub => {
+                for name in disk.resting_from(shard("a"), 0).unwrap() {
+                    self.look_over(&name);
+                }
+            }
             _ => panic!("{act:?} is no upkeep"),
         }
+    }
+
+    /// As the scrubber does, in one go.
+    fn look_over(&self, name: &EntryName) {
+        let disk = self.disk();
+        let checked = disk.begin_check(name).and_then(|begun| {
+            let mut begun = begun.into_iter();
+            begun.try_for_each(|mut checking| {
+                while !checking.is_done() {
+                    checking.step()?;
+                }
+                Ok(())
+            })
+        });
+        match checked {
+            Ok(()) => disk.passed(name),
+            Err(fault) => disk.failed(name, &fault),
+        };
     }
 
     /// The text of a key, whole and with its own label, or nothing.
