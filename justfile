@@ -22,6 +22,10 @@ model cases="10000":
 kill rounds="300":
     KILL_ROUNDS={{ rounds }} cargo test --test it killed -- --nocapture
 
+# Single bits flipped in entries of all sizes, and how many of them anybody was served
+flips rounds="500":
+    FLIP_ROUNDS={{ rounds }} cargo test --lib tiers::tests::flips -- --nocapture
+
 # The disk tier started on every state that a crash may leave of longer bodies, with their number
 crash:
     CRASH_STATES=all cargo test --lib tiers::tests::crash -- --nocapture

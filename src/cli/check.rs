@@ -9,7 +9,6 @@ use bytesize::ByteSize;
 use super::complain;
 use crate::config::Loaded;
 use crate::tiers::{OtherVersion, other_versions};
-use bytesize::ByteSize;
 
 /// Prints every key in effect to standard output, and the warnings to standard error.
 pub(super) fn run(loaded: &Loaded) -> anyhow::Result<ExitCode> {

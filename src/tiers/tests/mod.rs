@@ -7,6 +7,7 @@ mod degrade;
 mod drafts;
 mod every_call;
 mod faults;
+mod flips;
 mod fsck;
 mod hung;
 mod interleavings;
