@@ -112,7 +112,7 @@ impl Resting {
             return Err(Damaged);
         }
         let (disk, name, key) = (Arc::clone(&self.disk), self.name, self.key);
-        let job = move || disk.stat(&name, &key);
+        let job = move || disk.newest_of(name, |name| disk.stat(name, &key));
         let met = self.shared.jobs.run_within(job).await;
         met.map_err(|_| Damaged)?
     }
@@ -152,7 +152,8 @@ impl Resting {
 
     fn read(&self) -> Result<Artifact, Damaged> {
         let in_memory = self.shared.admission.largest_in_memory();
-        let (meta, body) = self.disk.open_entry(&self.name, &self.key, in_memory)?;
+        let open = |name: &EntryName| self.disk.open_entry(name, &self.key, in_memory);
+        let (meta, body) = self.disk.newest_of(self.name, open)?;
         let body = match body {
             Body::Whole(whole) => {
                 self.promote(&meta, &whole.bytes);

@@ -32,6 +32,9 @@ pub(super) const WHOLE_READS: usize = 64 << 20;
 /// Largest body that is checked whole before its first byte; larger ones are checked on the way.
 const CHECKED_FIRST: u64 = 16 << 20;
 
+/// Entries of one key tried one after the other, each having replaced the last meanwhile.
+const SUCCESSORS: usize = 8;
+
 /// An entry turned out not to be what was written, or not to be readable: the look-up was a miss.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the entry is damaged or cannot be read")]
@@ -133,6 +136,30 @@ impl Disk {
             let body = FileBody::new(Arc::clone(self), *name, opened, is_verified);
             Ok((meta, Body::File(body)))
         })
+    }
+
+    /// Reads an entry, or where it is gone the one that an upload has put in its place: somebody who
+    /// overwrites a key must not make it a miss.
+    pub(in crate::tiers) fn newest_of<T>(
+        &self,
+        mut name: EntryName,
+        read: impl Fn(&EntryName) -> Result<T, Damaged>,
+    ) -> Result<T, Damaged> {
+        for _ in 0..SUCCESSORS {
+            let outcome = read(&name);
+            if outcome.is_ok() {
+                return outcome;
+            }
+            name = self.successor(&name).ok_or(Damaged)?;
+        }
+        Err(Damaged)
+    }
+
+    fn successor(&self, name: &EntryName) -> Option<EntryName> {
+        let index = self.index.lock();
+        let newest = index.peek(&name.prefix)?.name;
+        let is_found = newest.serial > name.serial && !index.doomed.contains(&name.prefix);
+        is_found.then_some(newest)
     }
 
     /// Whether an entry may leave without being checked.

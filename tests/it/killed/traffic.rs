@@ -201,7 +201,12 @@ impl<'a> Traffic<'a> {
                 add(&self.tally.fills, u64::from(!reply.is_hit()));
             }
             404 => {
-                assert!(!is_owed, "{} was accepted and is gone", item.target());
+                let told = reply.header("cache-status");
+                assert!(
+                    !is_owed,
+                    "{} was accepted and is gone: {told:?}",
+                    item.target()
+                );
                 add(&self.tally.gone, u64::from(was_accepted));
             }
             status => {

@@ -114,9 +114,9 @@ fn of_two_uploads_one_is_left_whole() {
 }
 
 #[test]
-fn whoever_found_a_name_that_an_upload_replaces_reads_all_of_one_or_nothing() {
-    explore_all(Begin::Disk, &[Read("a"), NEW], &[Some("new")]);
-    explore_all(Begin::Frames, &[Read("a"), NEW], &[Some("new")]);
+fn whoever_found_a_name_that_an_upload_replaces_reads_all_of_one_of_them() {
+    explore_all(Begin::Disk, &[Find("a"), NEW], &[Some("new")]);
+    explore_all(Begin::Frames, &[Find("a"), NEW], &[Some("new")]);
 }
 
 #[test]
