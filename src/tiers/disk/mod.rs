@@ -101,6 +101,7 @@ pub(super) struct Disk {
     shards: Vec<Shard>,
     /// Held by the one that reads folders because it needs room.
     reading_ahead: Lock<()>,
+    waiting_ahead: AtomicUsize,
     last_word: Lock<Option<Word>>,
     owner: Arc<Owner>,
     /// The start that serials are given out after; 0 where the directory was not opened yet.
@@ -174,6 +175,7 @@ impl Disk {
             index: Lock::new(Rank::Index, index),
             shards: (0..=u8::MAX).map(|_| Shard::unread()).collect(),
             reading_ahead: Lock::new(Rank::Ahead, ()),
+            waiting_ahead: AtomicUsize::new(0),
             last_word: Lock::new(Rank::Word, None),
             owner: shares.owner,
             epoch: AtomicU32::new(epoch),

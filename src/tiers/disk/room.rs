@@ -12,7 +12,7 @@ use super::files::Files;
 use super::index::{Shortage, footprint};
 use crate::artifact::Bypass;
 use crate::metrics::Eviction;
-use crate::tiers::locks::{Lock, Rank};
+use crate::tiers::locks::{Guard, Lock, Rank};
 
 /// The file system is asked again for its free space after this time …
 const FREE_FOR: Duration = Duration::from_secs(1);
@@ -25,6 +25,9 @@ const GIVE_WAY: u64 = 64;
 const AT_IT: Duration = Duration::from_secs(1);
 /// Uses heeded before look-ups get their turn: some tenths of a millisecond.
 const SETTLED_AT_ONCE: usize = 128;
+
+/// Writers that wait for the one who reads folders ahead: a quarter of the threads for file calls.
+const MOST_AHEAD: usize = 8;
 
 /// Bytes promised to one writer; dropping it gives them back.
 pub(super) struct Reservation {
@@ -207,7 +210,7 @@ impl Disk {
                 }
                 if index.usage.waiting().is_some() {
                     drop(index);
-                    if self.read_ahead() {
+                    if self.read_ahead(Duration::ZERO) {
                         continue;
                     }
                     return false;
@@ -225,10 +228,10 @@ impl Disk {
 
     /// Reads a folder that waits for it: what is least recently used is known when all were read.
     ///
-    /// Returns `false` where somebody else is at it, for whom nobody waits: this may take as long as
-    /// a whole scan, and hits want their turn.
-    fn read_ahead(&self) -> bool {
-        let Some(_turn) = self.reading_ahead.try_lock() else {
+    /// Returns `false` where somebody else is at it and stays at it for `wait`. No more than a few
+    /// wait for it: hits want their turn too.
+    fn read_ahead(&self, wait: Duration) -> bool {
+        let Some(_turn) = self.turn_to_read_ahead(wait) else {
             return false;
         };
         let waiting = self.index.lock().usage.waiting();
@@ -241,9 +244,20 @@ impl Disk {
         true
     }
 
+    fn turn_to_read_ahead(&self, wait: Duration) -> Option<Guard<'_, ()>> {
+        let turn = self.reading_ahead.try_lock();
+        if turn.is_some() {
+            return turn;
+        }
+        let is_one_of_few = self.waiting_ahead.fetch_add(1, Ordering::Relaxed) < MOST_AHEAD;
+        let turn = is_one_of_few.then(|| self.reading_ahead.try_lock_for(wait));
+        self.waiting_ahead.fetch_sub(1, Ordering::Relaxed);
+        turn.flatten()
+    }
+
     /// Keeps everybody else from reading ahead.
     #[cfg(test)]
-    pub(in crate::tiers) fn hold_reading_ahead(&self) -> crate::tiers::locks::Guard<'_, ()> {
+    pub(in crate::tiers) fn hold_reading_ahead(&self) -> Guard<'_, ()> {
         self.reading_ahead.lock()
     }
 
@@ -292,7 +306,7 @@ impl Disk {
                 return Err(Bypass::NoRoom);
             }
             if must_read {
-                if self.read_ahead() {
+                if self.read_ahead(AT_IT.saturating_sub(began.elapsed())) {
                     continue;
                 }
                 return Err(Bypass::NoRoom);

@@ -86,6 +86,14 @@ impl<T> Lock<T> {
     pub(in crate::tiers) fn try_lock(&self) -> Option<Guard<'_, T>> {
         self.mutex.try_lock()
     }
+
+    /// Waits for the lock, but no longer than `wait`.
+    pub(in crate::tiers) fn try_lock_for(
+        &self,
+        wait: tokio::time::Duration,
+    ) -> Option<Guard<'_, T>> {
+        self.mutex.try_lock_for(wait)
+    }
 }
 
 /// Whether a test says when this thread goes on: then it runs its jobs itself and waits for no

@@ -5,6 +5,7 @@ use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
 use parking_lot::MutexGuard;
+use tokio::time::Duration;
 
 use super::{Lock, Rank};
 
@@ -87,6 +88,10 @@ impl<T> Lock<T> {
 
     pub(in crate::tiers) fn try_lock(&self) -> Option<Watched<'_, T>> {
         Some(self.watched(self.mutex.try_lock()?))
+    }
+
+    pub(in crate::tiers) fn try_lock_for(&self, wait: Duration) -> Option<Watched<'_, T>> {
+        Some(self.watched(self.mutex.try_lock_for(wait)?))
     }
 
     fn watched<'a>(&'a self, guard: MutexGuard<'a, T>) -> Watched<'a, T> {

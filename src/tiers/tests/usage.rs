@@ -222,7 +222,7 @@ async fn a_folder_that_cannot_be_read_does_not_stop_the_others() {
 }
 
 #[tokio::test]
-async fn while_one_reads_ahead_nobody_waits_for_it() {
+async fn while_one_reads_ahead_others_wait_for_a_moment_and_hits_not_at_all() {
     let house = House::with(of(64));
     house.fill(64).await;
     house.tiers.close().await;
