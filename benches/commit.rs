@@ -22,7 +22,7 @@ use std::thread;
 use bytes::Bytes;
 use larder::artifact::{ArtifactHash, ArtifactKey, Fields, Label, OriginId, Scope};
 use larder::caller::CallerDigest;
-use larder::config;
+use larder::config::Config;
 use larder::metrics::Metrics;
 use larder::tasks::Tasks;
 use larder::tiers::{Landing, LandingBody, Tiers};
@@ -277,20 +277,11 @@ impl Field {
 }
 
 async fn open(data: &Path) -> Arc<Tiers> {
-    let config = config::Tier {
-        memory: config::MemoryTier {
-            capacity: 0,
-            max_artifact: 0,
-        },
-        disk: config::DiskTier {
-            capacity: 1 << 40,
-            max_artifact: 1 << 30,
-            verify: config::Verify::FirstRead,
-            max_age: Duration::from_hours(24),
-            min_free: 0,
-            scrub_rate: 0,
-        },
-    };
+    let mut config = Config::built_in(data).tier;
+    config.memory.capacity = 0;
+    config.disk.capacity = 1 << 40;
+    config.disk.min_free = 0;
+    config.disk.scrub_rate = 0;
     let metrics = Arc::new(Metrics::new().unwrap());
     Tiers::open(&config, data, metrics, Tasks::new())
         .await

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use larder::artifact::{ArtifactHash, ArtifactKey, Fields, Label, OriginId, Scope};
 use larder::caller::CallerDigest;
-use larder::config;
+use larder::config::Config;
 use larder::metrics::Metrics;
 use larder::tasks::Tasks;
 use larder::tiers::{Landing, LandingBody, Tiers};
@@ -80,20 +80,11 @@ fn key(number: u64) -> ArtifactKey {
 }
 
 async fn open(dir: &Path, tasks: Tasks) -> Arc<Tiers> {
-    let config = config::Tier {
-        memory: config::MemoryTier {
-            capacity: 0,
-            max_artifact: 0,
-        },
-        disk: config::DiskTier {
-            capacity: 1 << 40,
-            max_artifact: 1 << 20,
-            verify: config::Verify::FirstRead,
-            max_age: Duration::from_hours(24),
-            min_free: 1 << 30,
-            scrub_rate: 0,
-        },
-    };
+    let mut config = Config::built_in(dir).tier;
+    config.memory.capacity = 0;
+    config.disk.capacity = 1 << 40;
+    config.disk.min_free = 1 << 30;
+    config.disk.scrub_rate = 0;
     let metrics = Arc::new(Metrics::new().unwrap());
     Tiers::open(&config, dir, metrics, tasks).await.unwrap()
 }

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use super::snapshot::Memories;
 use super::{Disk, EntryName, recover};
 use crate::tiers::locks::{Lock, Rank};
+use crate::tiers::memory::gauge;
 
 /// Entries of a folder entered into the index at one go, so that nobody waits long for it.
 const ADOPTED_AT_ONCE: usize = 256;
@@ -71,6 +72,7 @@ impl Disk {
             // From here on it is known what rests; where it cannot be written down, a later time will do.
             self.write_usage().unwrap_or_default();
         }
+        self.metrics.disk.foreign.set(gauge(self.foreign()));
         self.report();
         Ok(())
     }

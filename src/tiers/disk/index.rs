@@ -262,9 +262,9 @@ impl Index {
             .collect()
     }
 
-    /// Every entry in these folders.
-    pub(crate) fn names_in(&self, shards: &[u8]) -> Vec<EntryName> {
-        let slots = shards.iter().flat_map(|shard| self.slots.of_shard(*shard));
+    /// Every entry in a folder.
+    pub(crate) fn names_in(&self, shard: u8) -> Vec<EntryName> {
+        let slots = self.slots.of_shard(shard);
         slots.map(|(_, slot)| slot.name).collect()
     }
 

@@ -190,11 +190,6 @@ impl Layout {
         self.v1.join("scrub")
     }
 
-    /// The same while it is being written.
-    pub(crate) fn scrub_draft(&self) -> PathBuf {
-        self.v1.join("scrub.new")
-    }
-
     /// The folder of all shards.
     pub(crate) fn entries(&self) -> PathBuf {
         self.v1.join("entries")

@@ -351,7 +351,6 @@ impl Disk {
         tier.entries.set(gauge(entries));
         let age = oldest.map_or(0, |landed| landed.age().as_secs());
         tier.oldest.set(gauge(age));
-        self.metrics.disk.foreign.set(gauge(self.foreign()));
     }
 
     /// Bytes promised to writers.

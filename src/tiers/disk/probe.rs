@@ -73,7 +73,7 @@ impl Disk {
             return 0;
         }
         // In this order: what lands from here on makes its folder anew and is not among the names.
-        let names = self.index.lock().names_in(&suspects);
+        let names = self.names_in(suspects.iter().copied());
         let gone = self.folders_gone(suspects);
         // Where all of the directory is away this is for whoever watches it: it may come back.
         if self.look_at_lock().is_err() {
@@ -92,6 +92,12 @@ impl Disk {
             );
         }
         missing.len()
+    }
+
+    /// The entries of folders, one folder after the other, so that nobody waits long for the index.
+    fn names_in(&self, shards: impl Iterator<Item = u8>) -> Vec<EntryName> {
+        let names = shards.map(|shard| self.index.lock().names_in(shard));
+        names.flatten().collect()
     }
 
     fn folders_gone(&self, shards: impl IntoIterator<Item = u8>) -> Vec<u8> {
@@ -140,8 +146,8 @@ impl Disk {
             // What lies there now takes its room until it was read.
             self.index.lock().usage.doubt(number);
         }
-        let all: Vec<u8> = (0..=u8::MAX).collect();
-        let mut names = self.index.lock().names_in(&all);
+        self.metrics.disk.foreign.set(0);
+        let mut names = self.names_in(0..=u8::MAX);
         names.retain(|name| name.serial < Serial::first_of(epoch));
         self.drop_all(&names);
         self.report();

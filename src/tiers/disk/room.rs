@@ -25,7 +25,6 @@ const GIVE_WAY: u64 = 64;
 const AT_IT: Duration = Duration::from_secs(1);
 /// Uses heeded before look-ups get their turn: some tenths of a millisecond.
 const SETTLED_AT_ONCE: usize = 128;
-
 /// Writers that wait for the one who reads folders ahead: a quarter of the threads for file calls.
 const MOST_AHEAD: usize = 8;
 
@@ -148,26 +147,16 @@ impl Free {
     fn take(&self, files: &Files, folder: &Path, bytes: u64) -> u64 {
         let mut known = self.known.lock();
         let is_fresh = |known: &Known| known.at.elapsed() < FREE_FOR && known.taken < FREE_BYTES;
-        if !known.as_ref().is_some_and(is_fresh) {
+        let Some(fresh) = known
+            .take()
+            .filter(is_fresh)
+            .or_else(|| self.ask(files, folder))
+        else {
             // A file system that does not answer is found out by the next write.
-            let Ok(found) = files.space(folder) else {
-                self.unwritten.fetch_add(bytes, Ordering::Relaxed);
-                return 0;
-            };
-            // Those that do not count their files say that they have none at all.
-            if found.f_files > 0 && found.f_favail == 0 {
-                self.owed.store(GIVE_WAY, Ordering::Relaxed);
-            }
-            let free = found.f_bavail.saturating_mul(found.f_frsize);
-            *known = Some(Known {
-                available: free.saturating_sub(self.unwritten.load(Ordering::Relaxed)),
-                taken: 0,
-                at: Instant::now(),
-            });
-        }
-        let Some(known) = known.as_mut() else {
-            return bytes;
+            self.unwritten.fetch_add(bytes, Ordering::Relaxed);
+            return 0;
         };
+        let known = known.insert(fresh);
         let wanted = self.for_others.saturating_add(bytes);
         let short = wanted.saturating_sub(known.available);
         if short == 0 {
@@ -176,6 +165,20 @@ impl Free {
             self.unwritten.fetch_add(bytes, Ordering::Relaxed);
         }
         short
+    }
+
+    fn ask(&self, files: &Files, folder: &Path) -> Option<Known> {
+        let found = files.space(folder).ok()?;
+        // Those that do not count their files say that they have none at all.
+        if found.f_files > 0 && found.f_favail == 0 {
+            self.owed.store(GIVE_WAY, Ordering::Relaxed);
+        }
+        let free = found.f_bavail.saturating_mul(found.f_frsize);
+        Some(Known {
+            available: free.saturating_sub(self.unwritten.load(Ordering::Relaxed)),
+            taken: 0,
+            at: Instant::now(),
+        })
     }
 
     /// Gives back what was taken and is not wanted after all.

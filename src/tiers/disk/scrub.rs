@@ -1,11 +1,10 @@
 //! Looking over an entry that nobody asked for: from its name alone, block by block, without a trace
 //! in the page cache. The scrubber and `larder fsck` share it.
 
-use std::io::{self, IoSlice, Read};
+use std::io::{self, Read};
 use std::path::Path;
 use std::sync::atomic::Ordering;
 
-use super::Disk;
 use super::course::{Course, LONGEST};
 use super::fault::Fault;
 use super::files::Files;
@@ -14,6 +13,7 @@ use super::layout::EntryName;
 use super::reader::Handle;
 use super::recover::list;
 use super::resting::Opened;
+use super::{Disk, snapshot};
 use crate::artifact::Meta;
 use crate::metrics::{Checked, ScrubMetrics};
 
@@ -170,23 +170,18 @@ impl Disk {
 
     /// Reads how far the scrubber came; a course that was lost, or is none, begins anew. Blocks.
     pub(in crate::tiers) fn read_course(&self) -> Course {
-        let mut text = Vec::new();
-        let read = self
-            .files
-            .open(&self.layout.scrub())
-            .and_then(|file| file.take(LONGEST).read_to_end(&mut text));
-        let course = read.ok().and_then(|_| std::str::from_utf8(&text).ok());
-        course.and_then(Course::decode).unwrap_or_default()
+        let course = snapshot::read(&self.files, &self.layout.scrub(), |file| {
+            let mut text = Vec::new();
+            file.take(LONGEST).read_to_end(&mut text)?;
+            let text = std::str::from_utf8(&text).ok();
+            Ok(text.and_then(Course::decode))
+        });
+        course.unwrap_or_default()
     }
 
     /// Keeps how far the scrubber came. Not synced: losing it costs a pass. Blocks.
     pub(in crate::tiers) fn keep_course(&self, course: &Course) -> io::Result<()> {
-        let draft = self.layout.scrub_draft();
-        let file = self.files.create_over(&draft)?;
-        let text = course.encode();
-        self.files
-            .write_at(&file, &mut [IoSlice::new(text.as_bytes())], 0)?;
-        self.files.rename(&draft, &self.layout.scrub())
+        self.replace(&self.layout.scrub(), course.encode().as_bytes())
     }
 
     /// The metrics of the scrubber.

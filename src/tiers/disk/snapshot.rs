@@ -111,7 +111,7 @@ impl Disk {
 
     /// Puts a file in the place of another, as a whole. What a crash leaves of it is a draft like
     /// others, gone at the next start.
-    fn replace(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+    pub(super) fn replace(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
         // Whoever has the path by now has files of these names, too.
         self.look_at_lock()?;
         let (files, draft) = (&self.files, self.layout.draft(self.next_draft()));
@@ -141,7 +141,7 @@ pub(super) fn read_word(files: &Files, layout: &Layout) -> Option<Word> {
 }
 
 /// Reads a file that may be missing, unreadable or none of ours: all of that is nothing.
-fn read<T>(
+pub(super) fn read<T>(
     files: &Files,
     path: &Path,
     content: impl FnOnce(&File) -> io::Result<Option<T>>,

@@ -75,13 +75,7 @@ async fn a_draft_without_room_keeps_what_it_has_and_does_not_land() {
     let over = draft.append(vec![bytes(MIB + 1, 1)]).await;
     assert_eq!(over, Err(Bypass::TooLarge));
     assert_eq!(draft.reader().read_at(0, 4).await.unwrap(), bytes(4, 1));
-    let key = key("a");
-    let landing = Landing {
-        label: label(&key, "cut"),
-        size: MIB,
-        body: LandingBody::Draft(draft),
-        key,
-    };
+    let landing = drafted("a", "cut", MIB, draft);
     house.tiers.publish(landing).await.unwrap_err();
     assert!(house.entries().is_empty());
 }

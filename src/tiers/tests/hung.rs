@@ -47,6 +47,10 @@ async fn after_a_few_waits_nobody_waits_and_no_job_is_left_behind() {
     let (house, sick) = Sick::house(config(0, 64 * MIB));
     house.tiers.publish(small("a", "one")).await.unwrap();
     hang_until_off(&house, &sick).await;
+    // Each hangs once its thread has come.
+    while house.tiers.shared.jobs.number().1 > 0 {
+        tokio::task::yield_now().await;
+    }
     let jobs = house.tiers.shared.jobs.number();
     for number in 0..1000 {
         let key = key(&format!("n{number}"));

@@ -86,6 +86,16 @@ fn small(hash: &str, body: &str) -> Landing {
     }
 }
 
+fn drafted(hash: &str, tag: &str, size: u64, draft: Draft) -> Landing {
+    let key = key(hash);
+    Landing {
+        label: label(&key, tag),
+        size,
+        body: LandingBody::Draft(draft),
+        key,
+    }
+}
+
 fn bytes(length: u64, seed: u8) -> Bytes {
     (0..length)
         .map(|n| (n % 251) as u8 ^ seed)
@@ -163,12 +173,7 @@ impl House {
         for chunk in body.chunks(300_000) {
             draft.append(vec![body.slice_ref(chunk)]).await.unwrap();
         }
-        Landing {
-            label: label(&key, "large"),
-            size,
-            body: LandingBody::Draft(draft),
-            key,
-        }
+        drafted(hash, "large", size, draft)
     }
 
     async fn lookup(&self, hash: &str) -> Option<(Tier, Bytes)> {

@@ -107,13 +107,7 @@ async fn promised_bytes_are_not_free_until_they_are_written_or_given_back() {
     assert_eq!(house.disk().unwritten(), MIB);
     draft.append(vec![bytes(MIB / 2, 1)]).await.unwrap();
     assert_eq!(house.disk().unwritten(), MIB / 2);
-    let key = key("a");
-    let landing = Landing {
-        label: label(&key, "whole"),
-        size: MIB,
-        body: LandingBody::Draft(draft),
-        key,
-    };
+    let landing = drafted("a", "whole", MIB, draft);
     house.tiers.publish(landing).await.unwrap();
     assert_eq!((house.disk().reserved(), house.disk().unwritten()), (0, 0));
 }

@@ -19,6 +19,16 @@ const LONG: Duration = Duration::from_hours(24);
 // === impl House ===
 
 impl House {
+    /// A scrubber that wrote down that it came half through.
+    async fn interrupted(&self) -> Scrubber {
+        let mut scrubber = self.scrubber().await;
+        timeout(Duration::from_secs(9), scrubber.pass())
+            .await
+            .unwrap_err();
+        scrubber.keep().await;
+        scrubber
+    }
+
     async fn scrubber(&self) -> Scrubber {
         let rate = self.config.disk.scrub_rate;
         let scrubber = Scrubber::resume(&self.tiers.shared, rate).await;
@@ -157,11 +167,7 @@ async fn nothing_is_read_while_others_want_the_disk() {
 #[tokio::test(start_paused = true)]
 async fn a_pass_goes_on_after_a_restart_where_it_was() {
     let house = House::furnished().await;
-    let mut scrubber = house.scrubber().await;
-    timeout(Duration::from_secs(9), scrubber.pass())
-        .await
-        .unwrap_err();
-    scrubber.keep().await;
+    let scrubber = house.interrupted().await;
     let before = house.checked()[0];
     let progress = house.metrics.scrub.progress.get();
     assert!((2..15).contains(&before), "{before} in half the time");
@@ -191,11 +197,7 @@ async fn a_stop_writes_down_how_far_it_came() {
 #[tokio::test(start_paused = true)]
 async fn a_lost_or_damaged_course_begins_anew() {
     let house = House::furnished().await;
-    let mut scrubber = house.scrubber().await;
-    timeout(Duration::from_secs(9), scrubber.pass())
-        .await
-        .unwrap_err();
-    scrubber.keep().await;
+    let scrubber = house.interrupted().await;
     change(&house.dir.path().join("v1/scrub"), |bytes| bytes[9] ^= 1);
     let before = house.checked()[0];
     drop(scrubber);

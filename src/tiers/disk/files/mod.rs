@@ -1,5 +1,6 @@
-//! Every file call of the disk tier goes through here, so that tests can record each, refuse it, or
-//! let another come first. Decides nothing.
+//! Every file call of the disk tier at work goes through here, so that tests can record each, refuse
+//! it, or let another come first; but for taking the lock and for looking at what other versions left.
+//! Decides nothing.
 
 #[cfg(test)]
 pub(in crate::tiers) mod shim;
