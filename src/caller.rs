@@ -49,6 +49,13 @@ impl Sealer {
         }
     }
 
+    /// The caller that presents `token`; none where no header can hold it.
+    pub fn bearer(&self, token: &str) -> Option<Caller> {
+        let mut headers = HeaderMap::new();
+        headers.insert(AUTHORIZATION, format!("Bearer {token}").try_into().ok()?);
+        self.seal(&headers).ok()
+    }
+
     /// Takes the credential out of a request's headers.
     pub fn seal(&self, headers: &HeaderMap) -> Result<Caller, RepeatedAuthorization> {
         if headers.get_all(AUTHORIZATION).iter().nth(1).is_some() {

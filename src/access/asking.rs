@@ -97,7 +97,9 @@ impl Access {
             // It proves nothing, but an origin that hides a team looks just like this.
             Told::Absent(_) => self.verdicts.withdraw_lapsed(subject),
             Told::Failed(Failure::Timeout | Failure::Unreachable) => self.pause(None),
-            Told::Failed(Failure::Error | Failure::Cut | Failure::Limited) => {
+            Told::Failed(
+                Failure::Error | Failure::Cut | Failure::Limited | Failure::Credential,
+            ) => {
                 self.pause(Some(subject));
             }
         }

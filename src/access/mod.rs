@@ -2,12 +2,15 @@
 //!
 //! A hit rests on evidence that the upstream accepted *this* caller for *this* scope: a 2xx on an
 //! artifact route, remembered for a while, or one `HEAD` of the very artifact. Everything else is
-//! no hit. Standalone, a list kept here decides, or nobody.
+//! no hit. Where the operator says so, a list kept here decides instead, or nobody.
 
 mod asking;
 mod evidence;
 mod ledger;
+mod own;
 mod probes;
+mod roster;
+mod teams;
 mod tokens;
 mod verdicts;
 
@@ -19,9 +22,12 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 pub use evidence::{Evidence, Right, weigh};
+pub use own::Admitted;
 pub use tokens::Denial;
 
+use self::own::Own;
 use self::probes::{Probes, Told};
+use self::roster::Roster;
 use self::verdicts::{Subject, Verdicts};
 use crate::artifact::{Answer, ArtifactKey, Failure, Landed, ScopeDigest};
 use crate::caller::{Caller, CallerDigest};
@@ -35,7 +41,8 @@ const MAX_PAUSES: usize = 1024;
 
 /// Judges callers.
 pub struct Access {
-    mode: AccessMode,
+    judge: Judge,
+    own: Option<Arc<Own>>,
     verdicts: Verdicts,
     probes: Probes,
     upstream: Arc<Upstream>,
@@ -46,15 +53,26 @@ pub struct Access {
     changed: Notify,
 }
 
-/// Who asks for what.
+/// Who judges.
+#[derive(Debug)]
+enum Judge {
+    /// The upstream.
+    Upstream,
+    /// The operator's list.
+    Roster(Roster),
+    /// Nobody.
+    Nobody,
+}
+
+/// Who asks for what, having been [let in](Access::admit).
 #[derive(Debug)]
 pub struct Question<'a> {
     /// Who asks.
     pub caller: &'a Caller,
+    /// With what it was let in.
+    pub admitted: &'a Admitted,
     /// For which artifact.
     pub key: &'a ArtifactKey,
-    /// The request's raw query.
-    pub query: &'a str,
     /// How the upstream would be asked.
     pub request: &'a ArtifactRequest,
 }
@@ -80,15 +98,24 @@ pub enum Decision {
 // === impl Access ===
 
 impl Access {
-    /// Judges as configured, asking `upstream` where it is the judge.
+    /// Judges as configured, asking `upstream` where it is the judge; `own` speaks there for those
+    /// whom the list lets in.
     pub fn new(
         config: &config::Access,
+        own: Option<Caller>,
         upstream: Arc<Upstream>,
         metrics: Arc<Metrics>,
         tasks: Tasks,
     ) -> Arc<Self> {
+        let judge = match &config.mode {
+            AccessMode::Upstream => Judge::Upstream,
+            AccessMode::Tokens(listed) => Judge::Roster(Roster::new(listed.clone())),
+            AccessMode::Open => Judge::Nobody,
+        };
+        let own = own.map(|credential| Arc::new(Own::new(credential, Arc::clone(&metrics))));
         Arc::new(Self {
-            mode: config.mode.clone(),
+            judge,
+            own,
             verdicts: Verdicts::new(config.verdict_ttl, config.offline_grace),
             probes: Probes::default(),
             upstream,
@@ -99,55 +126,73 @@ impl Access {
         })
     }
 
-    /// Whether callers are judged at all.
-    pub fn is_open(&self) -> bool {
-        matches!(self.mode, AccessMode::Open)
+    /// Judges by another list, and speaks with another credential, from the next request on; who
+    /// judges stays.
+    pub fn replace(&self, mode: &AccessMode, own: Option<Caller>) {
+        if let (Judge::Roster(roster), AccessMode::Tokens(listed)) = (&self.judge, mode) {
+            roster.replace(listed.clone());
+        }
+        if let (Some(own), Some(credential)) = (&self.own, own) {
+            own.replace(credential);
+        }
     }
 
-    /// Judges a caller by what is kept here, before anything is asked of anybody.
-    pub fn admits(&self, question: &Question<'_>, right: Right) -> Result<(), Denial> {
-        let AccessMode::Tokens(list) = &self.mode else {
-            return Ok(());
-        };
-        let judged = tokens::judge(list, question.caller, question.query, right);
-        self.metrics.verdict(
-            if judged.is_ok() {
+    /// Whether callers are judged at all.
+    pub fn is_open(&self) -> bool {
+        matches!(self.judge, Judge::Nobody)
+    }
+
+    /// Lets a caller in, for one request with this raw query, by what is known here: before anything
+    /// is looked up or asked of anybody.
+    ///
+    /// Where the upstream judges, everybody is let in: it has yet to be asked.
+    #[expect(
+        clippy::unused_async,
+        reason = "the keys of an issuer may have to be fetched"
+    )]
+    pub async fn admit(
+        &self,
+        caller: &Caller,
+        query: &str,
+        right: Right,
+    ) -> Result<Admitted, Denial> {
+        if let Judge::Roster(roster) = &self.judge {
+            let judged = roster.admit(caller, query, right);
+            let result = if judged.is_ok() {
                 "accepted"
             } else {
                 "refused"
-            },
-            "list",
-        );
-        judged
+            };
+            self.metrics.verdict(result, "list");
+            judged?;
+        }
+        Ok(Admitted::new(self.own.as_ref()))
     }
 
-    /// Judges a token for the routes that are about no single artifact.
-    pub fn admits_query(&self, caller: &Caller, query: &str) -> Result<(), Denial> {
-        let AccessMode::Tokens(list) = &self.mode else {
-            return Ok(());
-        };
-        tokens::judge(list, caller, query, Right::Read)
+    /// Whether requests that are about no artifact may be passed on: not where a credential of
+    /// Larder's own speaks for everybody, nor with tokens that are no upstream's.
+    pub fn passes_on(&self) -> Result<(), Denial> {
+        match self.own {
+            Some(_) => Err(Denial::OtherRoute),
+            None => Ok(()),
+        }
     }
 
     /// Decides whether a hit may be served.
     pub async fn may_read(self: &Arc<Self>, question: &Question<'_>) -> Decision {
-        match &self.mode {
-            AccessMode::Open => Decision::Allowed { grace: false },
-            AccessMode::Tokens(list) => {
-                match tokens::judge(list, question.caller, question.query, Right::Read) {
-                    Ok(()) => Decision::Allowed { grace: false },
-                    Err(denial) => Decision::Denied(denial),
-                }
-            }
-            AccessMode::Upstream => self.as_the_upstream_judges(question).await,
+        match &self.judge {
+            // It was let in, and that was all there is to judge.
+            Judge::Roster(_) | Judge::Nobody => Decision::Allowed { grace: false },
+            Judge::Upstream => self.as_the_upstream_judges(question).await,
         }
     }
 
-    /// Whether the upstream's acceptance of a caller for this right is fresh.
+    /// Whether a caller is known to have this right: accepted by the upstream a while ago, or let in
+    /// where nobody else judges.
     pub fn is_proven(&self, caller: CallerDigest, scope: ScopeDigest, right: Right) -> bool {
-        match &self.mode {
-            AccessMode::Open | AccessMode::Tokens(_) => true,
-            AccessMode::Upstream => self.verdicts.is_proven(Subject {
+        match &self.judge {
+            Judge::Roster(_) | Judge::Nobody => true,
+            Judge::Upstream => self.verdicts.is_proven(Subject {
                 caller,
                 scope,
                 right,
@@ -155,8 +200,26 @@ impl Access {
         }
     }
 
-    /// Learns from the upstream's answer to an artifact request.
+    /// Whether what the upstream has not for one caller it has not for the other: a stranger's 404
+    /// must not become a member's miss.
+    pub fn share_absences(&self, callers: [CallerDigest; 2], scope: ScopeDigest) -> bool {
+        match &self.judge {
+            _ if self.own.is_some() => true,
+            Judge::Upstream => callers
+                .iter()
+                .all(|caller| self.is_proven(*caller, scope, Right::Read)),
+            // Whose credential the upstream takes for a member's is not known here.
+            Judge::Roster(_) | Judge::Nobody => false,
+        }
+    }
+
+    /// Learns from the upstream's answer to an artifact request, where it is the judge.
+    ///
+    /// Elsewhere its answers say nothing of the caller, and must not be taken for its word later.
     pub fn learn(&self, caller: CallerDigest, scope: ScopeDigest, right: Right, answer: &Answer) {
+        if !matches!(self.judge, Judge::Upstream) {
+            return;
+        }
         let subject = Subject {
             caller,
             scope,
@@ -189,7 +252,7 @@ impl Access {
     /// would be strangers to its own artifacts in the next outage.
     pub fn prove_read(self: &Arc<Self>, question: &Question<'_>) {
         let (caller, scope) = (question.caller.digest(), question.key.scope.digest());
-        let asks = matches!(self.mode, AccessMode::Upstream);
+        let asks = matches!(self.judge, Judge::Upstream);
         if asks && !self.is_proven(caller, scope, Right::Read) {
             let (access, key) = (Arc::clone(self), question.key.digest);
             let (subject, request) = (
@@ -208,12 +271,15 @@ impl Access {
     }
 
     /// Learns that the upstream gave the caller an artifact.
-    pub fn learn_read(&self, caller: CallerDigest, scope: ScopeDigest) {
-        self.accept(Subject {
-            caller,
-            scope,
-            right: Right::Read,
-        });
+    pub fn learn_read(&self, question: &Question<'_>) {
+        question.admitted.was_served();
+        if matches!(self.judge, Judge::Upstream) {
+            self.accept(Subject {
+                caller: question.caller.digest(),
+                scope: question.key.scope.digest(),
+                right: Right::Read,
+            });
+        }
     }
 
     /// Completes when there is something new to write down.
@@ -248,7 +314,7 @@ impl Access {
 impl std::fmt::Debug for Access {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Access")
-            .field("mode", &self.mode)
+            .field("judge", &self.judge)
             .finish_non_exhaustive()
     }
 }

@@ -1,18 +1,16 @@
 //! The operator's own list of tokens: who may do what for which team. Pure.
 
-use std::borrow::Cow;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::digest::{SHA256, digest};
-use percent_encoding::percent_decode_str;
 
 use super::evidence::Right;
-use crate::artifact::named_teams;
+use super::teams;
 use crate::caller::Caller;
 use crate::config::{Rights, Token};
 
-/// Why a token of the list does not do.
+/// Why somebody is not let in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Denial {
     /// No token, an unknown one, or one whose time is up.
@@ -24,6 +22,9 @@ pub enum Denial {
     /// The token may only download.
     #[error("this token may download but not upload")]
     ReadOnly,
+    /// Larder's own credential is for artifacts.
+    #[error("with a credential of its own, this Larder passes on artifact requests only")]
+    OtherRoute,
 }
 
 /// Judges a caller by the list.
@@ -44,10 +45,20 @@ pub(super) fn judge(
     let token = known
         .filter(|token| caller.bearer().is_some() && !has_expired(token))
         .ok_or(Denial::UnknownToken)?;
-    if !may_use_team(token, query) {
+    judge_use(&token.teams, token.rights, query, right)
+}
+
+/// Judges what somebody known wants to do.
+pub(super) fn judge_use(
+    teams: &[String],
+    rights: Rights,
+    query: &str,
+    right: Right,
+) -> Result<(), Denial> {
+    if !teams::may_use(teams, query) {
         return Err(Denial::OtherTeam);
     }
-    match (right, token.rights) {
+    match (right, rights) {
         (Right::Write, Rights::Read) => Err(Denial::ReadOnly),
         (Right::Read | Right::Write, _) => Ok(()),
     }
@@ -58,23 +69,6 @@ fn has_expired(token: &Token) -> bool {
         .duration_since(UNIX_EPOCH)
         .map_or(0, |since| since.as_secs());
     token.expires.is_some_and(|expires| expires <= now)
-}
-
-/// Every team named must be the token's; none named, or only empty ones, wants `*`.
-fn may_use_team(token: &Token, query: &str) -> bool {
-    if token.teams.iter().any(|team| team == "*") {
-        return true;
-    }
-    let named: Vec<Cow<'_, str>> = named_teams(query).map(form_decode).collect();
-    !named.is_empty()
-        && named
-            .iter()
-            .all(|team| token.teams.iter().any(|mine| mine == team))
-}
-
-fn form_decode(value: &str) -> Cow<'_, str> {
-    let spaced = value.replace('+', " ");
-    Cow::Owned(percent_decode_str(&spaced).decode_utf8_lossy().into_owned())
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use verdicts::Notes;
 
 use crate::access::Access;
 use crate::admin::{Admin, Readiness, Refresh};
-use crate::caller::Sealer;
+use crate::caller::{Caller, Sealer};
 use crate::config::{AccessMode, Config, Listen};
 use crate::metrics::Metrics;
 use crate::proxy::{Proxy, Stations};
@@ -86,15 +86,17 @@ impl App {
         let made_token = make_first_token(&mut config)?;
         let admin_service = Arc::new(admin(&config, &metrics, &tiers));
         let upstream = Arc::new(Upstream::new(&config.upstream, Arc::clone(&metrics))?);
+        let sealer = sealer(&config)?;
         let access = Access::new(
             &config.access,
+            own_credential(&config, &sealer),
             Arc::clone(&upstream),
             Arc::clone(&metrics),
             tasks.clone(),
         );
         verdicts::recall(&access, &config.data_dir);
         let stations = Stations {
-            sealer: sealer(&config)?,
+            sealer,
             tiers: Arc::clone(&tiers),
             upstream,
             access: Arc::clone(&access),
@@ -226,6 +228,12 @@ fn sealer(config: &Config) -> Result<Sealer, SecretError> {
     Ok(Sealer::new(&key, names))
 }
 
+/// Larder's own credential upstream, if it has one.
+fn own_credential(config: &Config, sealer: &Sealer) -> Option<Caller> {
+    let token = config.upstream.token.as_ref()?;
+    sealer.bearer(token.expose())
+}
+
 /// What answers the admin listener.
 fn admin(config: &Config, metrics: &Arc<Metrics>, tiers: &Arc<Tiers>) -> Admin {
     let tiers = Arc::clone(tiers);
@@ -262,13 +270,13 @@ fn machine_name() -> String {
 
 /// A listener that strangers reach asks for a token; where none is configured, one is made.
 fn make_first_token(config: &mut Config) -> Result<Option<PathBuf>, SecretError> {
-    let AccessMode::Tokens(list) = &mut config.access.mode else {
+    let AccessMode::Tokens(roster) = &mut config.access.mode else {
         return Ok(None);
     };
-    if !list.is_empty() {
+    if !roster.is_empty() {
         return Ok(None);
     }
     let (token, path) = secrets::first_token(&config.data_dir)?;
-    list.push(token);
+    roster.tokens.push(token);
     Ok(Some(path))
 }

@@ -113,7 +113,7 @@ mod tests {
         let config = Config::built_in(dir);
         let metrics = Arc::new(Metrics::new().unwrap());
         let upstream = Arc::new(Upstream::new(&config.upstream, Arc::clone(&metrics)).unwrap());
-        let access = Access::new(&config.access, upstream, metrics, Tasks::new());
+        let access = Access::new(&config.access, None, upstream, metrics, Tasks::new());
         Notes::new(access, dir)
     }
 

@@ -91,16 +91,20 @@ pub enum Failure {
     /// 429: the upstream asks for less.
     #[error("the upstream limits its callers")]
     Limited,
+    /// It refuses Larder's own credential.
+    #[error("the upstream refuses Larder's own credential")]
+    Credential,
 }
 
 impl Failure {
     /// Every failure.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Timeout,
         Self::Unreachable,
         Self::Error,
         Self::Cut,
         Self::Limited,
+        Self::Credential,
     ];
 
     /// The `detail` of `Cache-Status`.
@@ -111,6 +115,7 @@ impl Failure {
             Self::Error => "upstream-error",
             Self::Cut => "upstream-cut",
             Self::Limited => "upstream-limited",
+            Self::Credential => "upstream-credential",
         }
     }
 }

@@ -92,6 +92,10 @@ fn upstream(upstream: &Upstream, raw: &Raw) -> Vec<Row> {
     let proxy = proxy.filter(|_| raw.is_set("upstream.proxy"));
     vec![
         set("upstream.url", url),
+        (
+            "upstream.token_file",
+            raw.text("upstream.token_file").map(Value::from),
+        ),
         set("upstream.max_concurrent", count(upstream.max_concurrent)),
         set("upstream.forward_headers", names(&upstream.forward_headers)),
         ("upstream.ca_file", upstream.ca_file.as_deref().map(path)),
@@ -116,7 +120,7 @@ fn upstream(upstream: &Upstream, raw: &Raw) -> Vec<Row> {
 fn access(access: &Access) -> Vec<Row> {
     let (mode, tokens): (_, &[Token]) = match &access.mode {
         AccessMode::Upstream => ("upstream", &[]),
-        AccessMode::Tokens(tokens) => ("tokens", tokens),
+        AccessMode::Tokens(roster) => ("tokens", &roster.tokens),
         AccessMode::Open => ("open", &[]),
     };
     let tokens: Array = tokens.iter().map(token).collect();

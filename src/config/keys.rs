@@ -42,7 +42,7 @@ pub const KEYS: &[Key] = &[
     unset("admin.token"),
     unset("admin.token_file"),
     preset("upstream.url", "none"),
-    reserved("upstream.token_file"),
+    unset("upstream.token_file"),
     preset("upstream.max_concurrent", "32"),
     reserved("upstream.absent_ttl"),
     preset("upstream.forward_headers", ""),

@@ -23,6 +23,7 @@ mod moment;
 mod problem;
 mod proxy;
 mod raw;
+mod roster;
 mod secret;
 mod suggest;
 #[cfg(test)]
@@ -38,6 +39,7 @@ pub use keys::{KEYS, Key, Standing};
 pub use load::{Flags, Loaded, load};
 pub use problem::{Problem, Problems};
 pub use proxy::Proxy;
+pub use roster::{Claim, Grant, Issuer, KeySource, Rights, Roster, SigningAlgorithm, Token};
 pub use secret::Secret;
 
 /// Everything Larder can be told, checked.
@@ -106,6 +108,8 @@ pub struct Admin {
 pub struct Upstream {
     /// The origin, or none.
     pub target: Target,
+    /// Larder's own credential there, in place of its clients'.
+    pub token: Option<Secret>,
     /// Own certificate authorities, PEM, instead of the system's.
     pub ca_file: Option<PathBuf>,
     /// The HTTP proxies to reach it through.
@@ -163,33 +167,9 @@ pub enum AccessMode {
     /// The upstream, for this token and this team.
     Upstream,
     /// A list kept here; empty where one token is to be made at first start.
-    Tokens(Vec<Token>),
+    Tokens(Roster),
     /// Nobody: everyone who reaches the listener may.
     Open,
-}
-
-/// One token of the operator's list.
-#[derive(Clone)]
-pub struct Token {
-    /// What people call it.
-    pub name: String,
-    /// SHA-256 of the token.
-    pub sha256: [u8; 32],
-    /// Teams (values of `teamId` or `slug`) it may use; `*` for any and none.
-    pub teams: Vec<String>,
-    /// What it may do.
-    pub rights: Rights,
-    /// When it ends, in seconds since 1970.
-    pub expires: Option<u64>,
-}
-
-/// What a token may do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Rights {
-    /// Download.
-    Read,
-    /// Download and upload.
-    ReadWrite,
 }
 
 /// The tiers.
@@ -283,20 +263,6 @@ pub enum LogLevel {
     Info,
     Debug,
     Trace,
-}
-
-// === impl Token ===
-
-impl fmt::Debug for Token {
-    /// Without the digest: a short token could be guessed from it.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Token")
-            .field("name", &self.name)
-            .field("teams", &self.teams)
-            .field("rights", &self.rights)
-            .field("expires", &self.expires)
-            .finish_non_exhaustive()
-    }
 }
 
 // === impl Listen ===

@@ -31,6 +31,8 @@ pub struct Metrics {
     pub disk: DiskMetrics,
     evictions: IntCounterVec,
     verdicts: IntCounterVec,
+    /// 1 while the upstream refuses Larder's own credential.
+    pub upstream_credential_refused: IntGauge,
     /// The looking over of what rests on the disk.
     pub scrub: ScrubMetrics,
     /// Fills running.
@@ -126,6 +128,10 @@ impl Metrics {
                 "larder_verdicts_total",
                 "Judgements of callers.",
                 &["result", "source"],
+            )?,
+            upstream_credential_refused: gauge(
+                "larder_upstream_credential_refused",
+                "1 while the upstream refuses Larder's own credential.",
             )?,
             scrub: ScrubMetrics::register(&registry)?,
             fills_in_flight: gauge("larder_fills_in_flight", "Fills running.")?,

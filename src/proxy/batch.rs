@@ -9,8 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::{Here, Proxy, ProxyError, Reply, Served};
 use crate::access::Right;
-use crate::artifact::{ArtifactHash, Meta, Outcome};
-use crate::upstream::{Upstream, forwarded_headers};
+use crate::artifact::{Answer, ArtifactHash, Failure, Meta, Outcome};
 
 /// Most hashes one request asks about, as the API has it.
 const MAX_HASHES: usize = 100;
@@ -41,9 +40,13 @@ impl Proxy {
         &self,
         head: &Parts,
         body: Bytes,
-    ) -> Result<Result<crate::artifact::Answer, crate::artifact::Failure>, ProxyError> {
-        let request = forwarded(&self.upstream, head, body)?;
-        Ok(self.upstream.ask(request).await)
+    ) -> Result<Result<Answer, Failure>, ProxyError> {
+        let admitted = self.admit(head).await?;
+        let request = self.forwarded(head, &admitted, body)?;
+        Ok(match self.upstream.ask(request).await {
+            Ok(answer) => admitted.misfortune(&answer).map_or(Ok(answer), Err),
+            failed => failed,
+        })
     }
 
     async fn batch_here(
@@ -75,8 +78,7 @@ impl Proxy {
                 json!({ "error": { "message": "an artifact hash is 1 to 512 letters, digits, '-' or '_'" } }),
             );
         };
-        let ask = self.name(head, hash)?;
-        self.access.admits(&ask.question(), Right::Read)?;
+        let ask = self.name(head, hash, Right::Read).await?;
         let Some(found) = self.tiers.lookup(&ask.key.digest).await else {
             return Ok(Value::Null);
         };
@@ -85,19 +87,6 @@ impl Proxy {
             .await
             .map_or(Value::Null, |meta| describe(&meta)))
     }
-}
-
-/// A request as it goes upstream, where it is about no single artifact.
-pub(super) fn forwarded<B>(
-    upstream: &Upstream,
-    head: &Parts,
-    body: B,
-) -> Result<http::Request<B>, ProxyError> {
-    let mut request = http::Request::new(body);
-    *request.method_mut() = head.method.clone();
-    *request.uri_mut() = upstream.target(&head.uri)?.into();
-    *request.headers_mut() = forwarded_headers(&head.headers);
-    Ok(request)
 }
 
 fn describe(meta: &Meta) -> Value {

@@ -12,7 +12,6 @@ use http::request::Parts;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::{Duration, Instant, timeout};
 
-use super::batch::forwarded;
 use super::{Here, Proxy, ProxyError, Reply, Served};
 use crate::artifact::Outcome;
 use crate::metrics::Metrics;
@@ -97,8 +96,8 @@ async fn forward(
 
 impl Proxy {
     /// Takes usage events.
-    pub fn events(&self, head: &Parts, body: Bytes) -> Result<Served, ProxyError> {
-        self.admits(head)?;
+    pub async fn events(&self, head: &Parts, body: Bytes) -> Result<Served, ProxyError> {
+        let admitted = self.admit(head).await?;
         let taken = |outcome| Served {
             outcome,
             reply: Reply::Here(Here::EventsTaken),
@@ -106,7 +105,7 @@ impl Proxy {
         if self.upstream.is_none() {
             return Ok(taken(Outcome::Answered));
         }
-        let request = forwarded(&self.upstream, head, body)?;
+        let request = self.forwarded(head, &admitted, body)?;
         if !self.events.take(request) {
             self.metrics.events_lost.inc();
         }

@@ -7,7 +7,6 @@ use tokio::time::Duration;
 
 use super::get::judged;
 use super::{Ask, Proxy, ProxyError, Reply, Served, ServedBody};
-use crate::access::Right;
 use crate::artifact::Outcome;
 use crate::tiers::Found;
 use crate::upstream::Stated;
@@ -24,7 +23,6 @@ impl Proxy {
     }
 
     async fn describe(self: &Arc<Self>, ask: &Ask) -> Result<Served, ProxyError> {
-        self.access.admits(&ask.question(), Right::Read)?;
         if let Some(found) = self.tiers.lookup(&ask.key.digest).await
             && let Some(served) = self.describe_hit(ask, found).await
         {
@@ -60,10 +58,9 @@ impl Proxy {
     }
 
     async fn describe_miss(&self, ask: &Ask) -> Result<Served, ProxyError> {
-        let (caller, scope) = (ask.caller.digest(), ask.key.scope.digest());
         match self.upstream.stat(ask.request.clone(), STAT_BUDGET).await {
             Stated::Present(headers, length) => {
-                self.access.learn_read(caller, scope);
+                self.access.learn_read(&ask.question());
                 Ok(Served {
                     outcome: Outcome::Passed,
                     reply: Reply::Stated(headers, length),
@@ -74,6 +71,9 @@ impl Proxy {
                 reply: Reply::Relayed(answer),
             }),
             Stated::Refused(answer) => {
+                if let Some(failure) = ask.admitted.misfortune(&answer) {
+                    return Err(ProxyError::Unanswered(failure));
+                }
                 let answer = self.access.learn_stated(&ask.question(), answer).await;
                 Ok(Served {
                     outcome: Outcome::Refused(answer.code()),

@@ -173,13 +173,11 @@ impl Proxy {
                 ControlFlow::Break(told) => Attempt::Done(told),
             };
         }
-        let scope = ask.key.scope.digest();
-        let are_proven = || {
-            [follower.leader(), ask.caller.digest()]
-                .into_iter()
-                .all(|caller| self.access.is_proven(caller, scope, Right::Read))
+        let is_shared = || {
+            let callers = [follower.leader(), ask.caller.digest()];
+            self.access.share_absences(callers, ask.key.scope.digest())
         };
-        if matches!(head, Head::Refused(_)) || matches!(head, Head::Absent(_)) && !are_proven() {
+        if matches!(head, Head::Refused(_)) || matches!(head, Head::Absent(_)) && !is_shared() {
             patience.followed_stranger = true;
             return Attempt::Again;
         }
@@ -198,10 +196,9 @@ impl Proxy {
 
     /// Asks the upstream with the caller's own credential: the fetch is the judgement.
     async fn fetch(self: Arc<Self>, ask: Ask) -> Source<UpstreamBody> {
-        let (caller, scope) = (ask.caller.digest(), ask.key.scope.digest());
-        match self.upstream.fetch(ask.request).await {
+        match self.upstream.fetch(ask.request.clone()).await {
             Fetched::Found(found) => {
-                self.access.learn_read(caller, scope);
+                self.access.learn_read(&ask.question());
                 let fields = Fields::pick(&found.headers);
                 let said = found.headers.get_all("cache-status").iter();
                 let head = SourceHead {
@@ -215,10 +212,14 @@ impl Proxy {
                 Source::Found(head, found.body)
             }
             Fetched::Absent(answer) => Source::Absent(answer),
-            Fetched::Refused(answer) => {
-                self.access.learn(caller, scope, Right::Read, &answer);
-                Source::Refused(answer)
-            }
+            Fetched::Refused(answer) => match ask.admitted.misfortune(&answer) {
+                Some(failure) => Source::Failed(failure),
+                None => {
+                    let (caller, scope) = (ask.caller.digest(), ask.key.scope.digest());
+                    self.access.learn(caller, scope, Right::Read, &answer);
+                    Source::Refused(answer)
+                }
+            },
             Fetched::Failed(failure) => Source::Failed(failure),
         }
     }

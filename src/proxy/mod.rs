@@ -18,13 +18,13 @@ use std::sync::Arc;
 use http::request::Parts;
 use tokio::time::Duration;
 
-pub use crate::access::Denial;
+pub use crate::access::{Denial, Right};
 pub use error::ProxyError;
 pub use events::EventQueue;
 pub use put::UploadBody;
 pub use served::{Here, Reply, Served, ServedBody};
 
-use crate::access::{Access, Question};
+use crate::access::{Access, Admitted, Question};
 use crate::artifact::{ArtifactHash, ArtifactKey, OriginId, Scope};
 use crate::caller::{Caller, Sealer};
 use crate::config::{Config, OnReadFailure};
@@ -32,7 +32,7 @@ use crate::metrics::Metrics;
 use crate::tasks::Tasks;
 use crate::tiers::Tiers;
 use crate::transfer::{Filling, Flights, LookAgain, Uploads};
-use crate::upstream::{ArtifactRequest, Upstream, artifact_headers, is_loop};
+use crate::upstream::{ArtifactRequest, Upstream, artifact_headers, forwarded_headers, is_loop};
 
 /// Bodies up to this size stay in memory while they arrive, whatever the memory tier admits.
 const LEAST_IN_MEMORY: u64 = 64 * 1024;
@@ -71,15 +71,15 @@ pub struct Stations {
     pub tasks: Tasks,
 }
 
-/// An artifact request, named.
+/// An artifact request, named; its caller was let in.
 #[derive(Clone, Debug)]
 pub struct Ask {
     /// Which artifact.
     pub key: ArtifactKey,
     /// Who asks.
     pub caller: Caller,
-    /// The raw query.
-    pub query: String,
+    /// With what the caller was let in.
+    pub admitted: Admitted,
     /// The same request as it goes upstream.
     pub request: ArtifactRequest,
     /// The client cannot be told the end of a body otherwise than by its length (HTTP/1.0).
@@ -113,31 +113,56 @@ impl Proxy {
         })
     }
 
-    /// Names an artifact request.
-    pub fn name(&self, head: &Parts, hash: ArtifactHash) -> Result<Ask, ProxyError> {
+    /// Names an artifact request of a caller that is let in for it.
+    pub async fn name(
+        &self,
+        head: &Parts,
+        hash: ArtifactHash,
+        right: Right,
+    ) -> Result<Ask, ProxyError> {
         let caller = self.sealer.seal(&head.headers)?;
-        let query = head.uri.query().unwrap_or_default().to_owned();
-        let scope = Scope::new(&query, caller.digest());
+        let query = head.uri.query().unwrap_or_default();
+        let admitted = self.access.admit(&caller, query, right).await?;
+        let scope = Scope::new(query, caller.digest());
         let forward = &self.config.upstream.forward_headers;
+        let own = admitted.credential();
         let request = ArtifactRequest {
             path_and_query: self.upstream.target(&head.uri)?,
-            headers: artifact_headers(&head.headers, &caller, forward),
+            headers: artifact_headers(&head.headers, own.as_ref().unwrap_or(&caller), forward),
         };
         let key = ArtifactKey::new(&self.origin, scope, hash);
         Ok(Ask {
             key,
             caller,
-            query,
+            admitted,
             request,
             needs_length: head.version < http::Version::HTTP_11,
         })
     }
 
-    /// Judges a caller by what is kept here, where no single artifact is asked for.
-    fn admits(&self, head: &Parts) -> Result<(), ProxyError> {
+    /// Lets a caller in where no single artifact is asked for.
+    async fn admit(&self, head: &Parts) -> Result<Admitted, ProxyError> {
         let caller = self.sealer.seal(&head.headers)?;
         let query = head.uri.query().unwrap_or_default();
-        Ok(self.access.admits_query(&caller, query)?)
+        Ok(self.access.admit(&caller, query, Right::Read).await?)
+    }
+
+    /// A request as it goes upstream, where it is about artifacts but no single one.
+    fn forwarded<B>(
+        &self,
+        head: &Parts,
+        admitted: &Admitted,
+        body: B,
+    ) -> Result<http::Request<B>, ProxyError> {
+        let mut request = http::Request::new(body);
+        *request.method_mut() = head.method.clone();
+        *request.uri_mut() = self.upstream.target(&head.uri)?.into();
+        let forward = &self.config.upstream.forward_headers;
+        *request.headers_mut() = match admitted.credential() {
+            Some(own) => artifact_headers(&head.headers, &own, forward),
+            None => forwarded_headers(&head.headers),
+        };
+        Ok(request)
     }
 
     /// Whether this listener asks for no credential at all.
@@ -186,8 +211,8 @@ impl Ask {
     fn question(&self) -> Question<'_> {
         Question {
             caller: &self.caller,
+            admitted: &self.admitted,
             key: &self.key,
-            query: &self.query,
             request: &self.request,
         }
     }

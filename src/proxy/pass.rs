@@ -5,16 +5,16 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::request::Parts;
 
-use super::batch::forwarded;
 use super::put::UploadBody;
 use super::{Here, Proxy, ProxyError, Reply, Served};
 use crate::artifact::Outcome;
+use crate::upstream::forwarded_headers;
 
 impl Proxy {
     /// Says whether caching is enabled.
     pub async fn status(self: &Arc<Self>, head: &Parts) -> Result<Served, ProxyError> {
-        self.admits(head)?;
         if self.upstream.is_none() {
+            self.admit(head).await?;
             return Ok(Served {
                 outcome: Outcome::Answered,
                 reply: Reply::Here(Here::Enabled),
@@ -44,7 +44,11 @@ impl Proxy {
         if self.upstream.is_none() {
             return Err(ProxyError::NoRoute);
         }
-        let request = forwarded(&self.upstream, head, body)?;
+        self.access.passes_on()?;
+        let mut request = http::Request::new(body);
+        *request.method_mut() = head.method.clone();
+        *request.uri_mut() = self.upstream.target(&head.uri)?.into();
+        *request.headers_mut() = forwarded_headers(&head.headers);
         let response = self
             .upstream
             .pass(request)

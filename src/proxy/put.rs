@@ -54,7 +54,6 @@ impl Proxy {
         length: Option<u64>,
         body: UploadBody,
     ) -> Result<Served, ProxyError> {
-        self.access.admits(&ask.question(), Right::Write)?;
         fields.fit().map_err(|_| ProxyError::TooManyFields)?;
         let limit = self.config.upload.max_size;
         if length.is_some_and(|length| length > limit) {
@@ -172,6 +171,7 @@ impl Upload {
     async fn send(&self, spool: &Spool, reader: Reader, length: Option<u64>) -> (Delivered, bool) {
         let (upstream, request) = (&self.proxy.upstream, &self.ask.request);
         let first = upstream.store(request.clone(), length, reader).await;
+        let first = self.unless_misfortune(first);
         let (failure, is_unknown) = match first {
             Delivered::Failed {
                 failure,
@@ -184,6 +184,7 @@ impl Upload {
         };
         let again = reader.with_length(length);
         let second = upstream.store(request.clone(), length, again).await;
+        let second = self.unless_misfortune(second);
         let sent_whole = matches!(
             second,
             Delivered::Failed {
@@ -192,6 +193,20 @@ impl Upload {
             }
         );
         (second, is_unknown || sent_whole)
+    }
+
+    /// A refusal of Larder's own credential is no judgement of this upload.
+    fn unless_misfortune(&self, delivered: Delivered) -> Delivered {
+        let (Delivered::Accepted(answer) | Delivered::Refused(answer)) = &delivered else {
+            return delivered;
+        };
+        match self.ask.admitted.misfortune(answer) {
+            Some(failure) => Delivered::Failed {
+                failure,
+                sent_whole: false,
+            },
+            None => delivered,
+        }
     }
 
     /// Receives everything, then sends: a chunked upload gets its length. Where it cannot be held

@@ -23,7 +23,7 @@ pub use route::Route;
 use self::observe::Observation;
 use crate::artifact::{Fields, InvalidHash, Outcome};
 use crate::metrics::Metrics;
-use crate::proxy::{Proxy, ProxyError, Served, ServedBody, UploadBody};
+use crate::proxy::{Proxy, ProxyError, Right, Served, ServedBody, UploadBody};
 use crate::server::{Peer, Serve, check_host};
 use crate::telemetry::AccessLog;
 
@@ -76,17 +76,23 @@ impl Router {
     ) -> Result<Served, ProxyError> {
         let proxy = &self.proxy;
         match route {
-            Route::Get(hash) => proxy.get(&proxy.name(head, hash.clone())?).await,
-            Route::Head(hash) => proxy.head(&proxy.name(head, hash.clone())?).await,
+            Route::Get(hash) => {
+                let ask = proxy.name(head, hash.clone(), Right::Read).await?;
+                proxy.get(&ask).await
+            }
+            Route::Head(hash) => {
+                let ask = proxy.name(head, hash.clone(), Right::Read).await?;
+                proxy.head(&ask).await
+            }
             Route::Put(hash) => {
-                let ask = proxy.name(head, hash.clone())?;
+                let ask = proxy.name(head, hash.clone(), Right::Write).await?;
                 let length = body.size_hint().exact();
                 proxy
                     .put(ask, Fields::pick(&head.headers), length, body)
                     .await
             }
             Route::Batch => proxy.batch(head, small(body).await?).await,
-            Route::Events => proxy.events(head, small(body).await?),
+            Route::Events => proxy.events(head, small(body).await?).await,
             Route::Status => proxy.status(head).await,
             Route::Preflight => Ok(proxy.preflight()),
             Route::Pass => proxy.pass(head, body).await,

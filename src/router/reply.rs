@@ -160,7 +160,7 @@ fn status_of(problem: &ProxyError) -> (StatusCode, &'static str) {
         ProxyError::TooLarge(_) => (StatusCode::PAYLOAD_TOO_LARGE, "too_large"),
         ProxyError::NoRoom => (StatusCode::PAYLOAD_TOO_LARGE, "no_room"),
         ProxyError::Denied(Denial::UnknownToken) => (StatusCode::UNAUTHORIZED, "unauthorized"),
-        ProxyError::Denied(Denial::OtherTeam | Denial::ReadOnly) => {
+        ProxyError::Denied(Denial::OtherTeam | Denial::ReadOnly | Denial::OtherRoute) => {
             (StatusCode::FORBIDDEN, "forbidden")
         }
         ProxyError::Absent
@@ -179,9 +179,11 @@ fn status_of(problem: &ProxyError) -> (StatusCode, &'static str) {
 fn gateway(failure: Failure) -> (StatusCode, &'static str) {
     match failure {
         Failure::Timeout => (StatusCode::GATEWAY_TIMEOUT, "upstream_timeout"),
-        Failure::Unreachable | Failure::Error | Failure::Cut | Failure::Limited => {
-            (StatusCode::BAD_GATEWAY, "upstream_failed")
-        }
+        Failure::Unreachable
+        | Failure::Error
+        | Failure::Cut
+        | Failure::Limited
+        | Failure::Credential => (StatusCode::BAD_GATEWAY, "upstream_failed"),
     }
 }
 

@@ -289,6 +289,7 @@ fn what_fails(failure: Failure) -> &'static str {
         }
         Failure::Cut => "the connection broke",
         Failure::Limited => "429",
+        Failure::Credential => "a refusal of Larder's own credential",
     }
 }
 

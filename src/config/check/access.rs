@@ -1,7 +1,7 @@
 //! Who may read a hit, and which defaults follow from where Larder listens and what is behind it.
 
 use super::super::raw::Raw;
-use super::super::{Access, AccessMode, Listen, Target, Token, units, value};
+use super::super::{Access, AccessMode, Listen, Roster, Target, units, value};
 use super::tokens;
 use super::upstream::headers;
 
@@ -13,24 +13,39 @@ enum Mode {
     Open,
 }
 
+/// What is known of where Larder stands, when its access is checked.
+struct Place<'a> {
+    target: &'a Target,
+    listen: &'a [Listen],
+    /// Whether it has a credential of its own upstream.
+    has_own: bool,
+}
+
 /// Checks `access.…`.
 pub(super) fn access(raw: &mut Raw, target: &Target, listen: &[Listen]) -> Access {
-    let tokens = tokens::tokens(raw);
+    let roster = Roster {
+        tokens: tokens::tokens(raw),
+        issuers: Vec::new(),
+    };
+    let place = Place {
+        target,
+        listen,
+        has_own: raw.is_set("upstream.token_file"),
+    };
     let words = [
         ("upstream", Mode::Upstream),
         ("tokens", Mode::Tokens),
         ("open", Mode::Open),
     ];
-    let is_local = listen.iter().all(Listen::is_local);
     let mode = raw
         .take("access.mode", |value| value::choice(value, &words))
-        .unwrap_or_else(|| default_mode(target, is_local, &tokens));
-    judge(raw, mode, target);
-    warn(raw, mode, listen);
+        .unwrap_or_else(|| default_mode(&place, &roster));
+    judge(raw, mode, &place);
+    warn(raw, mode, &place);
     Access {
         mode: match mode {
             Mode::Upstream => AccessMode::Upstream,
-            Mode::Tokens => AccessMode::Tokens(tokens),
+            Mode::Tokens => AccessMode::Tokens(roster),
             Mode::Open => AccessMode::Open,
         },
         credential_headers: raw
@@ -46,44 +61,59 @@ pub(super) fn access(raw: &mut Raw, target: &Target, listen: &[Listen]) -> Acces
 }
 
 /// Who judges where nobody says: the upstream if there is one. Without, everybody on this machine
-/// may read, but nobody beyond it, and a list of tokens is never passed over.
-fn default_mode(target: &Target, is_local: bool, tokens: &[Token]) -> Mode {
-    match target {
+/// may read, but nobody beyond it, and a list is never passed over.
+fn default_mode(place: &Place<'_>, roster: &Roster) -> Mode {
+    let is_local = place.listen.iter().all(Listen::is_local);
+    match place.target {
         Target::Http(_) => Mode::Upstream,
-        Target::None if is_local && tokens.is_empty() => Mode::Open,
+        Target::None if is_local && roster.is_empty() => Mode::Open,
         Target::None => Mode::Tokens,
     }
 }
 
-fn judge(raw: &mut Raw, mode: Mode, target: &Target) {
-    match (mode, target) {
+fn judge(raw: &mut Raw, mode: Mode, place: &Place<'_>) {
+    match (mode, place.target) {
         (Mode::Upstream, Target::None) => {
             raw.mistake(
                 "access.mode",
                 "`upstream` needs an upstream to judge: set upstream.url, or use `tokens`",
             );
         }
-        (Mode::Tokens, Target::Http(_)) => {
+        // It would be asked about its own credential, and accept everybody.
+        (Mode::Upstream, Target::Http(_)) if place.has_own => {
+            raw.mistake(
+                "upstream.token_file",
+                "takes the place of the clients' tokens, and the upstream could judge nobody: set \
+                 access.mode to `tokens`, or to `open`",
+            );
+        }
+        (Mode::Tokens, Target::Http(_)) if !place.has_own => {
             raw.mistake(
                 "access.mode",
-                "`tokens` before an upstream needs upstream.token_file, which is not in this version",
+                "`tokens` before an upstream needs a credential for it: set upstream.token_file",
             );
         }
         _ => {}
     }
 }
 
-fn warn(raw: &mut Raw, mode: Mode, listen: &[Listen]) {
-    let exposed: Vec<String> = listen
+fn warn(raw: &mut Raw, mode: Mode, place: &Place<'_>) {
+    let exposed: Vec<String> = place
+        .listen
         .iter()
         .filter(|listen| !listen.is_local())
         .map(ToString::to_string)
         .collect();
     let exposed = exposed.join(", ");
+    let with_own = if place.has_own {
+        ", upstream too, with Larder's credential"
+    } else {
+        ""
+    };
     match mode {
         Mode::Open if !exposed.is_empty() => raw.warn(
             "access.mode",
-            &format!("is `open`: everyone who reaches {exposed} reads and writes"),
+            &format!("is `open`: everyone who reaches {exposed} reads and writes{with_own}"),
         ),
         Mode::Upstream if !exposed.is_empty() => raw.warn(
             "server.listen",

@@ -8,6 +8,7 @@ use http::header::HeaderName;
 use super::super::problem::quoted;
 use super::super::proxy::{self, Ambient};
 use super::super::raw::{Raw, Setting};
+use super::super::secret::token_file;
 use super::super::{OnReadFailure, Proxy, Target, Upstream, address, authorities, units, value};
 
 /// Headers that belong to one connection, to one message's framing, or to what an artifact fetch
@@ -34,7 +35,8 @@ const NOT_FOR_FORWARDING: [&str; 18] = [
 ];
 
 /// What means nothing where there is no upstream.
-const ONLY_WITH_UPSTREAM: [&str; 9] = [
+const ONLY_WITH_UPSTREAM: [&str; 10] = [
+    "upstream.token_file",
     "upstream.max_concurrent",
     "upstream.forward_headers",
     "upstream.ca_file",
@@ -59,6 +61,9 @@ pub(super) fn upstream(raw: &mut Raw, ambient: Ambient) -> Upstream {
     ];
     let period = |raw: &mut Raw, key| raw.take(key, units::period).unwrap_or_default();
     Upstream {
+        token: raw.take("upstream.token_file", |value| {
+            token_file(&value::path(value)?)
+        }),
         ca_file: raw.take("upstream.ca_file", ca_file),
         proxy: proxy(raw, &target, ambient),
         target,

@@ -1,6 +1,6 @@
 //! The sections, each with its own rules.
 
-use super::super::units;
+use super::super::{Secret, units};
 use super::{mistake_in, written};
 
 #[test]
@@ -43,7 +43,48 @@ fn access_follows_from_where_larder_listens_and_what_is_behind_it() {
     }
     assert!(mistake_in(upstream).contains("needs an upstream to judge"));
     let tokens_before_upstream = mistake_in(&[tokens, vercel].concat());
-    assert!(tokens_before_upstream.contains("upstream.token_file, which is not in this version"));
+    assert!(tokens_before_upstream.contains("set upstream.token_file"));
+}
+
+#[test]
+fn a_credential_of_larders_own_wants_somebody_else_to_judge() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), "canary-own\n").unwrap();
+    let own = format!("upstream.token_file = {:?}\n", file.path());
+    let vercel = "upstream.url = \"vercel\"\n";
+    let far = "server.listen = \"0.0.0.0:1\"\n";
+    let tokens = "access.mode = \"tokens\"\naccess.tokens = [{name = \"a\", token = \"b\"}]\n";
+    let open = "access.mode = \"open\"\n";
+    for (parts, warning) in [
+        ([&own, vercel, tokens, ""], ""),
+        ([&own, vercel, tokens, far], ""),
+        ([&own, vercel, open, ""], ""),
+        ([&own, vercel, open, far], "with Larder's credential"),
+        ([&own, "", "", ""], "there is no upstream"),
+    ] {
+        let loaded = written(&parts.concat()).load(&[]).unwrap();
+        let own = loaded.config.upstream.token.as_ref();
+        assert_eq!(own.map(Secret::expose), Some("canary-own"));
+        let warnings = loaded.warnings.join("\n");
+        assert_eq!(warnings.is_empty(), warning.is_empty(), "{warnings}");
+        assert!(warnings.contains(warning), "{warnings}");
+        let shown: Vec<String> = loaded.values.iter().map(ToString::to_string).collect();
+        let shown = shown.join("\n");
+        assert!(!shown.contains("canary"), "{shown}");
+        let path = format!("upstream.token_file = {:?}  # ", file.path());
+        assert!(shown.contains(&path), "{shown}");
+    }
+    for mode in ["", "access.mode = \"upstream\"\n"] {
+        let mistakes = mistake_in(&[&own, vercel, mode].concat());
+        assert!(
+            mistakes.contains("the upstream could judge nobody"),
+            "{mistakes}"
+        );
+        assert_eq!(mistakes.lines().count(), 1, "{mistakes}");
+    }
+    let missing = mistake_in(&["upstream.token_file = \"/nowhere\"\n", vercel, open].concat());
+    assert!(missing.contains("/nowhere cannot be read"), "{missing}");
+    assert_eq!(missing.lines().count(), 1, "{missing}");
 }
 
 #[test]
@@ -52,7 +93,6 @@ fn what_is_not_in_this_version_is_refused_and_never_accepted_in_silence() {
         "server.tls.cert = \"a\"",
         "[listener.office]\naddress = \"a:1\"",
         "[listener.office]",
-        "upstream.token_file = \"/x\"",
         "upstream.client_cert = \"/x\"",
         "upstream.client_key = \"/x\"",
         "upstream.absent_ttl = \"5s\"",

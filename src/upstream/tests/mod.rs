@@ -27,6 +27,7 @@ const SHORT: Duration = Duration::from_millis(100);
 
 fn config(url: &str) -> config::Upstream {
     config::Upstream {
+        token: None,
         target: Target::Http(url.parse().unwrap()),
         ca_file: None,
         proxy: Proxy::default(),

@@ -1,0 +1,175 @@
+//! Larder's own credential upstream, in place of its clients'.
+//!
+//! It is had only with an [`Admitted`], which is for one request: whoever was not let in for a team
+//! cannot be spoken for there.
+
+use std::fmt;
+use std::sync::Arc;
+
+use parking_lot::{Mutex, RwLock};
+use tokio::time::{Duration, Instant};
+
+use crate::artifact::{Answer, Failure};
+use crate::caller::Caller;
+use crate::metrics::Metrics;
+
+/// How long one word about a refusal is enough.
+const ENOUGH: Duration = Duration::from_mins(1);
+
+/// Larder's own credential, and what the upstream makes of it.
+pub(super) struct Own {
+    credential: RwLock<Caller>,
+    metrics: Arc<Metrics>,
+    said: Mutex<Option<Instant>>,
+}
+
+/// A caller that was let in for one request, and who speaks for it upstream.
+#[derive(Clone, Debug)]
+pub struct Admitted {
+    own: Option<Arc<Own>>,
+}
+
+// === impl Own ===
+
+impl Own {
+    pub(super) fn new(credential: Caller, metrics: Arc<Metrics>) -> Self {
+        Self {
+            credential: RwLock::new(credential),
+            metrics,
+            said: Mutex::new(None),
+        }
+    }
+
+    /// Speaks with another credential from now on.
+    pub(super) fn replace(&self, credential: Caller) {
+        *self.credential.write() = credential;
+        *self.said.lock() = None;
+    }
+
+    fn note_accepted(&self) {
+        let gauge = &self.metrics.upstream_credential_refused;
+        if gauge.get() != 0 {
+            gauge.set(0);
+            tracing::info!("the upstream accepts Larder's own credential again");
+        }
+    }
+
+    fn note_refused(&self, code: u16) {
+        self.metrics.upstream_credential_refused.set(1);
+        let now = Instant::now();
+        let mut said = self.said.lock();
+        if said.is_none_or(|at| now.duration_since(at) >= ENOUGH) {
+            *said = Some(now);
+            tracing::error!(
+                status = code,
+                "the upstream refuses Larder's own credential (said once a minute): what is not here is a \
+                 miss, and uploads go nowhere; see upstream.token_file"
+            );
+        }
+    }
+}
+
+impl fmt::Debug for Own {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Own(***)")
+    }
+}
+
+// === impl Admitted ===
+
+impl Admitted {
+    pub(super) fn new(own: Option<&Arc<Own>>) -> Self {
+        Self {
+            own: own.map(Arc::clone),
+        }
+    }
+
+    /// The credential that goes upstream in place of the caller's, where Larder has one.
+    pub fn credential(&self) -> Option<Caller> {
+        self.own.as_ref().map(|own| own.credential.read().clone())
+    }
+
+    /// What the upstream's answer to the request means where it was Larder's own credential that it
+    /// refused: that is no judgement of the caller, who must not hear it as one.
+    pub fn misfortune(&self, answer: &Answer) -> Option<Failure> {
+        let own = self.own.as_ref()?;
+        let code = answer.code();
+        match code {
+            200..=299 => own.note_accepted(),
+            401..=403 => {
+                own.note_refused(code);
+                return Some(Failure::Credential);
+            }
+            _ => {}
+        }
+        None
+    }
+
+    /// Notes that the upstream gave what was asked for.
+    pub fn was_served(&self) {
+        if let Some(own) = &self.own {
+            own.note_accepted();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use http::HeaderMap;
+
+    use super::*;
+    use crate::caller::Sealer;
+
+    fn answer(status: u16) -> Answer {
+        let response = http::Response::builder().status(status).body(()).unwrap();
+        Answer::new(response.into_parts().0, Bytes::new())
+    }
+
+    fn own() -> (Arc<Own>, Arc<Metrics>) {
+        let metrics = Arc::new(Metrics::new().unwrap());
+        let credential = Sealer::new(&[0; 32], Vec::new()).bearer("own").unwrap();
+        (
+            Arc::new(Own::new(credential, Arc::clone(&metrics))),
+            metrics,
+        )
+    }
+
+    #[test]
+    fn a_refusal_of_the_own_credential_is_nobodys_judgement_and_shows_until_it_is_accepted() {
+        let (own, metrics) = own();
+        let admitted = Admitted::new(Some(&own));
+        let shows = || metrics.upstream_credential_refused.get();
+        for status in [401, 402, 403] {
+            assert_eq!(
+                admitted.misfortune(&answer(status)),
+                Some(Failure::Credential)
+            );
+            assert_eq!(shows(), 1, "{status}");
+            for about_the_request in [404, 400, 413, 429, 500] {
+                assert_eq!(admitted.misfortune(&answer(about_the_request)), None);
+                assert_eq!(shows(), 1, "{about_the_request}");
+            }
+            assert_eq!(admitted.misfortune(&answer(202)), None);
+            assert_eq!(shows(), 0);
+        }
+    }
+
+    #[test]
+    fn whoever_speaks_with_a_credential_of_its_own_is_judged_by_it() {
+        let admitted = Admitted::new(None);
+        assert!(admitted.credential().is_none());
+        assert_eq!(admitted.misfortune(&answer(403)), None);
+    }
+
+    #[test]
+    fn another_credential_speaks_from_the_next_request_on() {
+        let (own, _) = own();
+        let admitted = Admitted::new(Some(&own));
+        own.replace(Sealer::new(&[0; 32], Vec::new()).bearer("new").unwrap());
+        let mut headers = HeaderMap::new();
+        admitted.credential().unwrap().apply(&mut headers);
+        assert_eq!(headers["authorization"], "Bearer new");
+        assert!(!format!("{admitted:?}").contains("new"));
+    }
+}
