@@ -1,5 +1,6 @@
 //! The composition root: builds each part once, runs them, and ends them in order.
 
+mod live;
 mod secrets;
 mod verdicts;
 
@@ -8,6 +9,7 @@ use std::sync::Arc;
 
 use tokio::time::{Duration, Instant};
 
+pub use live::Live;
 pub use secrets::SecretError;
 use verdicts::Notes;
 
@@ -35,6 +37,7 @@ pub struct App {
     admin: Listeners,
     router: Arc<Router>,
     access: Arc<Access>,
+    sealer: Arc<Sealer>,
     tiers: Arc<Tiers>,
     admin_service: Arc<Admin>,
     metrics: Arc<Metrics>,
@@ -86,7 +89,7 @@ impl App {
         let made_token = make_first_token(&mut config)?;
         let admin_service = Arc::new(admin(&config, &metrics, &tiers));
         let upstream = Arc::new(Upstream::new(&config.upstream, Arc::clone(&metrics))?);
-        let sealer = sealer(&config)?;
+        let sealer = Arc::new(sealer(&config)?);
         let access = Access::new(
             &config.access,
             own_credential(&config, &sealer),
@@ -96,7 +99,7 @@ impl App {
         );
         verdicts::recall(&access, &config.data_dir);
         let stations = Stations {
-            sealer,
+            sealer: Arc::clone(&sealer),
             tiers: Arc::clone(&tiers),
             upstream,
             access: Arc::clone(&access),
@@ -110,6 +113,7 @@ impl App {
             config,
             router,
             access,
+            sealer,
             tiers,
             admin_service,
             metrics,
@@ -153,6 +157,15 @@ impl App {
     /// The file of the token that was made because none was configured.
     pub fn made_token(&self) -> Option<&PathBuf> {
         self.made_token.as_ref()
+    }
+
+    /// What can be told anew while it runs.
+    pub fn live(&self) -> Live {
+        Live {
+            access: Arc::clone(&self.access),
+            sealer: Arc::clone(&self.sealer),
+            data_dir: self.config.data_dir.clone(),
+        }
     }
 
     /// What tells everything to stop.

@@ -5,18 +5,20 @@
 mod check;
 mod demo;
 mod fsck;
+mod reload;
 mod serve;
 
 use std::ffi::OsString;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::{Args, Parser, Subcommand};
 use tokio::runtime::{Builder, Runtime};
 
 use self::fsck::FsckFlags;
-use crate::config::{self, Environment, Flags, Loaded};
+use crate::config::{self, Environment, Flags, Loaded, Problems};
 
 /// Wrong usage or configuration; any other failure is 1.
 const USAGE: u8 = 2;
@@ -137,8 +139,8 @@ fn complain(lines: &[String]) {
 impl Arguments {
     fn run(self, environment: &Environment) -> anyhow::Result<ExitCode> {
         match self.command {
-            None => loaded(self.flags, environment, serve::run),
-            Some(Command::Serve(flags)) => loaded(flags, environment, serve::run),
+            None => serve(self.flags, environment),
+            Some(Command::Serve(flags)) => serve(flags, environment),
             Some(Command::Check(flags)) => loaded(flags, environment, |loaded| check::run(&loaded)),
             Some(Command::Fsck(flags)) => {
                 let repair = flags.repair();
@@ -146,6 +148,15 @@ impl Arguments {
             }
             Some(Command::Demo) => demo::run(&environment.temp_dir()),
         }
+    }
+}
+
+fn serve(flags: impl Into<Flags>, environment: &Environment) -> anyhow::Result<ExitCode> {
+    let (flags, environment) = (flags.into(), environment.clone());
+    let read: reload::Read = Arc::new(move || config::load(&flags, &environment));
+    match read() {
+        Ok(loaded) => serve::run(loaded, read),
+        Err(problems) => Ok(mistaken(&problems)),
     }
 }
 
@@ -157,11 +168,13 @@ fn loaded(
 ) -> anyhow::Result<ExitCode> {
     match config::load(&flags.into(), environment) {
         Ok(loaded) => command(loaded),
-        Err(problems) => {
-            complain(&[problems.to_string()]);
-            Ok(ExitCode::from(USAGE))
-        }
+        Err(problems) => Ok(mistaken(&problems)),
     }
+}
+
+fn mistaken(problems: &Problems) -> ExitCode {
+    complain(&[problems.to_string()]);
+    ExitCode::from(USAGE)
 }
 
 // === impl ConfigFlags ===

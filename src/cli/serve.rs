@@ -1,53 +1,75 @@
 //! `larder serve`: the main job.
 
-use std::io::{Write, stdout};
+use std::convert::Infallible;
+use std::io::{self, Write, stdout};
 use std::process::ExitCode;
 
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use super::reload::{Read, Reload};
 use crate::app::{App, StartError};
-use crate::config::{AccessMode, Config, Loaded, LogFormat, Target};
+use crate::config::{AccessMode, Loaded, LogFormat, Target};
 use crate::telemetry;
 use crate::tiers::OpenError;
 
-/// Runs until a signal ends it.
-pub(super) fn run(loaded: Loaded) -> anyhow::Result<ExitCode> {
+/// The signals that are listened for.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+}
+
+/// Runs until a signal ends it; `read` reads the configuration once more.
+pub(super) fn run(loaded: Loaded, read: Read) -> anyhow::Result<ExitCode> {
     telemetry::init(&loaded.config.log);
     for warning in &loaded.warnings {
         tracing::warn!("{warning}");
     }
     let runtime = super::runtime()?;
-    let code = serve(&runtime, loaded.config);
+    let code = serve(&runtime, loaded, read);
     // Whatever a second signal left behind is not waited for.
     runtime.shutdown_background();
     Ok(code)
 }
 
-fn serve(runtime: &Runtime, config: Config) -> ExitCode {
+fn serve(runtime: &Runtime, loaded: Loaded, read: Read) -> ExitCode {
     runtime.block_on(async {
         // Before anything else: the first process of a container gets no signal that it does not
         // listen for.
-        let (terminate, interrupt) = match (
-            signal(SignalKind::terminate()),
-            signal(SignalKind::interrupt()),
-        ) {
-            (Ok(terminate), Ok(interrupt)) => (terminate, interrupt),
-            (Err(error), _) | (_, Err(error)) => {
+        let signals = match Signals::listen() {
+            Ok(signals) => signals,
+            Err(error) => {
                 tracing::error!("cannot listen for signals: {error}");
                 return ExitCode::FAILURE;
             }
         };
+        let Loaded { config, values, .. } = loaded;
         match App::start(config).await {
-            Ok(app) => until_stopped(app, terminate, interrupt).await,
+            Ok(app) => {
+                let reload = Reload::new(read, app.live(), values);
+                until_stopped(app, signals, reload).await
+            }
             Err(error) => refuse(&error),
         }
     })
 }
 
-async fn until_stopped(app: App, mut terminate: Signal, mut interrupt: Signal) -> ExitCode {
+async fn until_stopped(app: App, signals: Signals, mut reload: Reload) -> ExitCode {
     announce(&app);
     let tasks = app.tasks();
+    let Signals {
+        mut terminate,
+        mut interrupt,
+        mut hangup,
+    } = signals;
+    let reloading = async move {
+        while hangup.recv().await.is_some() {
+            reload.run().await;
+        }
+        // None can come any more, which ends nothing.
+        std::future::pending::<Infallible>().await
+    };
     let asked = async move {
         next_of(&mut terminate, &mut interrupt).await;
         tracing::info!("stopping: finishing what runs; a second signal ends at once");
@@ -57,6 +79,7 @@ async fn until_stopped(app: App, mut terminate: Signal, mut interrupt: Signal) -
     tokio::select! {
         () = app.run() => ExitCode::SUCCESS,
         () = asked => ExitCode::FAILURE,
+        never = reloading => match never {},
     }
 }
 
@@ -75,6 +98,18 @@ fn refuse(error: &StartError) -> ExitCode {
             ExitCode::from(2)
         }
         _ => ExitCode::FAILURE,
+    }
+}
+
+// === impl Signals ===
+
+impl Signals {
+    fn listen() -> io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
     }
 }
 

@@ -12,6 +12,7 @@ mod miss;
 mod pass;
 mod put;
 mod served;
+mod settle;
 
 use std::sync::Arc;
 
@@ -43,7 +44,7 @@ const MOST_IN_MEMORY: u64 = 4 * 1024 * 1024;
 pub struct Proxy {
     config: Config,
     origin: OriginId,
-    sealer: Sealer,
+    sealer: Arc<Sealer>,
     tiers: Arc<Tiers>,
     upstream: Arc<Upstream>,
     access: Arc<Access>,
@@ -58,7 +59,7 @@ pub struct Proxy {
 #[derive(Debug)]
 pub struct Stations {
     /// Seals credentials.
-    pub sealer: Sealer,
+    pub sealer: Arc<Sealer>,
     /// Where artifacts rest.
     pub tiers: Arc<Tiers>,
     /// The origin.

@@ -2,7 +2,7 @@
 //!
 //! The upload runs as nobody's: the client's wait has a bound of its own, and once the body is whole
 //! here it is delivered whether or not somebody still waits. How each ending leaves the tiers is
-//! decided in one place, [`Upload::settle`].
+//! decided in one place, `settle`.
 
 use std::future::Future;
 use std::pin::pin;
@@ -13,11 +13,12 @@ use http_body_util::combinators::UnsyncBoxBody;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-use super::{Ask, Here, Proxy, ProxyError, Reply, Served};
+use super::settle::{Ending, refusal, why_not_whole};
+use super::{Ask, Proxy, ProxyError, Served};
 use crate::access::Right;
-use crate::artifact::{Answer, Failure, Fields, Label, Outcome};
+use crate::artifact::{Failure, Fields, Label};
 use crate::config::OnUploadFailure;
-use crate::transfer::{NoSeat, Plan, Reader, Received, Spool, SpoolWriter, Turn, Whole, receive};
+use crate::transfer::{NoSeat, Plan, Reader, Received, Spool, SpoolWriter, Turn, receive};
 use crate::upstream::Delivered;
 
 /// How far ahead of the upstream an upload is read whose caller has not proven its right to write.
@@ -27,20 +28,14 @@ const UNPROVEN_AHEAD: u64 = 8 * 1024 * 1024;
 pub type UploadBody = UnsyncBoxBody<bytes::Bytes, hyper::Error>;
 
 /// An upload under way.
-struct Upload {
-    proxy: Arc<Proxy>,
-    ask: Ask,
-    turn: Turn,
+pub(super) struct Upload {
+    pub(super) proxy: Arc<Proxy>,
+    pub(super) ask: Ask,
+    pub(super) turn: Turn,
     /// Where the client waits; taken by the first answer.
     client: Option<oneshot::Sender<Result<Served, ProxyError>>>,
     /// Every byte has come: what is waited for from then on is the upstream.
     is_whole: Arc<AtomicBool>,
-}
-
-/// How delivering to the upstream went, and what was received meanwhile.
-struct Ending {
-    delivered: Delivered,
-    received: Received,
 }
 
 impl Proxy {
@@ -152,7 +147,7 @@ impl Upload {
     async fn store(&self, spool: &Spool, reader: Reader, length: Option<u64>) -> Delivered {
         let (delivered, is_unknown) = self.send(spool, reader, length).await;
         if is_unknown && !matches!(delivered, Delivered::Accepted(_)) {
-            self.forget().await;
+            self.forget_in_doubt().await;
         }
         if let Delivered::Accepted(answer) | Delivered::Refused(answer) = &delivered {
             let (caller, scope) = (self.ask.caller.digest(), self.ask.key.scope.digest());
@@ -264,89 +259,7 @@ impl Upload {
         }
     }
 
-    /// Leaves the tiers as the upload ended, and then answers.
-    async fn settle(mut self, ending: Ending) {
-        let Ending {
-            delivered,
-            received,
-        } = ending;
-        match (delivered, received) {
-            (Delivered::Accepted(answer), Received::Whole(whole)) => {
-                let outcome = self.publish(*whole, true).await;
-                self.answer(Ok(Served {
-                    outcome,
-                    reply: Reply::Relayed(answer),
-                }));
-            }
-            // Accepted what never came whole: whatever the upstream holds now, it is not ours to say.
-            (Delivered::Accepted(answer), _) => {
-                self.forget().await;
-                self.answer(Ok(Served {
-                    outcome: Outcome::Passed,
-                    reply: Reply::Relayed(answer),
-                }));
-            }
-            (Delivered::Refused(answer), _) => self.answer(refusal(answer)),
-            (Delivered::Failed { failure, .. }, Received::Whole(whole)) if self.keeps() => {
-                // Nobody can contradict the order of what is kept here only.
-                let kept = match self.publish(*whole, false).await {
-                    outcome @ Outcome::Stored => Ok(Served {
-                        outcome,
-                        reply: Reply::Here(self.uploaded()),
-                    }),
-                    _ => Err(ProxyError::Undelivered(failure)),
-                };
-                self.answer(kept);
-            }
-            (Delivered::Failed { .. }, received @ (Received::TooLarge | Received::Cut)) => {
-                self.answer(Err(why_not_whole(&received, self.limit())));
-            }
-            (Delivered::Failed { failure, .. }, _) => {
-                self.answer(Err(ProxyError::Undelivered(failure)));
-            }
-        }
-    }
-
-    /// The same without an upstream: the last to land wins.
-    async fn settle_here(mut self, received: Received) {
-        let Received::Whole(whole) = received else {
-            let limit = self.limit();
-            return self.answer(Err(why_not_whole(&received, limit)));
-        };
-        let served = match self.publish(*whole, false).await {
-            outcome @ Outcome::Stored => Ok(Served {
-                outcome,
-                reply: Reply::Here(self.uploaded()),
-            }),
-            _ => Err(ProxyError::NoRoom),
-        };
-        self.answer(served);
-    }
-
-    /// Makes the accepted upload visible, or the key forgotten, before anybody hears of it.
-    async fn publish(&self, whole: Whole, must_be_alone: bool) -> Outcome {
-        let landing = match whole.landing {
-            Ok(landing) if !must_be_alone || self.turn.was_alone() => landing,
-            Ok(_) => {
-                self.forget().await;
-                return Outcome::Passed;
-            }
-            Err(bypass) => {
-                self.forget().await;
-                return Outcome::Bypassed(bypass);
-            }
-        };
-        let published = self.proxy.tiers.publish(landing).await;
-        self.proxy.flights.supersede(&self.ask.key.digest);
-        published.map_or_else(Outcome::Bypassed, |()| Outcome::Stored)
-    }
-
-    async fn forget(&self) {
-        self.proxy.tiers.forget(&self.ask.key.digest).await;
-        self.proxy.flights.supersede(&self.ask.key.digest);
-    }
-
-    fn answer(&mut self, served: Result<Served, ProxyError>) {
+    pub(super) fn answer(&mut self, served: Result<Served, ProxyError>) {
         if let Some(client) = self.client.take()
             && client.send(served).is_err()
         {
@@ -354,11 +267,7 @@ impl Upload {
         }
     }
 
-    fn uploaded(&self) -> Here {
-        Here::Uploaded(format!("/v8/artifacts/{}", self.ask.key.hash))
-    }
-
-    fn keeps(&self) -> bool {
+    pub(super) fn keeps(&self) -> bool {
         self.proxy.config.upload.on_failure == OnUploadFailure::Keep && self.may_write()
     }
 
@@ -370,26 +279,7 @@ impl Upload {
         )
     }
 
-    fn limit(&self) -> u64 {
+    pub(super) fn limit(&self) -> u64 {
         self.proxy.config.upload.max_size
-    }
-}
-
-/// The upstream's own words, but for a redirect: whoever does not follow it takes it for stored.
-fn refusal(answer: Answer) -> Result<Served, ProxyError> {
-    if (300..400).contains(&answer.code()) {
-        return Err(ProxyError::Redirected);
-    }
-    Ok(Served {
-        outcome: Outcome::UploadRefused,
-        reply: Reply::Relayed(answer),
-    })
-}
-
-fn why_not_whole(received: &Received, limit: u64) -> ProxyError {
-    match received {
-        Received::TooLarge => ProxyError::TooLarge(limit),
-        Received::Unwanted => ProxyError::NoRoom,
-        Received::Cut | Received::Whole(_) => ProxyError::Cut,
     }
 }

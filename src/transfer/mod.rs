@@ -21,4 +21,4 @@ pub use flights::{Flights, Follower, Head, Joined, Lead, Opening};
 pub use progress::{Broken, Ending};
 pub use reader::Reader;
 pub use spool::{NoSeat, Plan, Spool, SpoolWriter, Storing, Unwanted, Whole};
-pub use uploads::{Received, Turn, Uploads, receive};
+pub use uploads::{Order, Received, Settling, Turn, Uploads, receive};

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use http_body::Body;
 use http_body_util::BodyExt;
 use parking_lot::Mutex;
+use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard};
 use tokio::time::{Duration, timeout};
 
 use super::progress::Broken;
@@ -23,7 +24,7 @@ const DRAIN_TIME: Duration = Duration::from_secs(5);
 /// The uploads under way, by key.
 #[derive(Debug, Default)]
 pub struct Uploads {
-    table: Mutex<HashMap<KeyDigest, Overlap>>,
+    table: Mutex<HashMap<KeyDigest, Running>>,
 }
 
 /// One upload's turn at its key; given back when dropped.
@@ -31,6 +32,24 @@ pub struct Uploads {
 pub struct Turn {
     uploads: Arc<Uploads>,
     key: KeyDigest,
+    began: Moment,
+    settling: Arc<AsyncMutex<()>>,
+}
+
+/// Held while an upload leaves the tiers as it ended: of two that end together, one comes after the
+/// other.
+#[derive(Debug)]
+pub struct Settling {
+    _held: OwnedMutexGuard<()>,
+}
+
+/// Whether the upstream may contradict the order in which uploads were accepted here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// Every other upload that may count began after this one was accepted, or ended before it began.
+    Certain,
+    /// Another one took effect upstream while this one ran: which of the two came last is not known.
+    Contested,
 }
 
 /// How receiving an upload ended.
@@ -46,10 +65,17 @@ pub enum Received {
     Unwanted,
 }
 
+/// A point in the order of what happened to one key while uploads of it ran.
+type Moment = u64;
+
+/// The uploads of one key that run.
 #[derive(Debug, Default)]
-struct Overlap {
-    running: usize,
-    happened: bool,
+struct Running {
+    uploads: usize,
+    now: Moment,
+    /// When one of them last took effect upstream, or may have.
+    effect: Moment,
+    settling: Arc<AsyncMutex<()>>,
 }
 
 // === impl Uploads ===
@@ -58,37 +84,64 @@ impl Uploads {
     /// Begins an upload of `key`.
     pub fn begin(self: &Arc<Self>, key: KeyDigest) -> Turn {
         let mut table = self.table.lock();
-        let overlap = table.entry(key).or_default();
-        overlap.running += 1;
-        overlap.happened |= overlap.running > 1;
+        let running = table.entry(key).or_default();
+        running.uploads += 1;
         Turn {
             uploads: Arc::clone(self),
             key,
+            began: running.tick(),
+            settling: Arc::clone(&running.settling),
         }
+    }
+}
+
+// === impl Running ===
+
+impl Running {
+    fn tick(&mut self) -> Moment {
+        self.now += 1;
+        self.now
     }
 }
 
 // === impl Turn ===
 
 impl Turn {
-    /// Whether no other upload of the key ran at any moment of this one.
-    pub fn was_alone(&self) -> bool {
-        self.uploads
-            .table
-            .lock()
-            .get(&self.key)
-            .is_some_and(|overlap| !overlap.happened)
+    /// Waits until no other upload of the key is just leaving the tiers as it ended.
+    pub async fn settling(&self) -> Settling {
+        Settling {
+            _held: Arc::clone(&self.settling).lock_owned().await,
+        }
+    }
+
+    /// Notes that this upload took effect upstream, or that nobody can tell whether it did; says how
+    /// sure its place among the others is.
+    ///
+    /// One that is refused, or never came whole, has no effect: whoever may not write cannot spoil
+    /// what others upload.
+    pub fn take_effect(&self) -> Order {
+        let mut table = self.uploads.table.lock();
+        let Some(running) = table.get_mut(&self.key) else {
+            return Order::Contested;
+        };
+        let order = if running.effect > self.began {
+            Order::Contested
+        } else {
+            Order::Certain
+        };
+        running.effect = running.tick();
+        order
     }
 }
 
 impl Drop for Turn {
     fn drop(&mut self) {
         let mut table = self.uploads.table.lock();
-        let Some(overlap) = table.get_mut(&self.key) else {
+        let Some(running) = table.get_mut(&self.key) else {
             return;
         };
-        overlap.running -= 1;
-        if overlap.running == 0 {
+        running.uploads -= 1;
+        if running.uploads == 0 {
             table.remove(&self.key);
         }
     }
@@ -144,20 +197,43 @@ async fn drain<B: Body<Data = Bytes>>(mut body: Pin<&mut B>) {
 mod tests {
     use super::*;
 
+    fn key() -> KeyDigest {
+        KeyDigest::from_bytes([1; 32])
+    }
+
     #[test]
-    fn uploads_that_overlap_at_any_moment_are_not_alone() {
+    fn of_two_uploads_that_overlap_the_later_accepted_is_contested() {
         let uploads = Arc::new(Uploads::default());
-        let key = KeyDigest::from_bytes([1; 32]);
-        let first = uploads.begin(key);
-        assert!(first.was_alone());
-        let second = uploads.begin(key);
+        let (first, second) = (uploads.begin(key()), uploads.begin(key()));
+        assert_eq!(second.take_effect(), Order::Certain);
+        assert_eq!(first.take_effect(), Order::Contested);
         drop(first);
-        let third = uploads.begin(key);
-        drop(second);
-        assert!(!third.was_alone());
-        drop(third);
-        assert!(uploads.begin(key).was_alone());
-        assert!(uploads.begin(KeyDigest::from_bytes([2; 32])).was_alone());
+        // It began when both had been accepted.
+        let third = uploads.begin(key());
+        assert_eq!(third.take_effect(), Order::Certain);
+    }
+
+    #[test]
+    fn one_that_has_no_effect_contests_nothing() {
+        let uploads = Arc::new(Uploads::default());
+        let strangers = [uploads.begin(key()), uploads.begin(key())];
+        let member = uploads.begin(key());
+        drop(strangers);
+        assert_eq!(member.take_effect(), Order::Certain);
+        let stranger = uploads.begin(key());
+        drop(member);
+        let other = uploads.begin(key());
+        assert_eq!(other.take_effect(), Order::Certain);
+        drop((stranger, other));
         assert!(uploads.table.lock().is_empty());
+    }
+
+    #[test]
+    fn every_key_has_an_order_of_its_own() {
+        let uploads = Arc::new(Uploads::default());
+        let one = uploads.begin(key());
+        let other = uploads.begin(KeyDigest::from_bytes([2; 32]));
+        assert_eq!(other.take_effect(), Order::Certain);
+        assert_eq!(one.take_effect(), Order::Certain);
     }
 }

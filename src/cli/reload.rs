@@ -1,0 +1,69 @@
+//! `SIGHUP`: the configuration is read once more, and what can be applied while requests run is.
+//!
+//! With a mistake in it, all of the old one stays. What each key means is not known here.
+
+use std::sync::Arc;
+
+use crate::app::Live;
+use crate::config::{Effective, Loaded, Problems};
+
+/// Reads the configuration as at the start: same file, same flags, same environment.
+pub(super) type Read = Arc<dyn Fn() -> Result<Loaded, Problems> + Send + Sync>;
+
+/// What it takes to read the configuration once more and to apply it.
+pub(super) struct Reload {
+    read: Read,
+    live: Arc<Live>,
+    /// What is in effect.
+    values: Vec<Effective>,
+}
+
+impl Reload {
+    /// Applies to `live` what `read` reads; at first `values` are in effect.
+    pub(super) fn new(read: Read, live: Live, values: Vec<Effective>) -> Self {
+        Self {
+            read,
+            live: Arc::new(live),
+            values,
+        }
+    }
+
+    /// Reads and applies, and says what became of it.
+    pub(super) async fn run(&mut self) {
+        let (read, live) = (Arc::clone(&self.read), Arc::clone(&self.live));
+        // Files are read, which may take a while.
+        let done = tokio::task::spawn_blocking(move || {
+            let loaded = read().map_err(|problems| problems.to_string())?;
+            let applied = live.apply(&loaded.config);
+            applied.map_err(|error| error.to_string())?;
+            Ok::<_, String>(loaded)
+        });
+        match done.await {
+            Ok(Ok(loaded)) => self.tell(&loaded),
+            Ok(Err(problems)) => {
+                tracing::error!("the configuration stays as it was:\n{problems}");
+            }
+            Err(error) => tracing::error!("the configuration stays as it was: {error}"),
+        }
+    }
+
+    fn tell(&mut self, loaded: &Loaded) {
+        for warning in &loaded.warnings {
+            tracing::warn!("{warning}");
+        }
+        tracing::info!(
+            "the configuration was read once more, and applied where that can be done live"
+        );
+        for (old, new) in self.values.iter().zip(&loaded.values) {
+            if !self
+                .live
+                .applies(old.key, old.value.as_ref(), new.value.as_ref())
+            {
+                tracing::warn!(
+                    "{} takes effect at the next start; until then {old}",
+                    old.key
+                );
+            }
+        }
+    }
+}
