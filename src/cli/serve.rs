@@ -4,6 +4,8 @@ use std::convert::Infallible;
 use std::io::{self, Write, stdout};
 use std::process::ExitCode;
 
+#[cfg(target_os = "linux")]
+use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -26,11 +28,21 @@ pub(super) fn run(loaded: Loaded, read: Read) -> anyhow::Result<ExitCode> {
     for warning in &loaded.warnings {
         tracing::warn!("{warning}");
     }
+    seal();
     let runtime = super::runtime()?;
     let code = serve(&runtime, loaded, read);
     // Whatever a second signal left behind is not waited for.
     runtime.shutdown_background();
     Ok(code)
+}
+
+/// Keeps the tokens in this process's memory there: no core file, and no look into it for other
+/// processes of the same user, such as the scripts of the very build that Larder runs beside.
+fn seal() {
+    #[cfg(target_os = "linux")]
+    if let Err(error) = set_dumpable_behavior(DumpableBehavior::NotDumpable) {
+        tracing::warn!("a crash may leave tokens in a core file: {error}");
+    }
 }
 
 fn serve(runtime: &Runtime, loaded: Loaded, read: Read) -> ExitCode {

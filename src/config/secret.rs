@@ -3,18 +3,20 @@
 use std::fmt;
 use std::path::Path;
 
+use zeroize::Zeroizing;
+
 use super::file::read_text;
 
-/// Text that must not be printed.
+/// Text that must not be printed, and is wiped from memory once nobody needs it.
 #[derive(Clone)]
-pub struct Secret(String);
+pub struct Secret(Zeroizing<String>);
 
 // === impl Secret ===
 
 impl Secret {
     /// Seals a text.
     pub fn new(text: impl Into<String>) -> Self {
-        Self(text.into())
+        Self(Zeroizing::new(text.into()))
     }
 
     /// The text itself, for the one place that needs it.
@@ -42,7 +44,8 @@ pub(super) fn token(text: &str) -> Result<Secret, String> {
 
 /// The token in a file, without the line end that editors add.
 pub(super) fn token_file(path: &Path) -> Result<Secret, String> {
-    let text =
-        read_text(path).map_err(|error| format!("{} cannot be read: {error}", path.display()))?;
+    let text = read_text(path)
+        .map(Zeroizing::new)
+        .map_err(|error| format!("{} cannot be read: {error}", path.display()))?;
     token(text.trim_end()).map_err(|message| format!("{} {message}", path.display()))
 }

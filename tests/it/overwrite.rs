@@ -181,6 +181,36 @@ async fn two_overlapping_uploads_leave_what_the_upstream_has() {
 }
 
 #[tokio::test]
+async fn an_upload_that_may_not_be_one_costs_no_other_its_place() {
+    let origin = Origin::start();
+    origin.members(&["member"], 403);
+    let larder = Larder::before(&origin).await;
+    let mut strangers = [larder.client_as("garbage"), larder.client_as("cut")];
+    for stranger in &mut strangers {
+        stranger
+            .send_head(&upload("aa", b"", "poison").header("content-length", "5000"))
+            .await;
+        stranger.send(&bytes(7, 1000)).await;
+    }
+    origin
+        .until("both strangers", |seen| seen.token() == "cut")
+        .await;
+    let mut member = larder.client();
+    assert_eq!(member.ask(&upload("aa", &new(), "new")).await.status, 202);
+    let reply = member.get(&artifact("aa")).await;
+    assert_eq!(reply.cache_status(), MEMORY);
+    assert_is(&reply, &new(), "new");
+    // Whatever becomes of theirs.
+    let [garbage, cut] = &mut strangers;
+    cut.leave();
+    garbage.send(&bytes(7, 4000)).await;
+    assert_eq!(garbage.reply().await.status, 403);
+    let reply = member.get(&artifact("aa")).await;
+    assert_eq!(reply.cache_status(), MEMORY);
+    assert_is(&reply, &new(), "new");
+}
+
+#[tokio::test]
 async fn without_an_upstream_the_last_of_two_overlapping_uploads_wins() {
     let larder = Larder::alone().await;
     let mut first = larder.client();

@@ -2,8 +2,9 @@
 
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 
-use crate::support::{Origin, Request, Setup, artifact, bytes};
+use crate::support::{Exit, Larder, Origin, Process, Request, Setup, artifact, bytes};
 
 #[tokio::test]
 async fn no_token_reaches_a_log_a_metric_or_the_disk() {
@@ -43,11 +44,65 @@ async fn no_token_reaches_a_log_a_metric_or_the_disk() {
         .client_as("canary-accepted")
         .put(&artifact("dd"), b"x")
         .await;
+    assert_kept(larder).await;
+}
+
+#[tokio::test]
+async fn neither_does_a_credential_of_its_own_nor_a_token_of_the_list() {
+    let mut origin = Origin::start();
+    origin.members(&["canary-own"], 403);
+    origin.hold("aa", &bytes(1, 50_000));
+    let tokens = r#"[{ name = "ci", token = "canary-listed", teams = ["acme"] }]"#;
+    let mut larder = Setup::before(&origin)
+        .set("log.level", "trace")
+        .set("access.mode", "tokens")
+        .toml("access.tokens", tokens)
+        .secret("upstream.token_file", "canary-own")
+        .secret("admin.token_file", "canary-admin")
+        .start()
+        .await;
+    for token in ["canary-listed", "canary-unknown"] {
+        let mut client = larder.client_as(token);
+        for path in [
+            "/v8/artifacts/aa?slug=acme",
+            "/v8/artifacts/aa?slug=other",
+            "/v2/user",
+        ] {
+            client.get(path).await;
+        }
+        client.put(&artifact("cc"), &bytes(2, 500)).await;
+    }
+    // Refused upstream, read once more, replaced, mistaken, and without an upstream at all.
+    origin.members(&[], 403);
+    larder.client_as("canary-listed").get(&artifact("dd")).await;
+    larder.reload(|setup| setup).await;
+    let mistaken = |setup: Setup| setup.secret("upstream.token_file", "canary own");
+    larder.reload(mistaken).await;
+    origin.stop().await;
+    let listed = Request::new("GET", &artifact("ee"));
+    larder.client_as("canary-listed").ask(&listed).await;
+    larder
+        .admin()
+        .ask(&Request::new("GET", "/metrics").header("authorization", "Bearer canary-admin"))
+        .await;
+    // The file for the commands holds the admin's token, and is for them alone.
+    let admin = larder.setup().data_dir().join("admin.json");
+    assert!(
+        fs::read_to_string(&admin)
+            .expect("a file")
+            .contains("canary-admin")
+    );
+    fs::remove_file(&admin).expect("ours");
+    assert_kept(larder).await;
+}
+
+/// Asserts that no canary is in anything that the process wrote.
+async fn assert_kept(larder: Larder) {
     let metrics = larder.metrics().await;
     assert!(!metrics.text().contains("canary"), "in the metrics");
     let setup = larder.setup().clone();
-    let exit = larder.stop().await;
-    for printed in [&exit.stdout, &exit.stderr] {
+    let Exit { stdout, stderr, .. } = larder.stop().await;
+    for printed in [&stdout, &stderr] {
         let found = printed.lines().find(|line| line.contains("canary"));
         assert_eq!(found, None, "in the log");
     }
@@ -55,6 +110,20 @@ async fn no_token_reaches_a_log_a_metric_or_the_disk() {
         read_all(&setup.data_dir()) > 0,
         "a session leaves something to look at"
     );
+}
+
+#[tokio::test]
+async fn a_crash_leaves_no_core_file() {
+    let mut other = Command::new("/bin/sleep");
+    let directory = tempfile::tempdir().expect("a directory");
+    other.arg("60").current_dir(directory.path());
+    if !Process::spawn(other).crash().await {
+        eprintln!("the system keeps no core files: there is nothing to see");
+        return;
+    }
+    let mut larder = Larder::alone().await;
+    larder.client_as("canary").get(&artifact("aa")).await;
+    assert!(!larder.crash().await, "tokens are in it");
 }
 
 /// Asserts that no file below `directory` holds or is named a canary; returns how many there were.

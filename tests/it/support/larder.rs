@@ -67,6 +67,19 @@ impl Setup {
         self
     }
 
+    /// Leaves a key to its default.
+    pub fn unset(mut self, key: &str) -> Self {
+        self.settings.remove(key);
+        self
+    }
+
+    /// Sets a key to the path of a file that holds `secret`, one file for each key.
+    pub fn secret(self, key: &str, secret: &str) -> Self {
+        let path = self.directory().join(format!("{key}.secret"));
+        fs::write(&path, format!("{secret}\n")).expect("a file");
+        self.set(key, path.to_str().expect("a plain path"))
+    }
+
     /// A directory for this test alone.
     pub fn directory(&self) -> &Path {
         self.directory.path()
@@ -208,6 +221,21 @@ impl Larder {
         self.process.terminate();
     }
 
+    /// Lets it read its configuration once more, as `change` leaves it, and returns what it says.
+    pub async fn reload(&mut self, change: impl FnOnce(Setup) -> Setup) -> String {
+        let before = self.process.printed_errors().len();
+        self.setup = change(self.setup.clone());
+        self.setup.write();
+        self.process.hang_up();
+        let mut said = String::new();
+        eventually("a word about the configuration", async || {
+            said = self.process.printed_errors().split_off(before);
+            said.contains("configuration")
+        })
+        .await;
+        said
+    }
+
     /// Stops it and waits for its end.
     pub async fn stop(mut self) -> Exit {
         self.terminate();
@@ -217,6 +245,11 @@ impl Larder {
     /// Waits for its end.
     pub async fn exit(&mut self) -> Exit {
         self.process.exit().await
+    }
+
+    /// Crashes it; returns whether that left a core file.
+    pub async fn crash(&mut self) -> bool {
+        self.process.crash().await
     }
 
     /// Kills it without a word.

@@ -20,6 +20,7 @@ pub use client::{Client, Reply, Request};
 pub use larder::{Larder, Setup};
 pub use metrics::Metrics;
 pub use origin::{Artifact, Origin, Script, Seen, script};
+pub use process::{Exit, Process};
 pub use wire::Ended;
 
 /// Longer than anything here takes on a busy machine: reaching it means that something hangs.

@@ -2,12 +2,13 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
+use std::os::unix::process::ExitStatusExt;
 use std::pin::pin;
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, prlimit};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
@@ -60,6 +61,11 @@ impl Process {
         self.stdout.borrow().clone() + &self.stderr.borrow()
     }
 
+    /// Everything printed to standard error so far.
+    pub fn printed_errors(&self) -> String {
+        self.stderr.borrow().clone()
+    }
+
     /// The port in the first `TURBO_API=http://HOST:PORT` printed.
     pub async fn port(&mut self) -> u16 {
         let named = self.stdout.wait_for(|text| port_in(text).is_some());
@@ -101,13 +107,44 @@ impl Process {
 
     /// Asks it to stop; does not wait.
     pub fn terminate(&self) {
-        let id = i32::try_from(self.id()).ok().and_then(Pid::from_raw);
-        kill_process(id.expect("a process"), Signal::TERM).expect("a live process");
+        self.signal(Signal::TERM);
+    }
+
+    /// Tells it to read its configuration once more; does not wait.
+    pub fn hang_up(&self) {
+        self.signal(Signal::HUP);
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill_process(self.pid().expect("a process"), signal).expect("a live process");
+    }
+
+    fn pid(&self) -> Option<Pid> {
+        i32::try_from(self.id()).ok().and_then(Pid::from_raw)
     }
 
     /// Kills it without a word.
     pub fn kill(&mut self) {
         self.child.kill().expect("a live process");
+    }
+
+    /// Crashes it where the system lets core files be as large as they like; returns whether that
+    /// left one.
+    pub async fn crash(&mut self) -> bool {
+        let most = getrlimit(Resource::Core).maximum;
+        let unlimited = Rlimit {
+            current: most,
+            maximum: most,
+        };
+        prlimit(self.pid(), Resource::Core, unlimited).expect("a limit of our own child");
+        self.signal(Signal::ABORT);
+        let mut status = None;
+        eventually("the process to end", async || {
+            status = self.child.try_wait().expect("our child");
+            status.is_some()
+        })
+        .await;
+        status.expect("an end").core_dumped()
     }
 
     /// Waits for its end, and for the ends of its pipes.
