@@ -167,20 +167,26 @@ async fn a_follower_with_another_accepted_credential_is_served_and_a_refused_one
 
 #[tokio::test]
 async fn a_strangers_404_never_becomes_a_members_miss() {
-    let origin = Origin::start();
-    origin.members(&["member"], 404);
-    let larder = Larder::before(&origin).await;
-    for round in 0..10 {
-        let hash = format!("aa{round}");
-        let gate = format!("refusal{round}");
-        origin.hold(&hash, &bytes(1, 5000));
-        origin.once("GET", &hash, script().hold(&gate).usual());
-        let (mut stranger, mut member) = (larder.client_as("stranger"), larder.client());
-        ask(&mut stranger, &hash).await;
-        origin.wait_at(&gate).await;
-        ask(&mut member, &hash).await;
-        origin.release(&gate);
-        assert_eq!(stranger.reply().await.status, 404);
-        member.reply().await.assert_body(&bytes(1, 5000));
+    // Also where Larder itself judges nobody, and the upstream goes on judging each.
+    for mode in ["upstream", "open"] {
+        let origin = Origin::start();
+        origin.members(&["member"], 404);
+        let larder = Setup::before(&origin)
+            .set("access.mode", mode)
+            .start()
+            .await;
+        for round in 0..10 {
+            let hash = format!("aa{round}");
+            let gate = format!("refusal{round}");
+            origin.hold(&hash, &bytes(1, 5000));
+            origin.once("GET", &hash, script().hold(&gate).usual());
+            let (mut stranger, mut member) = (larder.client_as("stranger"), larder.client());
+            ask(&mut stranger, &hash).await;
+            origin.wait_at(&gate).await;
+            ask(&mut member, &hash).await;
+            origin.release(&gate);
+            assert_eq!(stranger.reply().await.status, 404, "{mode}");
+            member.reply().await.assert_body(&bytes(1, 5000));
+        }
     }
 }

@@ -125,6 +125,9 @@ async fn an_expired_verdict_is_asked_again_and_holds_while_nobody_can_be_asked()
     let grace = larder.client().get(&artifact("aa")).await;
     grace.assert_body(&body);
     assert_eq!(grace.cache_status(), "larder; hit; detail=memory; grace");
+    let metrics = larder.metrics().await;
+    let counted = metrics.sum("larder_verdicts_total", &[("result", "grace")]);
+    assert!(counted > 0.5, "an operator sees hits on grace");
     origin.resume();
     origin.members(&[], 403);
     // An upstream that could not be asked is left alone for a moment.

@@ -34,6 +34,11 @@ pub(crate) struct Larder<'home> {
 impl Home {
     /// A Larder before `upstream`: a URL, or `none`.
     pub(crate) fn new(upstream: &str) -> Self {
+        Self::with(upstream, "")
+    }
+
+    /// The same with further lines of configuration; `{folder}` stands for its own.
+    pub(crate) fn with(upstream: &str, further: &str) -> Self {
         let folder = TempDir::new().expect("a folder for Larder");
         let home = Self { folder };
         let config = format!(
@@ -45,8 +50,15 @@ upstream.url = "{upstream}"
 "#,
             home.path("data").display()
         );
+        let folder = home.folder.path().display().to_string();
+        let config = config + &further.replace("{folder}", &folder);
         fs::write(home.path("larder.toml"), config).expect("a configuration file");
         home
+    }
+
+    /// Puts a file beside the configuration.
+    pub(crate) fn put(&self, name: &str, text: &str) {
+        fs::write(self.path(name), text).expect("a file for Larder");
     }
 
     /// Starts the binary; returns when it listens.
@@ -105,10 +117,16 @@ fn announced_api(output: impl Read + Send + 'static) -> Option<String> {
 impl Larder<'_> {
     /// Artifact downloads served from a tier since the start.
     pub(crate) fn hits(&self) -> usize {
+        self.requests("get", "hit-")
+    }
+
+    /// Requests to a route whose outcome begins like this, since the start.
+    pub(crate) fn requests(&self, route: &str, outcome: &str) -> usize {
+        let (route, outcome) = (format!("route=\"{route}\""), format!("outcome=\"{outcome}"));
         self.metrics()
             .lines()
             .filter(|line| line.starts_with("larder_requests_total{"))
-            .filter(|line| line.contains(r#"route="get""#) && line.contains(r#"outcome="hit-"#))
+            .filter(|line| line.contains(&route) && line.contains(&outcome))
             .filter_map(|line| line.rsplit(' ').next()?.parse::<usize>().ok())
             .sum()
     }

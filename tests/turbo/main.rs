@@ -14,6 +14,7 @@ mod client;
 mod larder;
 mod monorepo;
 mod origin;
+mod rights;
 
 use client::{Client, Remote, Run, Signing, Team, Version};
 use larder::Home;
