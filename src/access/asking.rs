@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tokio::time::{Duration, Instant, timeout};
 
-use super::evidence::{Evidence, Right, weigh};
+use super::evidence::{Evidence, is_beyond_doubt, weigh};
 use super::probes::Told;
 use super::verdicts::{Remembered, Subject};
 use super::{Access, Decision, Question};
@@ -23,11 +23,7 @@ impl Access {
         self: &Arc<Self>,
         question: &Question<'_>,
     ) -> Decision {
-        let subject = Subject {
-            caller: question.caller.digest(),
-            scope: question.key.scope.digest(),
-            right: Right::Read,
-        };
+        let subject = question.subject();
         match self.verdicts.recall(subject) {
             Remembered::Accepted { renew } => {
                 self.metrics.verdict("accepted", "memory");
@@ -47,6 +43,17 @@ impl Access {
             Remembered::Lapsed => self.ask(subject, question, true).await,
             Remembered::Unknown => self.ask(subject, question, false).await,
         }
+    }
+
+    /// What the upstream said a moment ago to whoever may not read, for a miss as for a hit: by an
+    /// answer that comes sooner for what is here, a stranger would learn what is.
+    pub fn recent_refusal(&self, question: &Question<'_>) -> Option<Answer> {
+        let refusal = self.verdicts.recent_refusal(question.subject());
+        let refusal = refusal.filter(|answer| is_beyond_doubt(answer.code(), answer.body()));
+        if refusal.is_some() {
+            self.metrics.verdict("refused", "memory");
+        }
+        refusal
     }
 
     /// Asks once for everybody who waits for the same verdict.

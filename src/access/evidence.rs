@@ -40,8 +40,30 @@ pub fn weigh(code: u16, body: &[u8]) -> Evidence {
     }
 }
 
+/// Whether a refusal is about the caller beyond doubt: a 401, or a 403 that says `forbidden`, on
+/// which clients too ask no more. There are origins whose bare 403 means no more than a 404.
+pub(super) fn is_beyond_doubt(code: u16, body: &[u8]) -> bool {
+    match code {
+        401 => true,
+        403 => error_code(body).is_some_and(|code| code == "forbidden"),
+        _ => false,
+    }
+}
+
 /// Whether a 403 speaks of the team's plan rather than of the caller's right.
 fn is_limit(body: &[u8]) -> bool {
+    const LIMITS: [&str; 5] = [
+        "remote_caching_disabled",
+        "remote_caching_over_limit",
+        "remote_caching_paused",
+        "over_limit",
+        "paused",
+    ];
+    error_code(body).is_some_and(|code| LIMITS.contains(&code.as_str()))
+}
+
+/// The code in an error of the API's shape.
+fn error_code(body: &[u8]) -> Option<String> {
     #[derive(Deserialize)]
     struct Shape {
         error: Code,
@@ -50,17 +72,8 @@ fn is_limit(body: &[u8]) -> bool {
     struct Code {
         code: String,
     }
-    let Ok(Shape { error }) = serde_json::from_slice(body) else {
-        return false;
-    };
-    matches!(
-        error.code.as_str(),
-        "remote_caching_disabled"
-            | "remote_caching_over_limit"
-            | "remote_caching_paused"
-            | "over_limit"
-            | "paused"
-    )
+    let Shape { error } = serde_json::from_slice(body).ok()?;
+    Some(error.code)
 }
 
 #[cfg(test)]
@@ -92,6 +105,26 @@ mod tests {
                 "{code} {}",
                 String::from_utf8_lossy(body)
             );
+        }
+    }
+
+    #[test]
+    fn a_refusal_is_beyond_doubt_where_it_can_mean_nothing_else() {
+        let forbidden = br#"{"error":{"code":"forbidden","message":"m"}}"#;
+        let limit = br#"{"error":{"code":"paused","message":"m"}}"#;
+        let table: [(u16, &[u8], bool); 8] = [
+            (401, b"", true),
+            (403, forbidden, true),
+            (403, b"", false),
+            (403, b"<Code>AccessDenied</Code>", false),
+            (403, limit, false),
+            (402, forbidden, false),
+            (404, forbidden, false),
+            (200, b"", false),
+        ];
+        for (code, body, expected) in table {
+            let shown = String::from_utf8_lossy(body);
+            assert_eq!(is_beyond_doubt(code, body), expected, "{code} {shown}");
         }
     }
 }

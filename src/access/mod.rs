@@ -95,6 +95,18 @@ pub enum Decision {
     Unknown(Failure),
 }
 
+// === impl Question ===
+
+impl Question<'_> {
+    fn subject(&self) -> Subject {
+        Subject {
+            caller: self.caller.digest(),
+            scope: self.key.scope.digest(),
+            right: Right::Read,
+        }
+    }
+}
+
 // === impl Access ===
 
 impl Access {
@@ -251,18 +263,11 @@ impl Access {
     /// An accepted upload proves nothing about reading, and without this a team that only uploaded
     /// would be strangers to its own artifacts in the next outage.
     pub fn prove_read(self: &Arc<Self>, question: &Question<'_>) {
-        let (caller, scope) = (question.caller.digest(), question.key.scope.digest());
+        let subject = question.subject();
         let asks = matches!(self.judge, Judge::Upstream);
-        if asks && !self.is_proven(caller, scope, Right::Read) {
+        if asks && !self.verdicts.is_proven(subject) {
             let (access, key) = (Arc::clone(self), question.key.digest);
-            let (subject, request) = (
-                Subject {
-                    caller,
-                    scope,
-                    right: Right::Read,
-                },
-                question.request.clone(),
-            );
+            let request = question.request.clone();
             self.tasks.spawn(async move {
                 let asking = || access.question(subject, &request, false);
                 access.probes.once(subject, key, asking).await;
@@ -274,11 +279,7 @@ impl Access {
     pub fn learn_read(&self, question: &Question<'_>) {
         question.admitted.was_served();
         if matches!(self.judge, Judge::Upstream) {
-            self.accept(Subject {
-                caller: question.caller.digest(),
-                scope: question.key.scope.digest(),
-                right: Right::Read,
-            });
+            self.accept(question.subject());
         }
     }
 

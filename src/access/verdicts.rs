@@ -92,15 +92,27 @@ impl Verdicts {
                 return Remembered::Lapsed;
             }
         }
-        let mut refused = self.refused.lock();
-        match refused.get(&subject) {
-            Some((at, answer)) if at.elapsed() < REFUSAL_TTL => Remembered::Refused(answer.clone()),
-            Some(_) => {
-                refused.remove(&subject);
-                Remembered::Unknown
-            }
-            None => Remembered::Unknown,
+        self.refusal(subject)
+            .map_or(Remembered::Unknown, Remembered::Refused)
+    }
+
+    /// A refusal of a moment ago that no acceptance has outlived.
+    pub(super) fn recent_refusal(&self, subject: Subject) -> Option<Answer> {
+        let accepted = self.acceptance(subject);
+        if accepted.is_some_and(|acceptance| acceptance.age() < self.grace) {
+            return None;
         }
+        self.refusal(subject)
+    }
+
+    fn refusal(&self, subject: Subject) -> Option<Answer> {
+        let mut refused = self.refused.lock();
+        let (at, answer) = refused.get(&subject)?;
+        if at.elapsed() < REFUSAL_TTL {
+            return Some(answer.clone());
+        }
+        refused.remove(&subject);
+        None
     }
 
     /// Whether the subject is accepted at this moment.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::miss::{Attempt, Patience};
 use super::{Ask, Proxy, ProxyError, Reply, Served, ServedBody};
 use crate::access::Decision;
-use crate::artifact::{Fields, Outcome};
+use crate::artifact::{Answer, Fields, Outcome};
 use crate::tiers::{Artifact, Found};
 
 impl Proxy {
@@ -38,6 +38,9 @@ impl Proxy {
             }
             if self.upstream.is_none() {
                 return Err(ProxyError::Absent);
+            }
+            if let Some(answer) = self.access.recent_refusal(&ask.question()) {
+                return Ok(refused(answer));
             }
             let attempt = match self.serve_miss(ask, &mut patience).await {
                 Attempt::Again if patience.rounds == 0 => Attempt::Alone,
@@ -90,10 +93,7 @@ pub(super) fn judged(decision: Decision) -> ControlFlow<Result<Served, ProxyErro
     let told = match decision {
         Decision::Allowed { grace } => return ControlFlow::Continue(grace),
         Decision::Denied(denial) => Err(ProxyError::Denied(denial)),
-        Decision::Refused(answer) => Ok(Served {
-            outcome: Outcome::Refused(answer.code()),
-            reply: Reply::Relayed(answer),
-        }),
+        Decision::Refused(answer) => Ok(refused(answer)),
         Decision::Absent(answer) => Ok(Served {
             outcome: Outcome::Absent,
             reply: Reply::Relayed(answer),
@@ -101,4 +101,12 @@ pub(super) fn judged(decision: Decision) -> ControlFlow<Result<Served, ProxyErro
         Decision::Unknown(failure) => Err(ProxyError::Unanswered(failure)),
     };
     ControlFlow::Break(told)
+}
+
+/// The upstream's own words to whoever may not read.
+pub(super) fn refused(answer: Answer) -> Served {
+    Served {
+        outcome: Outcome::Refused(answer.code()),
+        reply: Reply::Relayed(answer),
+    }
 }

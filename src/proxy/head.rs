@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tokio::time::Duration;
 
-use super::get::judged;
+use super::get::{judged, refused};
 use super::{Ask, Proxy, ProxyError, Reply, Served, ServedBody};
 use crate::artifact::Outcome;
 use crate::tiers::Found;
@@ -58,6 +58,9 @@ impl Proxy {
     }
 
     async fn describe_miss(&self, ask: &Ask) -> Result<Served, ProxyError> {
+        if let Some(answer) = self.access.recent_refusal(&ask.question()) {
+            return Ok(refused(answer));
+        }
         match self.upstream.stat(ask.request.clone(), STAT_BUDGET).await {
             Stated::Present(headers, length) => {
                 self.access.learn_read(&ask.question());
@@ -75,10 +78,7 @@ impl Proxy {
                     return Err(ProxyError::Unanswered(failure));
                 }
                 let answer = self.access.learn_stated(&ask.question(), answer).await;
-                Ok(Served {
-                    outcome: Outcome::Refused(answer.code()),
-                    reply: Reply::Relayed(answer),
-                })
+                Ok(refused(answer))
             }
             Stated::Failed(failure) => Err(ProxyError::Unanswered(failure)),
         }

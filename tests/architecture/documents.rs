@@ -4,9 +4,15 @@ use std::collections::HashSet;
 use std::fs;
 use std::path::Path;
 
-/// Every promise of the page, with the tests that it names.
-fn promises(page: &str) -> Vec<(&str, Vec<&str>)> {
-    let rows = page.lines().filter(|line| line.starts_with("| I"));
+/// Every promise of the page whose number begins with this letter, with the tests that it names.
+fn promises(page: &str, letter: char) -> Vec<(&str, Vec<&str>)> {
+    let is_numbered = |line: &&str| {
+        let number = line
+            .strip_prefix("| ")
+            .and_then(|rest| rest.strip_prefix(letter));
+        number.is_some_and(|rest| rest.starts_with(|first: char| first.is_ascii_digit()))
+    };
+    let rows = page.lines().filter(is_numbered);
     rows.filter_map(|row| {
         let (promise, tests) = row.trim_end_matches([' ', '|']).rsplit_once('|')?;
         let named = tests.split('`').skip(1).step_by(2);
@@ -40,21 +46,30 @@ fn functions(folder: &Path, found: &mut HashSet<String>) {
 }
 
 #[test]
-fn every_invariant_names_tests_that_exist() {
+fn every_promise_names_tests_that_exist() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let page = fs::read_to_string(root.join("docs/invariants.md")).expect("the page");
     let mut known = HashSet::new();
     functions(&root.join("src"), &mut known);
     functions(&root.join("tests"), &mut known);
-    let promises = promises(&page);
-    assert!(promises.len() >= 29, "{} promises", promises.len());
-    for (promise, tests) in promises {
-        assert!(!tests.is_empty(), "nothing keeps {promise}");
-        for test in tests {
-            assert!(
-                known.contains(test),
-                "{promise} names {test}, which is no test"
-            );
+    for (page, letter, least) in [
+        ("docs/invariants.md", 'I', 34),
+        ("docs/security.md", 'S', 13),
+    ] {
+        let text = fs::read_to_string(root.join(page)).expect("the page");
+        let promises = promises(&text, letter);
+        assert!(
+            promises.len() >= least,
+            "{page}: {} promises",
+            promises.len()
+        );
+        for (promise, tests) in promises {
+            assert!(!tests.is_empty(), "nothing keeps {promise}");
+            for test in tests {
+                assert!(
+                    known.contains(test),
+                    "{promise} names {test}, which is no test"
+                );
+            }
         }
     }
 }
@@ -63,7 +78,7 @@ fn every_invariant_names_tests_that_exist() {
 fn a_promise_is_read_with_its_tests() {
     let row = "| I1 | A `body` is whole. | `it::fill::a_b`, `c_d` |\n| # | promise |";
     assert_eq!(
-        promises(row),
+        promises(row, 'I'),
         [("| I1 | A `body` is whole. ", vec!["a_b", "c_d"])]
     );
 }

@@ -188,3 +188,43 @@ async fn who_uploaded_may_read_in_the_next_outage() {
     reply.assert_body(&body);
     assert_eq!(reply.cache_status(), MEMORY);
 }
+
+#[tokio::test]
+async fn a_refusal_is_remembered_for_what_is_here_and_for_what_is_not() {
+    let origin = Origin::start();
+    origin.members(&["member"], 403);
+    let larder = Larder::before(&origin).await;
+    held(&origin, &larder, "aa").await;
+    let mut stranger = larder.client_as("stranger");
+    for first in ["aa", "bb"] {
+        // Whichever came first, the upstream is spared the next questions, and so says nothing.
+        assert_eq!(stranger.get(&artifact(first)).await.status, 403);
+        let before = origin.requests().len();
+        for hash in ["aa", "bb", "cc"] {
+            let reply = stranger.get(&artifact(hash)).await;
+            assert_eq!(reply.status, 403);
+            assert_eq!(reply.cache_status(), "larder; fwd=uri-miss; fwd-status=403");
+            assert_eq!(stranger.head(&artifact(hash)).await.status, 403);
+        }
+        assert_eq!(origin.requests().len(), before);
+        stranger = larder.client_as("another stranger");
+    }
+    // Another team is another question.
+    let elsewhere = stranger.get("/v8/artifacts/aa?slug=other").await;
+    assert_eq!(elsewhere.status, 404);
+}
+
+#[tokio::test]
+async fn an_upstream_that_means_a_404_by_its_403_is_asked_each_time() {
+    let origin = Origin::start();
+    let larder = Larder::before(&origin).await;
+    let bare = || script().head(403).header("content-length", "0");
+    origin.always("GET", "missing", bare());
+    origin.hold("there", &bytes(1, 4000));
+    let mut client = larder.client();
+    assert_eq!(client.get(&artifact("missing")).await.status, 403);
+    client
+        .get(&artifact("there"))
+        .await
+        .assert_body(&bytes(1, 4000));
+}
