@@ -4,6 +4,7 @@
 //! digest is keyed, so that a table or a file of digests tells nobody which tokens it knows.
 
 use std::fmt;
+use std::sync::Arc;
 
 use aws_lc_rs::hmac;
 use http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
@@ -21,11 +22,11 @@ pub struct RepeatedAuthorization;
 
 /// Who asks: the credential headers of one request and their keyed digest.
 ///
-/// No credential at all is a caller like any other.
+/// No credential at all is a caller like any other. Cheap to clone.
 #[derive(Clone)]
 pub struct Caller {
     digest: CallerDigest,
-    credentials: Vec<(HeaderName, HeaderValue)>,
+    credentials: Arc<[(HeaderName, HeaderValue)]>,
 }
 
 /// The keyed digest of a credential: what maps, verdicts and personal scopes know a caller by.
@@ -78,8 +79,19 @@ impl Sealer {
         digest.copy_from_slice(context.sign().as_ref());
         Ok(Caller {
             digest: CallerDigest(digest),
-            credentials,
+            credentials: credentials.into(),
         })
+    }
+
+    /// Whether these headers carry what `caller` was sealed from, to the last byte: then sealing
+    /// them would give it again.
+    pub fn is_same(&self, headers: &HeaderMap, caller: &Caller) -> bool {
+        let presented = self
+            .credentials
+            .iter()
+            .flat_map(|name| headers.get_all(name).iter().map(move |value| (name, value)));
+        let known = caller.credentials.iter();
+        presented.eq(known.map(|(name, value)| (name, value)))
     }
 }
 
@@ -101,7 +113,7 @@ impl Caller {
 
     /// Puts the credential on a request to the upstream: the one place where it leaves its seal.
     pub fn apply(&self, headers: &mut HeaderMap) {
-        for (name, value) in &self.credentials {
+        for (name, value) in self.credentials.iter() {
             headers.append(name.clone(), value.clone());
         }
     }
@@ -198,6 +210,32 @@ mod tests {
         let mut sent = HeaderMap::new();
         sealer.seal(&headers).unwrap().apply(&mut sent);
         assert_eq!(sent.get_all(&name).iter().count(), 1);
+    }
+
+    #[test]
+    fn headers_are_the_same_callers_only_where_nothing_differs() {
+        let pairs = [("authorization", "Bearer a"), ("x-api-key", "1")];
+        let known = caller(&pairs).unwrap();
+        let is_same = |pairs: &[(&'static str, &'static str)]| {
+            let mut headers = HeaderMap::new();
+            for &(name, value) in pairs {
+                headers.append(name, HeaderValue::from_static(value));
+            }
+            sealer().is_same(&headers, &known)
+        };
+        assert!(is_same(&pairs));
+        assert!(is_same(&[pairs[1], ("user-agent", "x"), pairs[0]]));
+        for other in [
+            &[][..],
+            &pairs[..1],
+            &pairs[1..],
+            &[pairs[0], ("x-api-key", "2")],
+            &[("authorization", "Bearer A"), pairs[1]],
+            &[pairs[0], pairs[0], pairs[1]],
+            &[pairs[0], pairs[1], pairs[1]],
+        ] {
+            assert!(!is_same(other), "{other:?}");
+        }
     }
 
     #[test]

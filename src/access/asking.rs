@@ -10,6 +10,7 @@ use super::probes::Told;
 use super::verdicts::{Remembered, Subject};
 use super::{Access, Decision, Question};
 use crate::artifact::{Answer, Failure};
+use crate::metrics::{Ground, Verdict};
 use crate::upstream::{ArtifactRequest, Fetched};
 
 /// How long one question to the upstream about a caller may take: a hit waits for it.
@@ -24,20 +25,20 @@ impl Access {
         question: &Question<'_>,
     ) -> Decision {
         let subject = question.subject();
-        match self.verdicts.recall(subject) {
+        match question.standing.recall(&self.verdicts, subject) {
             Remembered::Accepted { renew } => {
-                self.metrics.verdict("accepted", "memory");
+                self.count(Verdict::Accepted, Ground::Memory);
                 if renew {
                     self.renew(subject, question.request.clone());
                 }
                 Decision::Allowed { grace: false }
             }
             Remembered::Refused(answer) => {
-                self.metrics.verdict("refused", "memory");
+                self.count(Verdict::Refused, Ground::Memory);
                 Decision::Refused(answer)
             }
             Remembered::Lapsed if self.is_unaskable(subject) => {
-                self.metrics.verdict("grace", "memory");
+                self.count(Verdict::Grace, Ground::Memory);
                 Decision::Allowed { grace: true }
             }
             Remembered::Lapsed => self.ask(subject, question, true).await,
@@ -51,7 +52,7 @@ impl Access {
         let refusal = self.verdicts.recent_refusal(question.subject());
         let refusal = refusal.filter(|answer| is_beyond_doubt(answer.code(), answer.body()));
         if refusal.is_some() {
-            self.metrics.verdict("refused", "memory");
+            self.count(Verdict::Refused, Ground::Memory);
         }
         refusal
     }
@@ -66,13 +67,13 @@ impl Access {
         let asking = || self.question(subject, question.request, lapsed);
         let told = self.probes.once(subject, question.key.digest, asking).await;
         let decision = Self::conclude(told, lapsed);
-        let result = match &decision {
-            Decision::Allowed { grace: false } => "accepted",
-            Decision::Allowed { grace: true } => "grace",
-            Decision::Denied(_) | Decision::Refused(_) => "refused",
-            Decision::Absent(_) | Decision::Unknown(_) => "unknown",
+        let verdict = match &decision {
+            Decision::Allowed { grace: false } => Verdict::Accepted,
+            Decision::Allowed { grace: true } => Verdict::Grace,
+            Decision::Refused(_) => Verdict::Refused,
+            Decision::Absent(_) | Decision::Unknown(_) => Verdict::Unknown,
         };
-        self.metrics.verdict(result, "probe");
+        self.count(verdict, Ground::Probe);
         decision
     }
 

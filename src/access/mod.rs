@@ -10,6 +10,7 @@ mod ledger;
 mod own;
 mod probes;
 mod roster;
+mod standing;
 mod teams;
 mod tokens;
 mod verdicts;
@@ -23,6 +24,7 @@ use tokio::time::Instant;
 
 pub use evidence::{Evidence, Right, weigh};
 pub use own::Admitted;
+pub use standing::Standing;
 pub use tokens::Denial;
 
 use self::own::Own;
@@ -32,7 +34,7 @@ use self::verdicts::{Subject, Verdicts};
 use crate::artifact::{Answer, ArtifactKey, Failure, Landed, ScopeDigest};
 use crate::caller::{Caller, CallerDigest};
 use crate::config::{self, AccessMode};
-use crate::metrics::Metrics;
+use crate::metrics::{Ground, Metrics, Verdict};
 use crate::tasks::Tasks;
 use crate::upstream::{ArtifactRequest, Upstream};
 
@@ -71,6 +73,8 @@ pub struct Question<'a> {
     pub caller: &'a Caller,
     /// With what it was let in.
     pub admitted: &'a Admitted,
+    /// What is remembered of its verdict for this scope.
+    pub standing: &'a Standing,
     /// For which artifact.
     pub key: &'a ArtifactKey,
     /// How the upstream would be asked.
@@ -85,8 +89,6 @@ pub enum Decision {
         /// Accepted before, and the upstream cannot be asked now.
         grace: bool,
     },
-    /// The list here says no.
-    Denied(Denial),
     /// The upstream says no, in these words.
     Refused(Answer),
     /// The upstream has no such artifact for this caller.
@@ -170,12 +172,12 @@ impl Access {
     ) -> Result<Admitted, Denial> {
         if let Judge::Roster(roster) = &self.judge {
             let judged = roster.admit(caller, query, right);
-            let result = if judged.is_ok() {
-                "accepted"
+            let verdict = if judged.is_ok() {
+                Verdict::Accepted
             } else {
-                "refused"
+                Verdict::Refused
             };
-            self.metrics.verdict(result, "list");
+            self.count(verdict, Ground::List);
             judged?;
         }
         Ok(Admitted::new(self.own.as_ref()))
@@ -303,6 +305,10 @@ impl Access {
     pub fn restore(&self, bytes: &[u8]) {
         let records = ledger::decode(&self.upstream.origin_id(), bytes);
         self.verdicts.restore(&records, Landed::now().as_secs());
+    }
+
+    fn count(&self, verdict: Verdict, ground: Ground) {
+        self.metrics.verdicts.count(verdict, ground);
     }
 
     fn accept(&self, subject: Subject) {

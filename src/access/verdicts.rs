@@ -3,8 +3,8 @@
 //! The two live in tables of their own, so that garbage tokens cannot push acceptances out. Both are
 //! bounded; neither knows a token, only keyed digests.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
 
 use hashlink::LruCache;
 use parking_lot::Mutex;
@@ -16,7 +16,7 @@ use crate::artifact::{Answer, ScopeDigest};
 use crate::caller::CallerDigest;
 
 /// Callers whose acceptances are remembered.
-const MAX_CALLERS: usize = 16 * 1024;
+pub(super) const MAX_CALLERS: usize = 16 * 1024;
 /// Scopes and rights remembered for one caller: teams are few.
 const MAX_RIGHTS: usize = 64;
 /// Refusals remembered.
@@ -46,12 +46,13 @@ pub(super) struct Subject {
 }
 
 /// A remembered yes: an absolute lifetime, never extended by use.
+///
+/// The table alone keeps it: what is taken out of there is over, whoever holds a handle.
 #[derive(Debug)]
 pub(super) struct Acceptance {
     given: Instant,
     /// How old it was then already; what was read back from a file is not from this process.
     age_then: Duration,
-    is_revoked: AtomicBool,
     is_renewing: AtomicBool,
 }
 
@@ -80,20 +81,30 @@ impl Verdicts {
         }
     }
 
-    pub(super) fn recall(&self, subject: Subject) -> Remembered {
+    /// What is remembered, and a handle to it where that is an acceptance.
+    pub(super) fn recall(&self, subject: Subject) -> (Remembered, Weak<Acceptance>) {
         if let Some(acceptance) = self.acceptance(subject) {
-            let age = acceptance.age();
-            if age < self.ttl {
-                let renew = age > self.ttl.mul_f32(0.8)
-                    && !acceptance.is_renewing.swap(true, Ordering::Relaxed);
-                return Remembered::Accepted { renew };
+            if let Some(accepted) = self.accepted(&acceptance) {
+                return (accepted, Arc::downgrade(&acceptance));
             }
-            if age < self.grace {
-                return Remembered::Lapsed;
+            if acceptance.age() < self.grace {
+                return (Remembered::Lapsed, Weak::new());
             }
         }
-        self.refusal(subject)
-            .map_or(Remembered::Unknown, Remembered::Refused)
+        let refusal = self.refusal(subject);
+        let remembered = refusal.map_or(Remembered::Unknown, Remembered::Refused);
+        (remembered, Weak::new())
+    }
+
+    /// Whether an acceptance is fresh.
+    pub(super) fn accepted(&self, acceptance: &Acceptance) -> Option<Remembered> {
+        let age = acceptance.age();
+        if age >= self.ttl {
+            return None;
+        }
+        let renew =
+            age > self.ttl.mul_f32(0.8) && !acceptance.is_renewing.swap(true, Ordering::Relaxed);
+        Some(Remembered::Accepted { renew })
     }
 
     /// A refusal of a moment ago that no acceptance has outlived.
@@ -164,7 +175,6 @@ impl Verdicts {
         let acceptance = Arc::new(Acceptance {
             given: Instant::now(),
             age_then,
-            is_revoked: AtomicBool::new(false),
             is_renewing: AtomicBool::new(false),
         });
         let mut accepted = self.accepted.lock();
@@ -176,11 +186,7 @@ impl Verdicts {
 
     /// Forgets every acceptance of a caller.
     pub(super) fn revoke_caller(&self, subject: Subject, answer: Answer) {
-        if let Some(rights) = self.accepted.lock().remove(&subject.caller) {
-            rights
-                .iter()
-                .for_each(|(_, acceptance)| acceptance.is_revoked.store(true, Ordering::Release));
-        }
+        self.accepted.lock().remove(&subject.caller);
         self.refuse(subject, answer);
     }
 
@@ -199,11 +205,8 @@ impl Verdicts {
 
     fn withdraw(&self, subject: Subject) {
         let mut accepted = self.accepted.lock();
-        let rights = accepted.peek_mut(&subject.caller);
-        if let Some(acceptance) =
-            rights.and_then(|rights| rights.remove(&(subject.scope, subject.right)))
-        {
-            acceptance.is_revoked.store(true, Ordering::Release);
+        if let Some(rights) = accepted.peek_mut(&subject.caller) {
+            rights.remove(&(subject.scope, subject.right));
         }
     }
 
@@ -218,10 +221,10 @@ impl Verdicts {
 
     fn acceptance(&self, subject: Subject) -> Option<Arc<Acceptance>> {
         let mut accepted = self.accepted.lock();
-        let acceptance = accepted
-            .get_mut(&subject.caller)?
-            .get(&(subject.scope, subject.right))?;
-        (!acceptance.is_revoked.load(Ordering::Acquire)).then(|| Arc::clone(acceptance))
+        let rights = accepted.get_mut(&subject.caller)?;
+        rights
+            .get(&(subject.scope, subject.right))
+            .map(|acceptance| Arc::clone(acceptance))
     }
 }
 
@@ -254,6 +257,10 @@ mod tests {
         }
     }
 
+    fn recall(verdicts: &Verdicts, subject: Subject) -> Remembered {
+        verdicts.recall(subject).0
+    }
+
     fn answer() -> Answer {
         Answer::new(http::Response::new(()).into_parts().0, Bytes::new())
     }
@@ -265,13 +272,16 @@ mod tests {
         verdicts.accept(one);
         for _ in 0..299 {
             advance(Duration::from_secs(1)).await;
-            assert!(matches!(verdicts.recall(one), Remembered::Accepted { .. }));
+            assert!(matches!(
+                recall(&verdicts, one),
+                Remembered::Accepted { .. }
+            ));
         }
         advance(Duration::from_secs(1)).await;
-        assert!(matches!(verdicts.recall(one), Remembered::Lapsed));
+        assert!(matches!(recall(&verdicts, one), Remembered::Lapsed));
         assert!(!verdicts.is_proven(one));
         advance(GRACE).await;
-        assert!(matches!(verdicts.recall(one), Remembered::Unknown));
+        assert!(matches!(recall(&verdicts, one), Remembered::Unknown));
     }
 
     #[tokio::test(start_paused = true)]
@@ -284,12 +294,12 @@ mod tests {
         let now = 1_000_000;
         after.restore(&before.records(now), now);
         for one in [fresh, old] {
-            assert!(matches!(after.recall(one), Remembered::Lapsed));
+            assert!(matches!(recall(&after, one), Remembered::Lapsed));
             assert!(!after.is_proven(one));
         }
         advance(GRACE / 2).await;
-        assert!(matches!(after.recall(fresh), Remembered::Lapsed));
-        assert!(matches!(after.recall(old), Remembered::Unknown));
+        assert!(matches!(recall(&after, fresh), Remembered::Lapsed));
+        assert!(matches!(recall(&after, old), Remembered::Unknown));
     }
 
     #[tokio::test(start_paused = true)]
@@ -298,16 +308,16 @@ mod tests {
         let one = subject(1, "a", Right::Read);
         verdicts.accept(one);
         assert!(matches!(
-            verdicts.recall(one),
+            recall(&verdicts, one),
             Remembered::Accepted { renew: false }
         ));
         advance(Duration::from_secs(250)).await;
         assert!(matches!(
-            verdicts.recall(one),
+            recall(&verdicts, one),
             Remembered::Accepted { renew: true }
         ));
         assert!(matches!(
-            verdicts.recall(one),
+            recall(&verdicts, one),
             Remembered::Accepted { renew: false }
         ));
     }
@@ -321,7 +331,7 @@ mod tests {
             subject(1, "a", Right::Write),
             subject(2, "a", Right::Read),
         ] {
-            assert!(matches!(verdicts.recall(other), Remembered::Unknown));
+            assert!(matches!(recall(&verdicts, other), Remembered::Unknown));
         }
     }
 
@@ -337,13 +347,16 @@ mod tests {
             verdicts.accept(one);
         }
         verdicts.revoke_right(write, answer());
-        assert!(matches!(verdicts.recall(write), Remembered::Refused(_)));
-        assert!(matches!(verdicts.recall(read), Remembered::Accepted { .. }));
+        assert!(matches!(recall(&verdicts, write), Remembered::Refused(_)));
+        assert!(matches!(
+            recall(&verdicts, read),
+            Remembered::Accepted { .. }
+        ));
         verdicts.revoke_caller(read, answer());
-        assert!(matches!(verdicts.recall(read), Remembered::Refused(_)));
-        assert!(matches!(verdicts.recall(other), Remembered::Unknown));
+        assert!(matches!(recall(&verdicts, read), Remembered::Refused(_)));
+        assert!(matches!(recall(&verdicts, other), Remembered::Unknown));
         advance(REFUSAL_TTL).await;
-        assert!(matches!(verdicts.recall(read), Remembered::Unknown));
+        assert!(matches!(recall(&verdicts, read), Remembered::Unknown));
     }
 
     #[tokio::test(start_paused = true)]

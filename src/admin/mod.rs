@@ -128,8 +128,9 @@ impl Admin {
 
 impl Serve for Admin {
     type Body = Full<Bytes>;
+    type Acquaintance = ();
 
-    async fn serve(&self, request: Request<Incoming>, _peer: Peer) -> Answer {
+    async fn serve(&self, request: Request<Incoming>, _peer: Peer, (): &()) -> Answer {
         self.answer(&request).await
     }
 

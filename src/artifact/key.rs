@@ -4,6 +4,7 @@
 //! them apart either.
 
 use std::fmt;
+use std::sync::Arc;
 
 use aws_lc_rs::digest::{Context, SHA256};
 
@@ -34,11 +35,17 @@ impl OriginId {
 /// The raw query is split at `&` and stably sorted by raw name, so an unknown or repeated parameter
 /// can never fold two tenants into one. The digest of the caller joins unless a `teamId` or `slug`
 /// is there and not empty: who else the origin would let in is not ours to guess.
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub struct Scope {
+///
+/// Cheap to clone.
+#[derive(Clone)]
+pub struct Scope(Arc<Asked>);
+
+/// What a scope was read from.
+struct Asked {
     query: String,
     caller: Option<CallerDigest>,
     team: Option<String>,
+    digest: ScopeDigest,
 }
 
 impl Scope {
@@ -52,43 +59,45 @@ impl Scope {
         let query = parts.join("&");
         let team = named_teams(&query).next().map(str::to_owned);
         let caller = team.is_none().then_some(caller);
-        Self {
+        let mut context = Context::new(&SHA256);
+        feed(&mut context, &query, caller.as_ref());
+        Self(Arc::new(Asked {
+            digest: ScopeDigest(fixed(&context.finish())),
             query,
             caller,
             team,
-        }
+        }))
     }
 
     /// Whether this scope belongs to one caller alone, because the request names no team.
     pub fn is_personal(&self) -> bool {
-        self.caller.is_some()
+        self.0.caller.is_some()
     }
 
     /// The first team named, raw, for people to recognise; never part of a decision.
     pub fn team(&self) -> Option<&str> {
-        self.team.as_deref()
+        self.0.team.as_deref()
     }
 
     /// The digest under which verdicts for this scope are remembered.
     pub fn digest(&self) -> ScopeDigest {
-        let mut context = Context::new(&SHA256);
-        self.feed(&mut context);
-        ScopeDigest(fixed(&context.finish()))
+        self.0.digest
     }
 
     fn feed(&self, context: &mut Context) {
-        update_framed(context, self.query.as_bytes());
-        match self.caller {
-            Some(caller) => update_framed(context, caller.as_bytes()),
-            None => update_framed(context, b""),
-        }
+        feed(context, &self.0.query, self.0.caller.as_ref());
     }
+}
+
+fn feed(context: &mut Context, query: &str, caller: Option<&CallerDigest>) {
+    update_framed(context, query.as_bytes());
+    update_framed(context, caller.map_or(&[][..], |caller| caller.as_bytes()));
 }
 
 impl fmt::Debug for Scope {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Scope")
-            .field("team", &self.team)
+            .field("team", &self.0.team)
             .field("personal", &self.is_personal())
             .finish_non_exhaustive()
     }

@@ -4,12 +4,14 @@ mod disk;
 mod register;
 mod requests;
 mod scrub;
+mod verdicts;
 
 use prometheus::{HistogramVec, IntCounter, IntCounterVec, IntGauge, Registry};
 
 pub use disk::{DiskFault, DiskMetrics, DiskState};
 pub use requests::RequestMetrics;
 pub use scrub::{Checked, ScrubMetrics};
+pub use verdicts::{Ground, Verdict, VerdictMetrics};
 
 use self::register::{counters, gauges, histograms, one};
 use self::requests::RequestFamilies;
@@ -30,7 +32,8 @@ pub struct Metrics {
     /// The disk tier's health.
     pub disk: DiskMetrics,
     evictions: IntCounterVec,
-    verdicts: IntCounterVec,
+    /// Judgements of callers.
+    pub verdicts: VerdictMetrics,
     /// 1 while the upstream refuses Larder's own credential.
     pub upstream_credential_refused: IntGauge,
     /// The looking over of what rests on the disk.
@@ -123,12 +126,7 @@ impl Metrics {
                 "Entries removed.",
                 &["tier", "reason"],
             )?,
-            verdicts: counters(
-                &registry,
-                "larder_verdicts_total",
-                "Judgements of callers.",
-                &["result", "source"],
-            )?,
+            verdicts: VerdictMetrics::register(&registry)?,
             upstream_credential_refused: gauge(
                 "larder_upstream_credential_refused",
                 "1 while the upstream refuses Larder's own credential.",
@@ -201,12 +199,6 @@ impl Metrics {
         self.evictions
             .with_label_values(&[tier.as_str(), reason.as_str()])
             .inc();
-    }
-
-    /// Counts a judgement of a caller: `accepted`, `refused` or `unknown`, from `memory`, `probe`,
-    /// `list` or `open`.
-    pub fn verdict(&self, result: &'static str, source: &'static str) {
-        self.verdicts.with_label_values(&[result, source]).inc();
     }
 }
 

@@ -7,7 +7,7 @@ use http::request::Parts;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::{Here, Proxy, ProxyError, Reply, Served};
+use super::{Acquaintance, Here, Proxy, ProxyError, Reply, Served};
 use crate::access::Right;
 use crate::artifact::{Answer, ArtifactHash, Failure, Meta, Outcome};
 
@@ -60,9 +60,9 @@ impl Proxy {
         if hashes.len() > MAX_HASHES {
             return Err(ProxyError::BadBody("at most 100 hashes in one request"));
         }
-        let mut found = Map::new();
+        let (mut found, client) = (Map::new(), Acquaintance::default());
         for hash in hashes {
-            let described = self.describe_for_batch(head, &hash).await?;
+            let described = self.describe_for_batch(head, &hash, &client).await?;
             found.insert(hash, described);
         }
         let reply = Reply::Here(Here::Exist(Value::Object(found).to_string().into()));
@@ -72,13 +72,18 @@ impl Proxy {
         })
     }
 
-    async fn describe_for_batch(&self, head: &Parts, hash: &str) -> Result<Value, ProxyError> {
+    async fn describe_for_batch(
+        &self,
+        head: &Parts,
+        hash: &str,
+        client: &Acquaintance,
+    ) -> Result<Value, ProxyError> {
         let Ok(hash) = ArtifactHash::parse(hash) else {
             return Ok(
                 json!({ "error": { "message": "an artifact hash is 1 to 512 letters, digits, '-' or '_'" } }),
             );
         };
-        let ask = self.name(head, hash, Right::Read).await?;
+        let ask = self.name(head, hash, Right::Read, client).await?;
         let Some(found) = self.tiers.lookup(&ask.key.digest).await else {
             return Ok(Value::Null);
         };

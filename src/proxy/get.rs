@@ -92,7 +92,6 @@ impl Proxy {
 pub(super) fn judged(decision: Decision) -> ControlFlow<Result<Served, ProxyError>, bool> {
     let told = match decision {
         Decision::Allowed { grace } => return ControlFlow::Continue(grace),
-        Decision::Denied(denial) => Err(ProxyError::Denied(denial)),
         Decision::Refused(answer) => Ok(refused(answer)),
         Decision::Absent(answer) => Ok(Served {
             outcome: Outcome::Absent,

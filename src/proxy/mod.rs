@@ -3,6 +3,7 @@
 //! A request comes in as an [`Ask`], already named; what goes out is [`Served`] or a
 //! [`ProxyError`], and neither knows a status code.
 
+mod acquaintance;
 mod batch;
 mod error;
 mod events;
@@ -20,13 +21,15 @@ use http::request::Parts;
 use tokio::time::Duration;
 
 pub use crate::access::{Denial, Right};
+pub use acquaintance::Acquaintance;
 pub use error::ProxyError;
 pub use events::EventQueue;
 pub use put::UploadBody;
 pub use served::{Here, Reply, Served, ServedBody};
 
-use crate::access::{Access, Admitted, Question};
-use crate::artifact::{ArtifactHash, ArtifactKey, OriginId, Scope};
+use self::acquaintance::Known;
+use crate::access::{Access, Admitted, Question, Standing};
+use crate::artifact::{ArtifactHash, ArtifactKey, OriginId};
 use crate::caller::{Caller, Sealer};
 use crate::config::{Config, OnReadFailure};
 use crate::metrics::Metrics;
@@ -81,6 +84,8 @@ pub struct Ask {
     pub caller: Caller,
     /// With what the caller was let in.
     pub admitted: Admitted,
+    /// Where it stands with the upstream.
+    pub standing: Arc<Standing>,
     /// The same request as it goes upstream.
     pub request: ArtifactRequest,
     /// The client cannot be told the end of a body otherwise than by its length (HTTP/1.0).
@@ -120,11 +125,16 @@ impl Proxy {
         head: &Parts,
         hash: ArtifactHash,
         right: Right,
+        client: &Acquaintance,
     ) -> Result<Ask, ProxyError> {
-        let caller = self.sealer.seal(&head.headers)?;
+        let Known {
+            caller,
+            scope,
+            standing,
+            ..
+        } = client.meet(&self.sealer, head)?;
         let query = head.uri.query().unwrap_or_default();
         let admitted = self.access.admit(&caller, query, right).await?;
-        let scope = Scope::new(query, caller.digest());
         let forward = &self.config.upstream.forward_headers;
         let own = admitted.credential();
         let request = ArtifactRequest {
@@ -136,6 +146,7 @@ impl Proxy {
             key,
             caller,
             admitted,
+            standing,
             request,
             needs_length: head.version < http::Version::HTTP_11,
         })
@@ -213,6 +224,7 @@ impl Ask {
         Question {
             caller: &self.caller,
             admitted: &self.admitted,
+            standing: &self.standing,
             key: &self.key,
             request: &self.request,
         }

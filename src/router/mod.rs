@@ -21,9 +21,9 @@ pub use observe::Observed;
 pub use route::Route;
 
 use self::observe::Observation;
-use crate::artifact::{Fields, InvalidHash, Outcome};
+use crate::artifact::{ArtifactHash, Fields, InvalidHash, Outcome};
 use crate::metrics::Metrics;
-use crate::proxy::{Proxy, ProxyError, Right, Served, ServedBody, UploadBody};
+use crate::proxy::{Acquaintance, Proxy, ProxyError, Right, Served, ServedBody, UploadBody};
 use crate::server::{Peer, Serve, check_host};
 use crate::telemetry::AccessLog;
 
@@ -60,12 +60,13 @@ impl Router {
         route: &Route,
         head: &Parts,
         body: UploadBody,
+        client: &Acquaintance,
     ) -> (Outcome, Response<ServedBody>) {
         if let Some((outcome, mut refusal)) = self.refuse(head) {
             reply::stamp(&mut refusal, outcome);
             return (outcome, refusal);
         }
-        reply::respond(self.decide(route, head, body).await)
+        reply::respond(self.decide(route, head, body, client).await)
     }
 
     async fn decide(
@@ -73,19 +74,15 @@ impl Router {
         route: &Route,
         head: &Parts,
         body: UploadBody,
+        client: &Acquaintance,
     ) -> Result<Served, ProxyError> {
         let proxy = &self.proxy;
+        let name = |hash: &ArtifactHash, right| proxy.name(head, hash.clone(), right, client);
         match route {
-            Route::Get(hash) => {
-                let ask = proxy.name(head, hash.clone(), Right::Read).await?;
-                proxy.get(&ask).await
-            }
-            Route::Head(hash) => {
-                let ask = proxy.name(head, hash.clone(), Right::Read).await?;
-                proxy.head(&ask).await
-            }
+            Route::Get(hash) => proxy.get(&name(hash, Right::Read).await?).await,
+            Route::Head(hash) => proxy.head(&name(hash, Right::Read).await?).await,
             Route::Put(hash) => {
-                let ask = proxy.name(head, hash.clone(), Right::Write).await?;
+                let ask = name(hash, Right::Write).await?;
                 let length = body.size_hint().exact();
                 proxy
                     .put(ask, Fields::pick(&head.headers), length, body)
@@ -138,13 +135,19 @@ impl Router {
 
 impl Serve for Router {
     type Body = Observed;
+    type Acquaintance = Acquaintance;
 
-    async fn serve(&self, request: Request<Incoming>, peer: Peer) -> Response<Observed> {
+    async fn serve(
+        &self,
+        request: Request<Incoming>,
+        peer: Peer,
+        client: &Acquaintance,
+    ) -> Response<Observed> {
         let (head, body) = request.into_parts();
         let route = Route::parse(&head.method, &head.uri);
         let observation = Observation::begin(&self.metrics, &self.access_log, &head, &route, peer);
         let body = observation.watch(body);
-        let (outcome, response) = self.answer(&route, &head, body).await;
+        let (outcome, response) = self.answer(&route, &head, body, client).await;
         observation.answered(outcome, response)
     }
 

@@ -32,6 +32,13 @@ const MAX_HEAD: usize = 16 * 1024;
 /// Bytes read ahead, and copied before a flush, for one connection.
 const MAX_BUFFER: usize = 64 * 1024;
 
+/// The client of one connection, and who answers it.
+struct Client<S: Serve> {
+    service: Arc<S>,
+    peer: Peer,
+    acquaintance: S::Acquaintance,
+}
+
 /// Serves `io` to its end.
 pub(super) async fn run<S, I>(io: I, service: Arc<S>, peer: Peer, limits: Limits, tasks: &Tasks)
 where
@@ -41,8 +48,12 @@ where
     let watch = Watch::new();
     let mut clock = Clock::new(limits, watch.clone());
     let io = TokioIo::new(Guarded::new(io, watch.clone()));
-    let service =
-        service_fn(move |request| answer(Arc::clone(&service), request, peer, watch.clone()));
+    let client = Arc::new(Client {
+        service,
+        peer,
+        acquaintance: S::Acquaintance::default(),
+    });
+    let service = service_fn(move |request| answer(Arc::clone(&client), request, watch.clone()));
     let mut connection = pin!(protocol().serve_connection(io, service));
     tokio::select! {
         biased;
@@ -86,18 +97,18 @@ where
 }
 
 async fn answer<S: Serve>(
-    service: Arc<S>,
+    client: Arc<Client<S>>,
     request: Request<Incoming>,
-    peer: Peer,
     watch: Watch,
 ) -> Result<Response<Answer<S::Body>>, Infallible> {
     let turn = watch.begin(!request.body().is_end_stream());
-    let served = AssertUnwindSafe(service.serve(request, peer))
-        .catch_unwind()
-        .await;
+    let serving = client
+        .service
+        .serve(request, client.peer, &client.acquaintance);
+    let served = AssertUnwindSafe(serving).catch_unwind().await;
     let response = served.unwrap_or_else(|_| {
         error!("answering a request panicked");
-        service.fault()
+        client.service.fault()
     });
     Ok(response.map(|body| Answer::new(body, turn)))
 }

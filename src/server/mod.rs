@@ -42,12 +42,16 @@ pub trait Serve: Send + Sync + 'static {
     /// The body of its answers.
     type Body: Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static;
 
+    /// What is remembered of a client from one request of its connection to the next.
+    type Acquaintance: Default + Send + Sync + 'static;
+
     /// Answers one request of `peer`. Every request has an answer; a body that cannot be finished
     /// ends in an error.
     fn serve(
         &self,
         request: Request<Incoming>,
         peer: Peer,
+        acquaintance: &Self::Acquaintance,
     ) -> impl Future<Output = Response<Self::Body>> + Send;
 
     /// The answer to a request on which [`Serve::serve`] panicked.

@@ -43,8 +43,16 @@ impl Scripted {
 
 impl Serve for Scripted {
     type Body = Body;
+    /// Requests of the connection so far.
+    type Acquaintance = AtomicUsize;
 
-    async fn serve(&self, request: Request<Incoming>, peer: Peer) -> Response<Body> {
+    async fn serve(
+        &self,
+        request: Request<Incoming>,
+        peer: Peer,
+        before: &AtomicUsize,
+    ) -> Response<Body> {
+        let before = before.fetch_add(1, Ordering::Relaxed);
         self.served.fetch_add(1, Ordering::Relaxed);
         match request.uri().path() {
             "/big" => whole(vec![b'b'; BIG]),
@@ -60,6 +68,7 @@ impl Serve for Scripted {
             "/stream" => gated(Arc::clone(&self.gate)),
             "/panic" => panic!("scripted"),
             "/peer" => whole(format!("{peer:?}")),
+            "/before" => whole(before.to_string()),
             _ => whole("hello"),
         }
     }

@@ -69,6 +69,17 @@ async fn ask_unix(path: &Path) -> String {
 }
 
 #[tokio::test]
+async fn what_is_remembered_of_a_client_is_its_connections_alone() {
+    let server = Running::on_loopback().await;
+    let (mut one, mut other) = (server.connect().await, server.connect().await);
+    let ask = b"GET /before HTTP/1.1\r\nhost: x\r\n\r\n";
+    for before in ["0", "1", "2"] {
+        assert_eq!(exchange(&mut one, ask).await.1, before);
+    }
+    assert_eq!(exchange(&mut other, ask).await.1, "0");
+}
+
+#[tokio::test]
 async fn a_connection_serves_one_request_after_another() {
     let server = Running::on_loopback().await;
     let mut io = server.connect().await;

@@ -1,0 +1,110 @@
+//! What is remembered of a client from one request of its connection to the next: builds ask for
+//! dozens of artifacts with the same token and the same team.
+
+use std::sync::Arc;
+
+use http::request::Parts;
+use parking_lot::Mutex;
+
+use crate::access::Standing;
+use crate::artifact::Scope;
+use crate::caller::{Caller, RepeatedAuthorization, Sealer};
+
+/// The client of one connection, as it asked last.
+#[derive(Debug, Default)]
+pub struct Acquaintance(Mutex<Option<Known>>);
+
+/// Who asks, under which scope, and where it stands there.
+#[derive(Clone, Debug)]
+pub(super) struct Known {
+    pub(super) caller: Caller,
+    pub(super) scope: Scope,
+    pub(super) standing: Arc<Standing>,
+    /// The raw query that the scope was read from.
+    query: Arc<str>,
+}
+
+impl Acquaintance {
+    /// Takes the credential and the scope of a request, anew only where they differ from the last.
+    pub(super) fn meet(
+        &self,
+        sealer: &Sealer,
+        head: &Parts,
+    ) -> Result<Known, RepeatedAuthorization> {
+        let query = head.uri.query().unwrap_or_default();
+        let mut last = self.0.lock();
+        let known = last
+            .take()
+            .filter(|known| &*known.query == query && sealer.is_same(&head.headers, &known.caller));
+        let known = match known {
+            Some(known) => known,
+            None => Known::new(sealer.seal(&head.headers)?, query),
+        };
+        Ok(last.insert(known).clone())
+    }
+}
+
+impl Known {
+    fn new(caller: Caller, query: &str) -> Self {
+        Self {
+            scope: Scope::new(query, caller.digest()),
+            caller,
+            standing: Arc::default(),
+            query: query.into(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::Request;
+
+    use super::*;
+
+    fn head(token: &str, query: &str) -> Parts {
+        let request = Request::builder()
+            .uri(format!("/v8/artifacts/aa?{query}"))
+            .header("authorization", format!("Bearer {token}"));
+        request.body(()).unwrap().into_parts().0
+    }
+
+    #[test]
+    fn a_client_is_known_again_only_by_the_same_token_and_query() {
+        let sealer = Sealer::new(&[7; 32], Vec::new());
+        let client = Acquaintance::default();
+        let meet = |token, query| client.meet(&sealer, &head(token, query)).unwrap();
+        let first = meet("a", "slug=acme");
+        assert!(Arc::ptr_eq(
+            &first.standing,
+            &meet("a", "slug=acme").standing
+        ));
+        for (token, query) in [("b", "slug=acme"), ("a", "slug=other"), ("a", "")] {
+            let other = meet(token, query);
+            assert!(!Arc::ptr_eq(&first.standing, &other.standing));
+            let caller = sealer.seal(&head(token, query).headers).unwrap();
+            assert_eq!(other.caller.digest(), caller.digest());
+            let scope = Scope::new(query, caller.digest());
+            assert_eq!(other.scope.digest(), scope.digest());
+        }
+        let again = meet("a", "slug=acme");
+        assert_eq!(again.caller.digest(), first.caller.digest());
+        assert_eq!(again.scope.digest(), first.scope.digest());
+    }
+
+    #[test]
+    fn a_request_that_names_nobody_is_not_taken_for_the_last_one() {
+        let sealer = Sealer::new(&[7; 32], Vec::new());
+        let client = Acquaintance::default();
+        client.meet(&sealer, &head("a", "slug=acme")).unwrap();
+        let mut twice = head("a", "slug=acme");
+        let value = twice.headers["authorization"].clone();
+        twice.headers.append("authorization", value);
+        assert_eq!(
+            client.meet(&sealer, &twice).unwrap_err(),
+            RepeatedAuthorization
+        );
+        let mut nobody = head("a", "slug=acme");
+        nobody.headers.clear();
+        assert!(client.meet(&sealer, &nobody).unwrap().caller.is_anonymous());
+    }
+}
