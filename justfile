@@ -82,6 +82,15 @@ policies:
 index:
     cargo bench --bench index
 
+# Instructions of a hit from memory, where nobody judges and where a verdict is remembered
+instructions:
+    cargo build --release
+    bash benches/instructions
+
+# One parser against random input, for longer than usual; the corpus grows
+fuzz target seconds="600": tools
+    RUSTC_BOOTSTRAP=1 cargo fuzz run --sanitizer none {{ target }} -- -max_total_time={{ seconds }}
+
 # The main job on this machine with nothing else installed
 demo:
     cargo run --release -- demo
