@@ -54,6 +54,7 @@ impl Proxy {
         head: &Parts,
         body: &Bytes,
     ) -> Result<Served, ProxyError> {
+        self.admit(head).await?;
         let Ok(Batch { hashes }) = serde_json::from_slice(body) else {
             return Err(ProxyError::BadBody("the body is {\"hashes\": [..]}"));
         };

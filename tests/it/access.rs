@@ -217,6 +217,12 @@ async fn a_list_of_tokens_decides_where_there_is_no_upstream() {
         for reply in [
             nobody.get(&artifact("aa")).await,
             nobody.put(&artifact("aa"), b"poison").await,
+            nobody
+                .post("/v8/artifacts?slug=acme", br#"{"hashes":[]}"#)
+                .await,
+            nobody
+                .post("/v8/artifacts?slug=acme", br#"{"hashes":["aa"]}"#)
+                .await,
         ] {
             assert!([401, 403].contains(&reply.status), "{}", reply.status);
             assert_nothing_of(&reply, &body);
