@@ -4,12 +4,14 @@ mod disk;
 mod register;
 mod requests;
 mod scrub;
+mod signatures;
 
 use prometheus::{HistogramVec, IntCounter, IntCounterVec, IntGauge, Registry};
 
 pub use disk::{DiskFault, DiskMetrics, DiskState};
 pub use requests::RequestMetrics;
 pub use scrub::{Checked, ScrubMetrics};
+pub use signatures::{Arrival, SignatureMetrics};
 
 use self::register::{counters, gauges, histograms, one};
 use self::requests::RequestFamilies;
@@ -33,6 +35,8 @@ pub struct Metrics {
     verdicts: IntCounterVec,
     /// The looking over of what rests on the disk.
     pub scrub: ScrubMetrics,
+    /// The check of artifacts' signatures.
+    pub signatures: SignatureMetrics,
     /// Fills running.
     pub fills_in_flight: IntGauge,
     /// Bytes of hits, which did not cross the line to the upstream.
@@ -128,6 +132,7 @@ impl Metrics {
                 &["result", "source"],
             )?,
             scrub: ScrubMetrics::register(&registry)?,
+            signatures: SignatureMetrics::register(&registry)?,
             fills_in_flight: gauge("larder_fills_in_flight", "Fills running.")?,
             saved_bytes: counter("larder_saved_bytes_total", "Bytes of GET hits.")?,
             saved_seconds: one(&registry, saved_seconds)?,

@@ -17,7 +17,10 @@ use super::{Ask, Here, Proxy, ProxyError, Reply, Served};
 use crate::access::Right;
 use crate::artifact::{Answer, Failure, Fields, Label, Outcome};
 use crate::config::OnUploadFailure;
-use crate::transfer::{NoSeat, Plan, Reader, Received, Spool, SpoolWriter, Turn, Whole, receive};
+use crate::metrics::Arrival;
+use crate::transfer::{
+    Inspection, NoSeat, Plan, Reader, Received, Spool, SpoolWriter, Turn, Whole, receive,
+};
 use crate::upstream::Delivered;
 
 /// How far ahead of the upstream an upload is read whose caller has not proven its right to write.
@@ -31,6 +34,8 @@ struct Upload {
     proxy: Arc<Proxy>,
     ask: Ask,
     turn: Turn,
+    /// Of its signature; taken by whoever receives the body.
+    inspection: Inspection,
     /// Where the client waits; taken by the first answer.
     client: Option<oneshot::Sender<Result<Served, ProxyError>>>,
     /// Every byte has come: what is waited for from then on is the upstream.
@@ -60,12 +65,15 @@ impl Proxy {
         if length.is_some_and(|length| length > limit) {
             return Err(ProxyError::TooLarge(limit));
         }
+        let inspector = &self.inspector;
+        let inspection = inspector.begin(Arrival::Put, &ask.key, &fields, length)?;
         let (client, answer) = oneshot::channel();
         let turn = self.uploads.begin(ask.key.digest);
         let upload = Upload {
             proxy: Arc::clone(self),
             ask,
             turn,
+            inspection,
             client: Some(client),
             is_whole: Arc::default(),
         };
@@ -217,7 +225,7 @@ impl Upload {
         let size = match &received {
             Received::Whole(whole) => Some(whole.size),
             cut_short => {
-                self.answer(Err(why_not_whole(cut_short, limit)));
+                self.answer(Err(ProxyError::of_received(cut_short, limit)));
                 return None;
             }
         };
@@ -230,13 +238,14 @@ impl Upload {
 
     /// Receives the body, and notes when it is whole.
     fn receive(
-        &self,
+        &mut self,
         body: UploadBody,
         writer: SpoolWriter,
     ) -> impl Future<Output = Received> + use<> {
         let (limit, is_whole) = (self.limit(), Arc::clone(&self.is_whole));
+        let inspection = std::mem::take(&mut self.inspection);
         async move {
-            let received = receive(body, writer, limit).await;
+            let received = receive(body, writer, limit, inspection).await;
             is_whole.store(matches!(received, Received::Whole(_)), Ordering::Relaxed);
             received
         }
@@ -283,9 +292,10 @@ impl Upload {
                 };
                 self.answer(kept);
             }
-            (Delivered::Failed { .. }, received @ (Received::TooLarge | Received::Cut)) => {
-                self.answer(Err(why_not_whole(&received, self.limit())));
-            }
+            (
+                Delivered::Failed { .. },
+                received @ (Received::TooLarge | Received::Cut | Received::Doubtful(_)),
+            ) => self.answer(Err(ProxyError::of_received(&received, self.limit()))),
             (Delivered::Failed { failure, .. }, _) => {
                 self.answer(Err(ProxyError::Undelivered(failure)));
             }
@@ -296,7 +306,7 @@ impl Upload {
     async fn settle_here(mut self, received: Received) {
         let Received::Whole(whole) = received else {
             let limit = self.limit();
-            return self.answer(Err(why_not_whole(&received, limit)));
+            return self.answer(Err(ProxyError::of_received(&received, limit)));
         };
         let served = match self.publish(*whole, false).await {
             outcome @ Outcome::Stored => Ok(Served {
@@ -369,12 +379,4 @@ fn refusal(answer: Answer) -> Result<Served, ProxyError> {
         outcome: Outcome::UploadRefused,
         reply: Reply::Relayed(answer),
     })
-}
-
-fn why_not_whole(received: &Received, limit: u64) -> ProxyError {
-    match received {
-        Received::TooLarge => ProxyError::TooLarge(limit),
-        Received::Unwanted => ProxyError::NoRoom,
-        Received::Cut | Received::Whole(_) => ProxyError::Cut,
-    }
 }

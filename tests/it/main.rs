@@ -28,4 +28,5 @@ mod put;
 mod refused;
 mod routes;
 mod secrets;
+mod signed;
 mod verdicts;
