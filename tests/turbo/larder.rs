@@ -49,6 +49,18 @@ upstream.url = "{upstream}"
         home
     }
 
+    /// The same, taking in only what is signed with `key`.
+    pub(crate) fn signed(upstream: &str, key: &str) -> Self {
+        let home = Self::new(upstream);
+        let path = home.path("signature-key");
+        fs::write(&path, format!("{key}\n")).expect("a key file");
+        let config = home.path("larder.toml");
+        let text = fs::read_to_string(&config).expect("a configuration file");
+        let line = format!("access.signature_key_file = \"{}\"\n", path.display());
+        fs::write(config, text + &line).expect("a configuration file");
+        home
+    }
+
     /// Starts the binary; returns when it listens.
     pub(crate) fn start(&self) -> Larder<'_> {
         let log = File::create(self.path("log")).expect("a log file");
@@ -105,10 +117,27 @@ fn announced_api(output: impl Read + Send + 'static) -> Option<String> {
 impl Larder<'_> {
     /// Artifact downloads served from a tier since the start.
     pub(crate) fn hits(&self) -> usize {
+        self.sum(
+            "larder_requests_total",
+            &[r#"route="get""#, r#"outcome="hit-"#],
+        )
+    }
+
+    /// Uploads not taken in because of their signature since the start.
+    pub(crate) fn refused_signatures(&self) -> usize {
+        self.sum("larder_signatures_refused_total", &[r#"arrival="put""#])
+    }
+
+    /// Artifacts in both tiers.
+    pub(crate) fn entries(&self) -> usize {
+        self.sum("larder_tier_entries", &[])
+    }
+
+    fn sum(&self, name: &str, labels: &[&str]) -> usize {
         self.metrics()
             .lines()
-            .filter(|line| line.starts_with("larder_requests_total{"))
-            .filter(|line| line.contains(r#"route="get""#) && line.contains(r#"outcome="hit-"#))
+            .filter(|line| line.starts_with(&format!("{name}{{")))
+            .filter(|line| labels.iter().all(|label| line.contains(label)))
             .filter_map(|line| line.rsplit(' ').next()?.parse::<usize>().ok())
             .sum()
     }
