@@ -79,6 +79,12 @@ impl Scope {
         self.0.team.as_deref()
     }
 
+    /// The query's parameters, raw; one without a value has an empty one.
+    pub(super) fn parameters(&self) -> impl Iterator<Item = (&str, &str)> {
+        let parts = self.0.query.split('&').filter(|part| !part.is_empty());
+        parts.map(|part| part.split_once('=').unwrap_or((part, "")))
+    }
+
     /// The digest under which verdicts for this scope are remembered.
     pub fn digest(&self) -> ScopeDigest {
         self.0.digest

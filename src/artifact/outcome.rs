@@ -131,6 +131,8 @@ pub enum Bypass {
     DiskFault,
     /// More header fields than an entry holds.
     TooManyFields,
+    /// Not signed, where only signed artifacts are taken in.
+    InvalidSignature,
 }
 
 impl Bypass {
@@ -141,6 +143,7 @@ impl Bypass {
             Self::NoRoom => "no-room",
             Self::DiskFault => "disk-fault",
             Self::TooManyFields => "too-many-fields",
+            Self::InvalidSignature => "invalid-signature",
         }
     }
 }

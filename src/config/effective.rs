@@ -39,7 +39,7 @@ pub(super) fn rows(config: &Config, raw: &Raw) -> Vec<Effective> {
         server(&config.server),
         admin(&config.admin, raw),
         upstream(&config.upstream, raw),
-        access(&config.access),
+        access(&config.access, raw),
         tier(&config.tier),
         upload(&config.upload),
         log(&config.log),
@@ -117,7 +117,7 @@ fn upstream(upstream: &Upstream, raw: &Raw) -> Vec<Row> {
     ]
 }
 
-fn access(access: &Access) -> Vec<Row> {
+fn access(access: &Access, raw: &Raw) -> Vec<Row> {
     let (mode, tokens): (_, &[Token]) = match &access.mode {
         AccessMode::Upstream => ("upstream", &[]),
         AccessMode::Tokens(roster) => ("tokens", &roster.tokens),
@@ -130,6 +130,10 @@ fn access(access: &Access) -> Vec<Row> {
         set(
             "access.credential_headers",
             names(&access.credential_headers),
+        ),
+        (
+            "access.signature_key_file",
+            raw.text("access.signature_key_file").map(Value::from),
         ),
         set("access.verdict_ttl", duration(access.verdict_ttl)),
         set("access.offline_grace", duration(access.offline_grace)),

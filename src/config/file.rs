@@ -16,6 +16,9 @@ use super::raw::Setting;
 /// A configuration file or a secret's file larger than this is taken for a mistake in its path.
 const MAX_FILE: u64 = 1 << 20;
 
+/// Room that reading wants to have left to find a file's end.
+const END_PROBE: u64 = 64;
+
 /// Which file to read.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Choice {
@@ -82,10 +85,11 @@ fn unreadable(source: &str, path: &Path, error: &io::Error) -> Content {
 
 /// Reads a small text file.
 pub(super) fn read_text(path: &Path) -> io::Result<String> {
-    let mut text = String::new();
-    let read = File::open(path)?
-        .take(MAX_FILE + 1)
-        .read_to_string(&mut text)?;
+    let file = File::open(path)?;
+    let length = file.metadata()?.len().min(MAX_FILE);
+    // It may hold a secret, and a text that grows leaves copies of itself behind.
+    let mut text = String::with_capacity(usize::try_from(length + END_PROBE).unwrap_or_default());
+    let read = file.take(MAX_FILE + 1).read_to_string(&mut text)?;
     if read as u64 > MAX_FILE {
         return Err(io::Error::new(
             io::ErrorKind::FileTooLarge,

@@ -63,7 +63,7 @@ pub const KEYS: &[Key] = &[
         "access.credential_headers",
         "cookie, x-api-key, cf-access-client-id, cf-access-client-secret",
     ),
-    reserved("access.signature_key_file"),
+    unset("access.signature_key_file"),
     reserved("access.oidc"),
     preset("access.verdict_ttl", "5m"),
     preset("access.offline_grace", "72h"),

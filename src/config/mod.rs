@@ -42,6 +42,8 @@ pub use proxy::Proxy;
 pub use roster::{Claim, Grant, Issuer, KeySource, Rights, Roster, SigningAlgorithm, Token};
 pub use secret::Secret;
 
+use crate::artifact::SignatureKey;
+
 /// Everything Larder can be told, checked.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -159,6 +161,8 @@ pub struct Access {
     pub verdict_ttl: Duration,
     /// How long after it was given an acceptance serves hits while the upstream cannot be asked.
     pub offline_grace: Duration,
+    /// What every artifact must be signed with to be taken in; none where that is not asked.
+    pub signature_key: Option<SignatureKey>,
 }
 
 /// Who judges whether a caller may read a hit.

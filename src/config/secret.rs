@@ -49,3 +49,19 @@ pub(super) fn token_file(path: &Path) -> Result<Secret, String> {
         .map_err(|error| format!("{} cannot be read: {error}", path.display()))?;
     token(text.trim_end()).map_err(|message| format!("{} {message}", path.display()))
 }
+
+/// The signature key in a file, byte for byte as clients are given it, without the line end that
+/// editors add. Wiped when dropped.
+pub(super) fn signature_key_file(path: &Path) -> Result<Zeroizing<String>, String> {
+    let text = read_text(path).map(Zeroizing::new);
+    let mut text = text.map_err(|error| format!("{} cannot be read: {error}", path.display()))?;
+    let key = text
+        .strip_suffix("\r\n")
+        .or_else(|| text.strip_suffix('\n'))
+        .map_or(text.len(), str::len);
+    text.truncate(key);
+    if text.is_empty() {
+        return Err(format!("{} holds no key", path.display()));
+    }
+    Ok(text)
+}

@@ -4,6 +4,7 @@ mod disk;
 mod register;
 mod requests;
 mod scrub;
+mod signatures;
 mod verdicts;
 
 use prometheus::{HistogramVec, IntCounter, IntCounterVec, IntGauge, Registry};
@@ -11,6 +12,7 @@ use prometheus::{HistogramVec, IntCounter, IntCounterVec, IntGauge, Registry};
 pub use disk::{DiskFault, DiskMetrics, DiskState};
 pub use requests::RequestMetrics;
 pub use scrub::{Checked, ScrubMetrics};
+pub use signatures::{Arrival, SignatureMetrics};
 pub use verdicts::{Ground, Verdict, VerdictMetrics};
 
 use self::register::{counters, gauges, histograms, one};
@@ -38,6 +40,8 @@ pub struct Metrics {
     pub upstream_credential_refused: IntGauge,
     /// The looking over of what rests on the disk.
     pub scrub: ScrubMetrics,
+    /// The check of artifacts' signatures.
+    pub signatures: SignatureMetrics,
     /// Fills running.
     pub fills_in_flight: IntGauge,
     /// Bytes of hits, which did not cross the line to the upstream.
@@ -132,6 +136,7 @@ impl Metrics {
                 "1 while the upstream refuses Larder's own credential.",
             )?,
             scrub: ScrubMetrics::register(&registry)?,
+            signatures: SignatureMetrics::register(&registry)?,
             fills_in_flight: gauge("larder_fills_in_flight", "Fills running.")?,
             saved_bytes: counter("larder_saved_bytes_total", "Bytes of GET hits.")?,
             saved_seconds: one(&registry, saved_seconds)?,

@@ -1,8 +1,9 @@
 //! What a client is told when there is nothing to serve.
 
 use crate::access::Denial;
-use crate::artifact::{Failure, InvalidHash, Outcome};
+use crate::artifact::{Failure, InvalidHash, Outcome, SignatureFault};
 use crate::caller::RepeatedAuthorization;
+use crate::transfer::{Doubt, Received};
 use crate::upstream::BadTarget;
 
 /// Nothing to serve, and why; the router turns it into an answer.
@@ -26,6 +27,9 @@ pub enum ProxyError {
     /// The body is larger than may be.
     #[error("the body is larger than {0} bytes")]
     TooLarge(u64),
+    /// Not signed with the key that artifacts must be signed with here.
+    #[error(transparent)]
+    InvalidSignature(#[from] SignatureFault),
     /// The list here says no.
     #[error("{0}")]
     Denied(#[from] Denial),
@@ -65,6 +69,16 @@ pub enum ProxyError {
 }
 
 impl ProxyError {
+    /// Why an upload of which at most `limit` bytes may come has led to nothing.
+    pub(super) fn of_received(received: &Received, limit: u64) -> Self {
+        match received {
+            Received::TooLarge => Self::TooLarge(limit),
+            Received::Doubtful(Doubt::Signature(fault)) => Self::InvalidSignature(*fault),
+            Received::Unwanted | Received::Doubtful(Doubt::Unreadable) => Self::NoRoom,
+            Received::Cut | Received::Whole(_) => Self::Cut,
+        }
+    }
+
     /// How the request was answered.
     pub fn outcome(&self) -> Outcome {
         match self {
@@ -74,7 +88,7 @@ impl ProxyError {
             | Self::BadBody(_)
             | Self::TooManyFields => Outcome::Error("bad_request"),
             Self::TooLarge(_) => Outcome::Error("too_large"),
-            Self::Denied(_) => Outcome::Denied,
+            Self::Denied(_) | Self::InvalidSignature(_) => Outcome::Denied,
             Self::Absent => Outcome::Absent,
             Self::NoRoute => Outcome::Error("not_found"),
             Self::Unanswered(failure) | Self::Unserved(failure) => Outcome::Degraded(*failure),

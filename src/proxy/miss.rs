@@ -11,7 +11,8 @@ use super::{Ask, Proxy, ProxyError, Reply, Served, ServedBody};
 use crate::access::Right;
 use crate::artifact::{Bypass, Failure, Fields, Label, Outcome, Tier};
 use crate::transfer::{
-    Follower, Head, Joined, Lead, LookAgain, NoSeat, Opening, Reader, Source, SourceHead, fill,
+    Fate, Follower, Head, Joined, Lead, LookAgain, NoSeat, Opening, Reader, Source, SourceHead,
+    fill,
 };
 use crate::upstream::{Fetched, UpstreamBody};
 
@@ -292,13 +293,10 @@ fn outcome_of(opening: &Opening, came: Came) -> Outcome {
     } else {
         Tier::Memory
     };
-    match (came, opening.bypass) {
-        (Came::First, Some(bypass)) => Outcome::Bypassed(bypass),
-        (Came::First, None) => Outcome::Filled,
-        // Every byte is here and about to rest: nothing is being waited for.
-        (Came::Later { grace }, None) if opening.whole_length().is_some() => {
-            Outcome::Hit { tier, grace }
-        }
+    match (came, opening.fate) {
+        (Came::First, Fate::Bypassed(bypass)) => Outcome::Bypassed(bypass),
+        (Came::First, Fate::Admitted | Fate::Inspected) => Outcome::Filled,
+        (Came::Later { grace }, _) if opening.is_about_to_rest() => Outcome::Hit { tier, grace },
         (Came::Later { .. }, _) => Outcome::Collapsed,
     }
 }

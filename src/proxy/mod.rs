@@ -35,7 +35,7 @@ use crate::config::{Config, OnReadFailure};
 use crate::metrics::Metrics;
 use crate::tasks::Tasks;
 use crate::tiers::Tiers;
-use crate::transfer::{Filling, Flights, LookAgain, Uploads};
+use crate::transfer::{Filling, Flights, Inspector, LookAgain, Uploads};
 use crate::upstream::{ArtifactRequest, Upstream, artifact_headers, forwarded_headers, is_loop};
 
 /// Bodies up to this size stay in memory while they arrive, whatever the memory tier admits.
@@ -53,6 +53,7 @@ pub struct Proxy {
     access: Arc<Access>,
     flights: Arc<Flights>,
     uploads: Arc<Uploads>,
+    inspector: Arc<Inspector>,
     events: EventQueue,
     metrics: Arc<Metrics>,
     tasks: Tasks,
@@ -104,6 +105,7 @@ impl Proxy {
             tasks,
         } = stations;
         let events = EventQueue::start(&upstream, &metrics, &tasks);
+        let signature_key = config.access.signature_key.clone();
         Arc::new(Self {
             origin: upstream.origin_id(),
             config,
@@ -113,6 +115,7 @@ impl Proxy {
             access,
             flights: Arc::default(),
             uploads: Arc::default(),
+            inspector: Inspector::new(signature_key, Arc::clone(&metrics)),
             events,
             metrics,
             tasks,
@@ -190,6 +193,7 @@ impl Proxy {
     fn filling(&self, look_again: LookAgain) -> Filling {
         Filling {
             tiers: Arc::clone(&self.tiers),
+            inspector: Arc::clone(&self.inspector),
             metrics: Arc::clone(&self.metrics),
             in_memory: self.in_memory(),
             look_again,

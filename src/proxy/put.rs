@@ -13,12 +13,15 @@ use http_body_util::combinators::UnsyncBoxBody;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-use super::settle::{Ending, refusal, why_not_whole};
+use super::settle::{Ending, refusal};
 use super::{Ask, Proxy, ProxyError, Served};
 use crate::access::Right;
 use crate::artifact::{Failure, Fields, Label};
 use crate::config::OnUploadFailure;
-use crate::transfer::{NoSeat, Plan, Reader, Received, Spool, SpoolWriter, Turn, receive};
+use crate::metrics::Arrival;
+use crate::transfer::{
+    Inspection, NoSeat, Plan, Reader, Received, Spool, SpoolWriter, Turn, receive,
+};
 use crate::upstream::Delivered;
 
 /// How far ahead of the upstream an upload is read whose caller has not proven its right to write.
@@ -32,6 +35,8 @@ pub(super) struct Upload {
     pub(super) proxy: Arc<Proxy>,
     pub(super) ask: Ask,
     pub(super) turn: Turn,
+    /// Of its signature; taken by whoever receives the body.
+    inspection: Inspection,
     /// Where the client waits; taken by the first answer.
     client: Option<oneshot::Sender<Result<Served, ProxyError>>>,
     /// Every byte has come: what is waited for from then on is the upstream.
@@ -54,12 +59,15 @@ impl Proxy {
         if length.is_some_and(|length| length > limit) {
             return Err(ProxyError::TooLarge(limit));
         }
+        let inspector = &self.inspector;
+        let inspection = inspector.begin(Arrival::Put, &ask.key, &fields, length)?;
         let (client, answer) = oneshot::channel();
         let turn = self.uploads.begin(ask.key.digest);
         let upload = Upload {
             proxy: Arc::clone(self),
             ask,
             turn,
+            inspection,
             client: Some(client),
             is_whole: Arc::default(),
         };
@@ -227,7 +235,7 @@ impl Upload {
         let size = match &received {
             Received::Whole(whole) => Some(whole.size),
             cut_short => {
-                self.answer(Err(why_not_whole(cut_short, limit)));
+                self.answer(Err(ProxyError::of_received(cut_short, limit)));
                 return None;
             }
         };
@@ -240,13 +248,14 @@ impl Upload {
 
     /// Receives the body, and notes when it is whole.
     fn receive(
-        &self,
+        &mut self,
         body: UploadBody,
         writer: SpoolWriter,
     ) -> impl Future<Output = Received> + use<> {
         let (limit, is_whole) = (self.limit(), Arc::clone(&self.is_whole));
+        let inspection = std::mem::take(&mut self.inspection);
         async move {
-            let received = receive(body, writer, limit).await;
+            let received = receive(body, writer, limit, inspection).await;
             is_whole.store(matches!(received, Received::Whole(_)), Ordering::Relaxed);
             received
         }

@@ -47,9 +47,10 @@ impl Upload {
                 };
                 self.answer(kept);
             }
-            (Delivered::Failed { .. }, received @ (Received::TooLarge | Received::Cut)) => {
-                self.answer(Err(why_not_whole(&received, self.limit())));
-            }
+            (
+                Delivered::Failed { .. },
+                received @ (Received::TooLarge | Received::Cut | Received::Doubtful(_)),
+            ) => self.answer(Err(ProxyError::of_received(&received, self.limit()))),
             (Delivered::Failed { failure, .. }, _) => {
                 self.answer(Err(ProxyError::Undelivered(failure)));
             }
@@ -60,7 +61,7 @@ impl Upload {
     pub(super) async fn settle_here(mut self, received: Received) {
         let Received::Whole(whole) = received else {
             let limit = self.limit();
-            return self.answer(Err(why_not_whole(&received, limit)));
+            return self.answer(Err(ProxyError::of_received(&received, limit)));
         };
         let served = match self.publish(*whole).await {
             outcome @ Outcome::Stored => Ok(Served {
@@ -125,12 +126,4 @@ pub(super) fn refusal(answer: Answer) -> Result<Served, ProxyError> {
         outcome: Outcome::UploadRefused,
         reply: Reply::Relayed(answer),
     })
-}
-
-pub(super) fn why_not_whole(received: &Received, limit: u64) -> ProxyError {
-    match received {
-        Received::TooLarge => ProxyError::TooLarge(limit),
-        Received::Unwanted => ProxyError::NoRoom,
-        Received::Cut | Received::Whole(_) => ProxyError::Cut,
-    }
 }

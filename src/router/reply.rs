@@ -163,6 +163,9 @@ fn status_of(problem: &ProxyError) -> (StatusCode, &'static str) {
         ProxyError::Denied(Denial::OtherTeam | Denial::ReadOnly | Denial::OtherRoute) => {
             (StatusCode::FORBIDDEN, "forbidden")
         }
+        // Of all statuses the one with which clients show the code and the message. The code is none
+        // that they know, or they would upload nothing more.
+        ProxyError::InvalidSignature(_) => (StatusCode::FORBIDDEN, "invalid_signature"),
         ProxyError::Absent
         | ProxyError::NoRoute
         | ProxyError::Unanswered(_)

@@ -12,12 +12,14 @@ use http::HeaderValue;
 use http_body::Body;
 use http_body_util::BodyExt;
 
-use super::flights::{Head, Lead, Opening};
+use super::flights::{Fate, Head, Lead, Opening};
+use super::inspection::{Doubt, Inspection};
+use super::inspector::Inspector;
 use super::progress::Broken;
 use super::spool::{Plan, Spool, SpoolWriter, Whole};
 use crate::artifact::{Answer, ArtifactKey, Bypass, Failure, Label};
-use crate::metrics::{Gauge, Metrics};
-use crate::tiers::{Epoch, Tiers};
+use crate::metrics::{Arrival, Gauge, Metrics};
+use crate::tiers::{Epoch, Landing, Tiers};
 
 /// What the upstream had to say.
 #[derive(Debug)]
@@ -50,6 +52,8 @@ pub struct SourceHead {
 pub struct Filling {
     /// Where artifacts land.
     pub tiers: Arc<Tiers>,
+    /// What looks at signatures.
+    pub inspector: Arc<Inspector>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
     /// Largest body kept in memory while it arrives.
@@ -105,24 +109,36 @@ struct Arriving {
 }
 
 impl Arriving {
-    async fn receive<B: Body<Data = Bytes> + Send>(self, lead: Lead, body: B) {
+    async fn receive<B: Body<Data = Bytes> + Send>(mut self, lead: Lead, body: B) {
+        let mut inspection = self.inspect();
+        let plan = Plan {
+            claimed: self.head.length,
+            in_memory: self.filling.in_memory,
+            bypass: self.head.bypass,
+        };
         let Self {
             filling,
             key,
             head,
             noted,
         } = self;
-        let plan = Plan {
-            claimed: head.length,
-            in_memory: filling.in_memory,
-            bypass: head.bypass,
-        };
         let (mut writer, spool) = Spool::open(&filling.tiers, key, head.label.clone(), plan).await;
+        let fate = match writer.bypass() {
+            Some(bypass) => Fate::Bypassed(bypass),
+            None if inspection.is_pending() => Fate::Inspected,
+            None => Fate::Admitted,
+        };
+        if let Fate::Bypassed(_) = fate {
+            inspection = Inspection::default();
+        }
         let claimed = head.length;
-        lead.open(Opening::new(head, writer.bypass(), spool));
-        let broken = match pump(body, &mut writer).await {
+        lead.open(Opening::new(head, fate, spool.clone()));
+        let broken = match pump(body, &mut writer, &mut inspection).await {
             Ok(written) if claimed.is_none_or(|claimed| claimed == written) => {
-                land(&filling.tiers, writer.complete().await, noted).await;
+                // Readers have their end before the inspection may want to read everything again.
+                let whole = writer.complete().await;
+                let landing = passed(whole, inspection, &spool).await;
+                land(&filling.tiers, landing, noted).await;
                 // Land first, leave the table second: between the two, late askers must find the
                 // artifact in one of them.
                 return lead.retire();
@@ -134,10 +150,38 @@ impl Arriving {
         lead.retire();
         writer.break_off(broken);
     }
+
+    /// Begins the inspection of what may be stored; what does not pass by its head alone may not.
+    fn inspect(&mut self) -> Inspection {
+        let Self {
+            filling, key, head, ..
+        } = self;
+        if head.bypass.is_some() {
+            return Inspection::default();
+        }
+        let fields = &head.label.fields;
+        let begun = filling
+            .inspector
+            .begin(Arrival::Fill, key, fields, head.length);
+        begun.unwrap_or_else(|_| {
+            head.bypass = Some(Bypass::InvalidSignature);
+            Inspection::default()
+        })
+    }
 }
 
-async fn land(tiers: &Tiers, whole: Whole, noted: Epoch) {
-    match whole.landing {
+/// What can land of a body that came whole, if it passes its inspection.
+async fn passed(whole: Whole, inspection: Inspection, spool: &Spool) -> Result<Landing, Bypass> {
+    let landing = whole.landing?;
+    match inspection.conclude(|| spool.reader()).await {
+        Ok(_) => Ok(landing),
+        Err(Doubt::Signature(_)) => Err(Bypass::InvalidSignature),
+        Err(Doubt::Unreadable) => Err(Bypass::DiskFault),
+    }
+}
+
+async fn land(tiers: &Tiers, landing: Result<Landing, Bypass>, noted: Epoch) {
+    match landing {
         Ok(landing) => {
             if let Err(reason) = tiers.land(landing, noted).await {
                 tracing::debug!(?reason, "a fill did not land");
@@ -147,8 +191,12 @@ async fn land(tiers: &Tiers, whole: Whole, noted: Epoch) {
     }
 }
 
-/// Writes a body into a spool; returns the bytes written.
-pub(super) async fn pump<B>(body: B, writer: &mut SpoolWriter) -> Result<u64, Broken>
+/// Writes a body into a spool, past its inspection; returns the bytes written.
+async fn pump<B>(
+    body: B,
+    writer: &mut SpoolWriter,
+    inspection: &mut Inspection,
+) -> Result<u64, Broken>
 where
     B: Body<Data = Bytes> + Send,
 {
@@ -157,6 +205,7 @@ where
         let Ok(chunk) = frame.map_err(|_| Broken::Source)?.into_data() else {
             continue;
         };
+        inspection.look(&chunk);
         writer.push(chunk).await.map_err(|_| Broken::Abandoned)?;
     }
     Ok(writer.written())

@@ -75,11 +75,22 @@ pub enum Head {
 pub struct Opening {
     /// What is known of it.
     pub head: Arc<SourceHead>,
-    /// Why it will not be stored, where it will not.
-    pub bypass: Option<Bypass>,
+    /// What will become of it once it is whole.
+    pub fate: Fate,
     spool: Spool,
     /// The seat of whoever comes first: a window without a reader would end at once.
     first: Arc<Mutex<Option<Reader>>>,
+}
+
+/// What will become of an artifact on its way, as far as its head tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// It is admitted for storing.
+    Admitted,
+    /// The same, if it passes its inspection.
+    Inspected,
+    /// It will not be stored.
+    Bypassed(Bypass),
 }
 
 // === impl Flights ===
@@ -220,19 +231,20 @@ impl fmt::Debug for Flight {
 
 impl Opening {
     /// Opens `spool` to readers.
-    pub fn new(head: SourceHead, bypass: Option<Bypass>, spool: Spool) -> Self {
+    pub fn new(head: SourceHead, fate: Fate, spool: Spool) -> Self {
         let first = Arc::new(Mutex::new(spool.reader().ok()));
         Self {
             head: Arc::new(head),
-            bypass,
+            fate,
             spool,
             first,
         }
     }
 
-    /// The whole body's length, where every byte is already here.
-    pub fn whole_length(&self) -> Option<u64> {
-        self.spool.whole_length()
+    /// Whether every byte is here and nothing is being waited for: it is as good as in its tier.
+    /// What is still to be inspected may never get there.
+    pub fn is_about_to_rest(&self) -> bool {
+        self.fate == Fate::Admitted && self.spool.whole_length().is_some()
     }
 
     /// Whether the body rests in a file rather than in memory.

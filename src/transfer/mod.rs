@@ -7,6 +7,8 @@
 
 mod fill;
 mod flights;
+mod inspection;
+mod inspector;
 mod progress;
 mod reader;
 mod seats;
@@ -17,7 +19,9 @@ mod tests;
 mod uploads;
 
 pub use fill::{Filling, LookAgain, Source, SourceHead, fill};
-pub use flights::{Flights, Follower, Head, Joined, Lead, Opening};
+pub use flights::{Fate, Flights, Follower, Head, Joined, Lead, Opening};
+pub use inspection::{Doubt, Inspection};
+pub use inspector::Inspector;
 pub use progress::{Broken, Ending};
 pub use reader::Reader;
 pub use spool::{NoSeat, Plan, Spool, SpoolWriter, Storing, Unwanted, Whole};

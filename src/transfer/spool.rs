@@ -195,8 +195,17 @@ impl SpoolWriter {
         self.shared.lock().progress.written()
     }
 
+    /// Seats a reader at the first byte, as [`Spool::reader`] does.
+    pub(super) fn reader(&self) -> Result<Reader, NoSeat> {
+        let shared = Arc::clone(&self.shared);
+        Spool { shared }.reader()
+    }
+
     /// Adds bytes at the end, waiting for room where there is a window or a pace.
     pub async fn push(&mut self, chunk: Bytes) -> Result<(), Unwanted> {
+        if chunk.is_empty() {
+            return Ok(());
+        }
         self.wait_for_room().await?;
         let unfiled = {
             let mut state = self.shared.lock();

@@ -11,6 +11,7 @@ use parking_lot::Mutex;
 use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard};
 use tokio::time::{Duration, timeout};
 
+use super::inspection::{Doubt, Inspection};
 use super::progress::Broken;
 use super::spool::{SpoolWriter, Whole};
 use crate::artifact::KeyDigest;
@@ -63,6 +64,8 @@ pub enum Received {
     TooLarge,
     /// Whom it was for had enough.
     Unwanted,
+    /// It came whole and did not pass its inspection: its last piece went nowhere.
+    Doubtful(Doubt),
 }
 
 /// A point in the order of what happened to one key while uploads of it ran.
@@ -147,11 +150,17 @@ impl Drop for Turn {
     }
 }
 
-/// Reads an upload into its spool, at most `limit` bytes.
+/// Reads an upload into its spool, at most `limit` bytes. The last piece follows once the upload has
+/// passed its inspection: whoever reads the spool never has all of one that has not.
 ///
 /// Where nobody wants the rest it is read on for a bounded while, so that the client finds its
 /// answer.
-pub async fn receive<B>(body: B, mut writer: SpoolWriter, limit: u64) -> Received
+pub async fn receive<B>(
+    body: B,
+    mut writer: SpoolWriter,
+    limit: u64,
+    mut inspection: Inspection,
+) -> Received
 where
     B: Body<Data = Bytes> + Send,
 {
@@ -164,16 +173,27 @@ where
         let Ok(chunk) = frame.into_data() else {
             continue;
         };
-        if writer.written() + chunk.len() as u64 > limit {
+        if writer.written() + inspection.held() + chunk.len() as u64 > limit {
             writer.break_off(Broken::Abandoned);
             drain(body).await;
             return Received::TooLarge;
         }
-        if writer.push(chunk).await.is_err() {
+        if writer.push(inspection.hold(chunk)).await.is_err() {
             writer.break_off(Broken::Abandoned);
             drain(body).await;
             return Received::Unwanted;
         }
+    }
+    let held = match inspection.conclude(|| writer.reader()).await {
+        Ok(held) => held,
+        Err(doubt) => {
+            writer.break_off(Broken::Source);
+            return Received::Doubtful(doubt);
+        }
+    };
+    if writer.push(held).await.is_err() {
+        writer.break_off(Broken::Abandoned);
+        return Received::Unwanted;
     }
     Received::Whole(Box::new(writer.complete().await))
 }

@@ -20,7 +20,7 @@ use tokio::time::{Instant, sleep_until};
 use super::body::{Flight, UpstreamBody};
 use super::complaints::Complaints;
 use super::connector::Connector;
-use super::error::{failure_of, in_full};
+use super::error::{failure_of, in_full, is_withdrawn};
 use super::pace::Pace;
 use super::sending::{End, Outbound, Sending};
 use super::wire::Wire;
@@ -65,6 +65,8 @@ pub(super) struct Broken {
     pub(super) sent_whole: bool,
     /// A pooled connection that the origin had closed: the request was never seen.
     pub(super) is_stale: bool,
+    /// The request's own body broke off: the origin has no part in it.
+    pub(super) is_withdrawn: bool,
 }
 
 // === impl Client ===
@@ -114,18 +116,29 @@ impl Client {
         let response = self.http.request(request);
         let result = tokio::select! {
             biased;
-            result = response => result.map_err(|error| {
-                let failure = failure_of(&error);
-                self.complaints.say(failure, &in_full(&error));
-                failure
-            }),
-            () = no_answer(&mut captured, &sending, patience) => Err(Failure::Timeout),
+            result = response => result.map_err(|error| self.explain(&error)),
+            () = no_answer(&mut captured, &sending, patience) => Err((Failure::Timeout, false)),
         };
         let wire = wire_of(&captured);
         match result {
             Ok(response) => Ok(self.reply(response, sending, wire)),
-            Err(failure) => Err(broken(failure, &sending, wire.as_ref())),
+            Err((failure, is_withdrawn)) => Err(Broken {
+                is_withdrawn,
+                ..broken(failure, &sending, wire.as_ref())
+            }),
         }
+    }
+
+    /// Why there is no answer, which people are told, and whether the request was withdrawn, which
+    /// is nothing to tell.
+    fn explain(&self, error: &legacy::Error) -> (Failure, bool) {
+        let (failure, is_withdrawn) = (failure_of(error), is_withdrawn(error));
+        if is_withdrawn {
+            tracing::debug!(cause = in_full(error), "a request was withdrawn");
+        } else {
+            self.complaints.say(failure, &in_full(error));
+        }
+        (failure, is_withdrawn)
     }
 
     fn reply(
@@ -179,6 +192,7 @@ fn broken(failure: Failure, sending: &Sending, wire: Option<&Wire>) -> Broken {
         failure,
         sent_whole: wire.is_some() && sending.is_whole(),
         is_stale,
+        is_withdrawn: false,
     }
 }
 

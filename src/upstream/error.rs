@@ -50,6 +50,13 @@ pub(super) fn failure_of(error: &legacy::Error) -> Failure {
     }
 }
 
+/// Whether the request was given up by whoever made it: its own body broke off.
+pub(super) fn is_withdrawn(error: &legacy::Error) -> bool {
+    chain(error)
+        .filter_map(|cause| cause.downcast_ref::<hyper::Error>())
+        .any(hyper::Error::is_user)
+}
+
 /// An error and its causes in one line, for the log.
 pub(super) fn in_full(error: &(dyn Error + 'static)) -> String {
     chain(error)

@@ -199,24 +199,21 @@ impl Upstream {
         B::Error: Into<Box<dyn Error + Send + Sync>>,
     {
         let started = Instant::now();
-        let delivered = match &self.http {
-            Some(http) => http
-                .store(request, length, body)
-                .await
-                .unwrap_or_else(|broken| Delivered::Failed {
-                    failure: broken.failure,
-                    sent_whole: broken.sent_whole,
-                }),
-            None => Delivered::Failed {
-                failure: Failure::Unreachable,
-                sent_whole: false,
-            },
+        let stored = match &self.http {
+            Some(http) => http.store(request, length, body).await,
+            None => Err(upload::unsent(Failure::Unreachable)),
         };
-        let result = match &delivered {
-            Delivered::Accepted(_) => "ok",
-            Delivered::Refused(_) => "refused",
-            Delivered::Failed { failure, .. } => result_of(*failure),
+        let result = match &stored {
+            Ok(Delivered::Accepted(_)) => "ok",
+            Ok(Delivered::Refused(_)) => "refused",
+            Ok(Delivered::Failed { failure, .. }) => result_of(*failure),
+            Err(broken) if broken.is_withdrawn => "withdrawn",
+            Err(broken) => result_of(broken.failure),
         };
+        let delivered = stored.unwrap_or_else(|broken| Delivered::Failed {
+            failure: broken.failure,
+            sent_whole: broken.sent_whole,
+        });
         self.count("put", result, started);
         delivered
     }

@@ -60,6 +60,7 @@ async fn delivered(reply: Reply) -> Result<Delivered, Broken> {
         failure,
         sent_whole,
         is_stale: false,
+        is_withdrawn: false,
     };
     match status {
         200..=299 => Ok(Delivered::Accepted(
@@ -79,10 +80,11 @@ async fn delivered(reply: Reply) -> Result<Delivered, Broken> {
     }
 }
 
-fn unsent(failure: Failure) -> Broken {
+pub(super) fn unsent(failure: Failure) -> Broken {
     Broken {
         failure,
         sent_whole: false,
         is_stale: false,
+        is_withdrawn: false,
     }
 }

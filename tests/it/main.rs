@@ -30,4 +30,5 @@ mod refused;
 mod reload;
 mod routes;
 mod secrets;
+mod signed;
 mod verdicts;

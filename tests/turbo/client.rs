@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::monorepo::Monorepo;
 
 /// Longer than the 32 bytes below which the client warns.
-const SIGNATURE_KEY: &str = "a signature key of more than thirty-two bytes";
+pub(crate) const SIGNATURE_KEY: &str = "a signature key of more than thirty-two bytes";
 
 /// The generations of the client that speak the protocol differently.
 #[derive(Clone, Copy, Debug)]
@@ -44,6 +44,8 @@ pub(crate) struct Remote<'a> {
     pub(crate) api: &'a str,
     pub(crate) token: &'a str,
     pub(crate) team: Team,
+    /// What artifacts are signed with, where they are.
+    pub(crate) signature_key: &'a str,
     /// Ask by OPTIONS before every request.
     pub(crate) preflight: bool,
 }
@@ -122,7 +124,7 @@ impl Client {
             .env("TURBO_API", remote.api)
             .env("TURBO_TOKEN", remote.token)
             .env(variable, team)
-            .env("TURBO_REMOTE_CACHE_SIGNATURE_KEY", SIGNATURE_KEY)
+            .env("TURBO_REMOTE_CACHE_SIGNATURE_KEY", remote.signature_key)
             .output()
             .expect("turbo runs");
         let transcript = [output.stdout, output.stderr]

@@ -61,6 +61,16 @@ upstream.url = "{upstream}"
         fs::write(self.path(name), text).expect("a file for Larder");
     }
 
+    /// The same, taking in only what is signed with `key`.
+    pub(crate) fn signed(upstream: &str, key: &str) -> Self {
+        let home = Self::with(
+            upstream,
+            "access.signature_key_file = \"{folder}/signature-key\"\n",
+        );
+        home.put("signature-key", &format!("{key}\n"));
+        home
+    }
+
     /// Starts the binary; returns when it listens.
     pub(crate) fn start(&self) -> Larder<'_> {
         let log = File::create(self.path("log")).expect("a log file");
@@ -122,11 +132,25 @@ impl Larder<'_> {
 
     /// Requests to a route whose outcome begins like this, since the start.
     pub(crate) fn requests(&self, route: &str, outcome: &str) -> usize {
-        let (route, outcome) = (format!("route=\"{route}\""), format!("outcome=\"{outcome}"));
+        let labels = [format!("route=\"{route}\""), format!("outcome=\"{outcome}")];
+        self.sum("larder_requests_total", &labels)
+    }
+
+    /// Uploads not taken in because of their signature since the start.
+    pub(crate) fn refused_signatures(&self) -> usize {
+        self.sum("larder_signatures_refused_total", &[r#"arrival="put""#])
+    }
+
+    /// Artifacts in both tiers.
+    pub(crate) fn entries(&self) -> usize {
+        self.sum("larder_tier_entries", &[] as &[&str])
+    }
+
+    fn sum(&self, name: &str, labels: &[impl AsRef<str>]) -> usize {
         self.metrics()
             .lines()
-            .filter(|line| line.starts_with("larder_requests_total{"))
-            .filter(|line| line.contains(&route) && line.contains(&outcome))
+            .filter(|line| line.starts_with(&format!("{name}{{")))
+            .filter(|line| labels.iter().all(|label| line.contains(label.as_ref())))
             .filter_map(|line| line.rsplit(' ').next()?.parse::<usize>().ok())
             .sum()
     }

@@ -16,7 +16,7 @@ mod monorepo;
 mod origin;
 mod rights;
 
-use client::{Client, Remote, Run, Signing, Team, Version};
+use client::{Client, Remote, Run, SIGNATURE_KEY, Signing, Team, Version};
 use larder::Home;
 use monorepo::{Monorepo, Outputs, TASKS};
 use origin::{Origin, TOKEN, Tally};
@@ -97,6 +97,23 @@ fn warm_build_of_1_10_leaves_the_origin_alone() {
 #[test]
 fn warm_signed_build_of_1_10_leaves_the_origin_alone() {
     through_larder(Version::V1_10, Signing::On, ID);
+}
+
+// The same where the key is not the one that Larder was given.
+
+#[test]
+fn what_2_11_signs_with_another_key_is_stored_nowhere_and_fails_no_build() {
+    with_another_key(Version::V2_11, ID);
+}
+
+#[test]
+fn what_2_0_signs_with_another_key_is_stored_nowhere_and_fails_no_build() {
+    with_another_key(Version::V2_0, SLUG);
+}
+
+#[test]
+fn what_1_10_signs_with_another_key_is_stored_nowhere_and_fails_no_build() {
+    with_another_key(Version::V1_10, ID);
 }
 
 #[test]
@@ -230,6 +247,7 @@ fn remote(api: &str, team: Team) -> Remote<'_> {
         api,
         token: TOKEN,
         team,
+        signature_key: SIGNATURE_KEY,
         preflight: false,
     }
 }
@@ -272,7 +290,10 @@ fn through_larder(version: Version, signing: Signing, team: Team) {
         return;
     };
     let origin = Origin::start();
-    let home = Home::new(&origin.url());
+    let home = match signing {
+        Signing::On => Home::signed(&origin.url(), SIGNATURE_KEY),
+        Signing::Off => Home::new(&origin.url()),
+    };
     let larder = home.start();
     let monorepo = Monorepo::new(version, signing);
 
@@ -292,5 +313,43 @@ fn through_larder(version: Version, signing: Signing, team: Team) {
     assert_eq!(asked, 1, "questions for one right");
     assert_eq!(without_heads(builds.cold_tally), cold);
     assert_eq!(without_heads(builds.warm_tally), Tally::default());
+    assert_eq!(larder.hits(), TASKS);
+}
+
+/// Two builds that are refused every upload: neither fails, nor stops asking for what it may read.
+fn with_another_key(version: Version, team: Team) {
+    let Some(client) = Client::get(version) else {
+        return;
+    };
+    let origin = Origin::start();
+    let home = Home::signed(&origin.url(), SIGNATURE_KEY);
+    let larder = home.start();
+    let monorepo = Monorepo::new(version, Signing::On);
+    let stranger = Remote {
+        signature_key: "another key of more than thirty-two bytes",
+        ..remote(&larder.api, team)
+    };
+
+    for refused in [TASKS, 2 * TASKS] {
+        let build = client.build(&monorepo, &stranger);
+        assert_eq!(build.remote_hits, 0, "{}", build.transcript);
+        assert_eq!(larder.refused_signatures(), refused, "{}", build.transcript);
+        let asked = Tally {
+            gets: TASKS,
+            ..Tally::default()
+        };
+        assert_eq!(origin.take(), asked, "{}", build.transcript);
+        assert_eq!(larder.entries(), 0);
+        monorepo.forget_builds();
+    }
+
+    // Whoever has the key is not disturbed.
+    let builds = Builds::run(
+        &client,
+        &monorepo,
+        &remote(&larder.api, team),
+        Tally::default,
+    );
+    builds.assert_warm_is_remote();
     assert_eq!(larder.hits(), TASKS);
 }

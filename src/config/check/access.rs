@@ -1,9 +1,14 @@
 //! Who may read a hit, and which defaults follow from where Larder listens and what is behind it.
 
 use super::super::raw::Raw;
+use super::super::secret::signature_key_file;
 use super::super::{Access, AccessMode, Listen, Roster, Target, units, value};
 use super::tokens;
 use super::upstream::headers;
+use crate::artifact::SignatureKey;
+
+/// Bytes below which clients warn of their signature key: those of the MAC it is for.
+const LONG_ENOUGH: usize = 32;
 
 /// The words of `access.mode`.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -57,7 +62,17 @@ pub(super) fn access(raw: &mut Raw, target: &Target, listen: &[Listen]) -> Acces
         offline_grace: raw
             .take("access.offline_grace", units::duration)
             .unwrap_or_default(),
+        signature_key: signature_key(raw),
     }
+}
+
+fn signature_key(raw: &mut Raw) -> Option<SignatureKey> {
+    let key = "access.signature_key_file";
+    let text = raw.take(key, |value| signature_key_file(&value::path(value)?))?;
+    if text.len() < LONG_ENOUGH {
+        raw.warn(key, "holds a key of fewer than 32 bytes: it may be guessed");
+    }
+    Some(SignatureKey::new(text.as_bytes()))
 }
 
 /// Who judges where nobody says: the upstream if there is one. Without, everybody on this machine

@@ -29,6 +29,7 @@ fn the_default_file_says_what_is_built_in() {
         "ca_file",
         "proxy",
         "mode",
+        "signature_key_file",
         "min_free",
     ];
     for name in unset {

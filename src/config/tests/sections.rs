@@ -99,7 +99,6 @@ fn what_is_not_in_this_version_is_refused_and_never_accepted_in_silence() {
         "upstream.breaker_failures = 3",
         "upstream.breaker_cooldown = \"1s\"",
         "access.oidc.issuer = \"x\"",
-        "access.signature_key_file = \"/x\"",
         "upload.mode = \"back\"",
         "upstream.url = \"s3://bucket\"",
     ] {

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::io;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::stream;
@@ -14,6 +15,7 @@ use super::super::{Delivered, Upstream};
 use super::origin::{Origin, Step, answer, say};
 use super::{SHORT, artifact, at, found, upstream, whole};
 use crate::artifact::Failure;
+use crate::metrics::Metrics;
 
 /// More than all buffers between here and there hold.
 const PIECES: usize = 2048;
@@ -250,4 +252,33 @@ async fn a_passed_body_is_streamed_and_an_early_answer_ends_it() {
     );
     gate.send_replace(true);
     origin.deserted().await;
+}
+
+#[tokio::test]
+async fn an_upload_whose_own_body_breaks_is_no_failure_of_the_origin() {
+    let origin = Origin::start(|_| vec![Step::ReadBody, answer("200 OK", "")]).await;
+    let metrics = Arc::new(Metrics::new().unwrap());
+    let upstream = Upstream::new(&at(origin.address), Arc::clone(&metrics)).unwrap();
+    let pieces = || [Ok(Frame::data(Bytes::from_static(b"ab"))), Err("broke off")];
+    for length in [Some(4), None] {
+        let body = StreamBody::new(stream::iter(pieces()));
+        let delivered = upstream.store(artifact(), length, body).await;
+        let failed = matches!(
+            delivered,
+            Delivered::Failed {
+                sent_whole: false,
+                ..
+            }
+        );
+        assert!(failed, "{delivered:?}");
+    }
+    let counted = metrics.registry().gather();
+    let requests = counted
+        .iter()
+        .find(|family| family.name() == "larder_upstream_requests_total");
+    let series = requests.unwrap().get_metric();
+    assert_eq!(series.len(), 1, "{series:?}");
+    assert_eq!(series[0].get_label()[1].value(), "withdrawn");
+    let complaints = upstream.http.as_ref().unwrap().complaints();
+    assert!(complaints.say(Failure::Cut, "the first word about it"));
 }

@@ -11,8 +11,8 @@ use tempfile::TempDir;
 use tokio::time::{Duration, Instant};
 
 use super::{
-    Broken, Filling, Flights, Follower, Head, Joined, Lead, LookAgain, NoSeat, Plan, Reader,
-    Source, SourceHead, Spool, SpoolWriter, Unwanted, fill,
+    Broken, Filling, Flights, Follower, Head, Inspector, Joined, Lead, LookAgain, NoSeat, Plan,
+    Reader, Source, SourceHead, Spool, SpoolWriter, Unwanted, fill,
 };
 use crate::artifact::{
     ArtifactHash, ArtifactKey, Bypass, Fields, KeyDigest, Label, OriginId, Scope,
@@ -22,6 +22,8 @@ use crate::config::Config;
 use crate::metrics::Metrics;
 use crate::tasks::Tasks;
 use crate::tiers::{LandingBody, Tiers};
+
+mod inspected;
 
 const IN_MEMORY: u64 = 64 * 1024;
 const PIECE: usize = 100_000;
@@ -240,9 +242,11 @@ fn led(flights: &Arc<Flights>) -> Option<(Lead, Follower)> {
 }
 
 fn filling(house: &House) -> Filling {
+    let metrics = Arc::new(Metrics::new().unwrap());
     Filling {
         tiers: Arc::clone(&house.tiers),
-        metrics: Arc::new(Metrics::new().unwrap()),
+        inspector: Inspector::new(None, Arc::clone(&metrics)),
+        metrics,
         in_memory: IN_MEMORY,
         look_again: LookAgain::Yes,
     }
