@@ -12,7 +12,10 @@ use http_body_util::StreamBody;
 use super::*;
 use crate::artifact::{SignatureFault, SignatureKey};
 use crate::metrics::Arrival;
-use crate::transfer::{Doubt, Fate, Inspection, Received, receive};
+use crate::transfer::{
+    Doubt, Fate, Filling, Flights, Head, Inspection, Inspector, LookAgain, Opening, Received,
+    Source, SourceHead, fill, receive,
+};
 
 const SECRET: &[u8] = b"a signature key of more than thirty-two bytes";
 
@@ -230,7 +233,7 @@ async fn filled(
     fields: Fields,
     length: Option<u64>,
     body: impl Body<Data = Bytes, Error = Infallible> + Send,
-) -> super::super::Opening {
+) -> Opening {
     let (lead, follower) = Arc::new(Flights::default()).alone(key().digest, caller());
     let head = SourceHead {
         label: Label::new(&key(), fields),
