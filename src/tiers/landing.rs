@@ -8,8 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use bytes::Bytes;
 
 use super::Shared;
-use super::admission::Admission;
-use super::disk::{Disk, Draft, Prefix, Staged};
+use super::disk::{Draft, Prefix, Staged};
 use super::epochs::{Epoch, Section};
 use super::memory::Stored;
 use crate::artifact::{ArtifactKey, Bypass, KeyDigest, Label, Landed, Meta};
@@ -102,48 +101,6 @@ impl Shared {
         section.bump();
     }
 
-    /// Lets nothing of a key be found but `stored`, without a file call and without waiting for a
-    /// section, in which one may hang; returns whether `stored` is in memory.
-    pub(super) fn disown(&self, key: &KeyDigest, stored: Option<Arc<Stored>>) -> bool {
-        let moment = self.epochs.stop(key.as_bytes());
-        if let Some(disk) = &self.disk {
-            disk.doom(&Prefix::of(key));
-        }
-        let in_memory = self.memory.replace(key, stored);
-        moment.bump();
-        in_memory
-    }
-
-    /// Lands what memory takes while the disk tier is off, without a file call.
-    pub(super) fn land_in_memory(
-        &self,
-        disk: &Disk,
-        landing: Landing,
-        entrance: Entrance,
-    ) -> Result<(), NotLanded> {
-        let key = landing.key.digest;
-        let stored = in_memory(landing, &self.admission);
-        let is_in = match entrance {
-            Entrance::Upload => self.disown(&key, stored),
-            Entrance::Fill(noted) => {
-                let prefix = Prefix::of(&key);
-                let moment = self.epochs.stop(key.as_bytes());
-                if !moment.is_still(noted) {
-                    return Err(NotLanded::Overtaken);
-                }
-                // The entry that a passing fault hides is not given up for it, and the two must not
-                // both be found, now the one and then the other.
-                if stored.is_some() && !disk.is_read(prefix.shard()) {
-                    disk.doom(&prefix);
-                }
-                stored.is_some() && !disk.hides(&prefix) && self.memory.replace(&key, stored)
-            }
-        };
-        let bypass =
-            NotLanded::Bypassed(disk.faults.may_store().err().unwrap_or(Bypass::DiskFault));
-        is_in.then_some(()).ok_or(bypass)
-    }
-
     /// Everything that takes time, before the section; an error where neither tier takes it.
     fn prepare(&self, landing: Landing) -> Result<Ready, Bypass> {
         let Landing {
@@ -217,26 +174,8 @@ impl Shared {
     }
 }
 
-/// What memory takes of a landing.
-fn in_memory(landing: Landing, admission: &Admission) -> Option<Arc<Stored>> {
-    let LandingBody::Memory(chunks) = landing.body else {
-        return None;
-    };
-    let meta = Meta {
-        label: landing.label,
-        size: landing.size,
-        landed: Landed::now(),
-    };
-    let body = joined(&chunks, landing.size).ok()?;
-    let stored = Stored {
-        meta: Arc::new(meta),
-        body,
-    };
-    admission.memory(landing.size).then(|| Arc::new(stored))
-}
-
 /// One buffer of exactly the body: a piece of a larger one would keep all of it alive.
-fn joined(chunks: &[Bytes], size: u64) -> Result<Bytes, Bypass> {
+pub(super) fn joined(chunks: &[Bytes], size: u64) -> Result<Bytes, Bypass> {
     let body = chunks.concat();
     if body.len() as u64 == size {
         Ok(body.into())

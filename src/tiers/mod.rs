@@ -14,6 +14,7 @@ mod scrubbing;
 #[cfg(test)]
 mod tests;
 mod upkeep;
+mod without_disk;
 
 use std::fmt;
 use std::io;
