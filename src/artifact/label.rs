@@ -13,6 +13,7 @@ pub const MAX_FIELDS: usize = 32;
 pub const MAX_FIELD_BYTES: usize = 6 * 1024;
 
 const DURATION: &str = "x-artifact-duration";
+const SHA: &str = "x-artifact-sha";
 
 /// The header fields that are replayed with an artifact's body: `content-type` and every
 /// `x-artifact-*` that describes the artifact rather than the client that sent it.
@@ -68,6 +69,11 @@ impl Fields {
     pub fn duration(&self) -> Option<Duration> {
         let millis = self.0.get(DURATION)?.to_str().ok()?.parse().ok()?;
         Some(Duration::from_millis(millis))
+    }
+
+    /// The commit that the artifact was made from, where the client said so.
+    pub fn sha(&self) -> Option<&str> {
+        self.0.get(SHA)?.to_str().ok()
     }
 }
 

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use bytes::Bytes;
 
 use super::Shared;
+use super::contrast::Contrast;
 use super::disk::{Draft, Prefix, Staged};
 use super::epochs::{Epoch, Section};
 use super::memory::Stored;
@@ -55,9 +56,10 @@ pub(super) enum Entrance {
 }
 
 /// An artifact ready to enter each tier that takes it.
-struct Ready {
-    disk: Result<Staged, Bypass>,
-    memory: Option<Arc<Stored>>,
+pub(super) struct Ready {
+    pub(super) meta: Arc<Meta>,
+    pub(super) disk: Result<Staged, Bypass>,
+    pub(super) memory: Option<Arc<Stored>>,
 }
 
 // === impl Shared ===
@@ -84,12 +86,15 @@ impl Shared {
                 .and_then(|ready| self.enter(&section, &key, ready))
                 .map_err(NotLanded::Bypassed),
             Entrance::Upload => {
-                let landed = ready.and_then(|ready| self.enter(&section, &key, ready));
+                let landed = ready.and_then(|ready| self.replace(&section, &key, ready));
                 if landed.is_err() {
                     self.clear(&section, &key);
                 }
                 section.bump();
-                landed.map_err(NotLanded::Bypassed)
+                if let Some(contrast) = landed.map_err(NotLanded::Bypassed)? {
+                    self.compare(contrast);
+                }
+                Ok(())
             }
         }
     }
@@ -118,16 +123,17 @@ impl Shared {
             LandingBody::Draft(draft) => Ready {
                 disk: draft.stage(&key, &meta),
                 memory: None,
+                meta,
             },
             LandingBody::Memory(chunks) => {
                 let body = joined(&chunks, size)?;
-                Ready {
-                    disk: self.stage(&key, &meta, &body),
-                    memory: self
-                        .admission
-                        .memory(size)
-                        .then(|| Arc::new(Stored { meta, body })),
-                }
+                let disk = self.stage(&key, &meta, &body);
+                let stored = Stored {
+                    meta: Arc::clone(&meta),
+                    body,
+                };
+                let memory = self.admission.memory(size).then(|| Arc::new(stored));
+                Ready { meta, disk, memory }
             }
         };
         match (&ready.disk, &ready.memory) {
@@ -141,6 +147,18 @@ impl Shared {
         let disk = self.disk.as_ref().ok_or(Bypass::NoRoom)?;
         disk.faults.may_store()?;
         Staged::write(disk, key, meta, body)
+    }
+
+    /// Enters an upload, and has at hand what it replaced.
+    fn replace(
+        &self,
+        section: &Section<'_>,
+        key: &KeyDigest,
+        ready: Ready,
+    ) -> Result<Option<Contrast>, Bypass> {
+        let contrast = self.contrast(key, &ready);
+        self.enter(section, key, ready)?;
+        Ok(contrast)
     }
 
     /// Replaces what both tiers have of a key. Where the disk cannot take the new entry it must not

@@ -7,22 +7,32 @@ use std::sync::Arc;
 
 use super::Shared;
 use super::admission::Admission;
+use super::contrast::Contrast;
 use super::disk::{Disk, Prefix};
 use super::landing::{Entrance, Landing, LandingBody, NotLanded, joined};
 use super::memory::Stored;
 use crate::artifact::{Bypass, KeyDigest, Landed, Meta};
 
+/// What became of memory's part of a key.
+pub(super) struct Disowned {
+    /// What it had.
+    before: Option<Arc<Stored>>,
+    /// Whether it has what it was given.
+    is_in: bool,
+}
+
 impl Shared {
     /// Lets nothing of a key be found but `stored`, without a file call and without waiting for a
-    /// section, in which one may hang; returns whether `stored` is in memory.
-    pub(super) fn disown(&self, key: &KeyDigest, stored: Option<Arc<Stored>>) -> bool {
+    /// section, in which one may hang.
+    pub(super) fn disown(&self, key: &KeyDigest, stored: Option<Arc<Stored>>) -> Disowned {
         let moment = self.epochs.stop(key.as_bytes());
         if let Some(disk) = &self.disk {
             disk.doom(&Prefix::of(key));
         }
-        let in_memory = self.memory.replace(key, stored);
+        let before = self.memory.get(key);
+        let is_in = self.memory.replace(key, stored);
         moment.bump();
-        in_memory
+        Disowned { before, is_in }
     }
 
     /// Lands what memory takes while the disk tier is off, without a file call.
@@ -35,7 +45,13 @@ impl Shared {
         let key = landing.key.digest;
         let stored = in_memory(landing, &self.admission);
         let is_in = match entrance {
-            Entrance::Upload => self.disown(&key, stored),
+            Entrance::Upload => {
+                let Disowned { before, is_in } = self.disown(&key, stored.clone());
+                if let (Some(before), Some(after), true) = (before, stored, is_in) {
+                    self.compare(Contrast::in_memory(&before, &after));
+                }
+                is_in
+            }
             Entrance::Fill(noted) => {
                 let prefix = Prefix::of(&key);
                 let moment = self.epochs.stop(key.as_bytes());

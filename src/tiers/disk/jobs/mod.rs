@@ -36,7 +36,15 @@ const LONGER_WAIT: Duration = Duration::from_secs(10);
 #[derive(Clone)]
 pub(in crate::tiers) struct Jobs {
     queue: Arc<Lock<Queue>>,
+    bounds: Bounds,
     faults: Arc<Faults>,
+}
+
+/// How many jobs run at once, and how many may wait.
+#[derive(Clone, Copy)]
+struct Bounds {
+    running: usize,
+    waiting: usize,
 }
 
 type Job = Box<dyn FnOnce() + Send>;
@@ -63,8 +71,15 @@ enum Need {
 impl Jobs {
     /// No job running. A disk that does not answer in time is a fault.
     pub(in crate::tiers) fn new(faults: Arc<Faults>) -> Self {
+        Self::bounded(DISK_JOBS, MOST_WAITING, faults)
+    }
+
+    /// The same for so many jobs at once and so many waiting ones: for those that must take no turn
+    /// of others.
+    pub(in crate::tiers) fn bounded(running: usize, waiting: usize, faults: Arc<Faults>) -> Self {
         Self {
             queue: Arc::new(Lock::new(Rank::Jobs, Queue::default())),
+            bounds: Bounds { running, waiting },
             faults,
         }
     }
@@ -125,6 +140,14 @@ impl Jobs {
         drop(self.push(Need::Must, Box::new(job)));
     }
 
+    /// Like [`Jobs::run_aside`], but not at all where too many are waiting.
+    pub(in crate::tiers) fn run_if_room(&self, job: impl FnOnce() + Send + 'static) {
+        if Handle::try_current().is_err() {
+            return job();
+        }
+        drop(self.push(Need::May, Box::new(job)));
+    }
+
     /// Makes a file call that may wait for the disk.
     pub(super) fn timed<T>(&self, call: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
         self.faults.timed(call)
@@ -143,7 +166,7 @@ impl Jobs {
     /// Whether every turn is taken and somebody waits for one.
     pub(super) fn are_stuck(&self) -> bool {
         let queue = self.queue.lock();
-        queue.running >= DISK_JOBS && !queue.waiting.is_empty()
+        queue.running >= self.bounds.running && !queue.waiting.is_empty()
     }
 
     /// How many jobs run and wait.
@@ -203,12 +226,12 @@ impl Jobs {
             return Ok(());
         }
         let mut queue = self.queue.lock();
-        if need == Need::May && queue.waiting.len() >= MOST_WAITING {
+        if need == Need::May && queue.waiting.len() >= self.bounds.waiting {
             let what = "too many file calls are waiting";
             return Err(io::Error::new(io::ErrorKind::WouldBlock, what));
         }
         queue.waiting.push_back(job);
-        if queue.running < DISK_JOBS {
+        if queue.running < self.bounds.running {
             queue.running += 1;
             let jobs = self.clone();
             drop(spawn_blocking(move || jobs.work()));
@@ -240,7 +263,7 @@ impl Jobs {
             let mut queue = self.queue.lock();
             // A thread whose job has just ended may still be looking for the next.
             if queue.running == 0 {
-                queue.running = DISK_JOBS;
+                queue.running = self.bounds.running;
                 return Held(self.clone());
             }
             drop(queue);
@@ -291,7 +314,7 @@ pub(in crate::tiers) struct Held(Jobs);
 impl Drop for Held {
     fn drop(&mut self) {
         let mut queue = self.0.queue.lock();
-        queue.running = queue.waiting.len().min(DISK_JOBS);
+        queue.running = queue.waiting.len().min(self.0.bounds.running);
         for _ in 0..queue.running {
             let jobs = self.0.clone();
             drop(spawn_blocking(move || jobs.work()));

@@ -94,3 +94,17 @@ async fn a_disk_that_does_not_answer_is_not_waited_for() {
     let more = metrics.disk.faults(DiskFault::Slow) - faults;
     assert_eq!(more, 0, "no news to the log");
 }
+
+#[tokio::test]
+async fn of_jobs_that_nobody_waits_for_no_more_wait_than_may() {
+    let jobs = Jobs::bounded(1, 2, jobs().faults);
+    let held = jobs.hold();
+    let run = Arc::new(Lock::new(Rank::Jobs, Vec::new()));
+    for number in 0..4 {
+        let run = Arc::clone(&run);
+        jobs.run_if_room(move || run.lock().push(number));
+    }
+    drop(held);
+    jobs.run_surely(|| ()).await.unwrap();
+    assert_eq!(*run.lock(), [0, 1]);
+}
