@@ -7,21 +7,22 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
-use http::{Method, Request, Response, StatusCode};
+use http::{Method, Request, StatusCode};
 use http_body_util::Full;
 use hyper::body::Incoming;
-use serde_json::json;
 use tracing::error;
 
 use crate::metrics::Metrics;
 use crate::server::{BODY_IDLE, Limits, Peer, Serve, WRITE_STALL, check_host};
 
+mod answer;
 mod process;
 mod readiness;
 mod scrape;
 
-pub use readiness::Readiness;
+use self::answer::{Answer, method_refusal, refusal, text, typed};
+
+pub use self::readiness::Readiness;
 
 /// Connections at once: dashboards, probes and commands of one machine's operators.
 const MAX_CONNECTIONS: usize = 64;
@@ -50,8 +51,6 @@ struct Figures {
     metrics: Arc<Metrics>,
     refresh: Vec<Refresh>,
 }
-
-type Answer = Response<Full<Bytes>>;
 
 // === impl Admin ===
 
@@ -169,36 +168,6 @@ fn unreadable(error: &impl fmt::Display) -> Answer {
         "metrics_unreadable",
         "the metrics could not be read",
     )
-}
-
-fn method_refusal() -> Answer {
-    let mut response = refusal(
-        StatusCode::METHOD_NOT_ALLOWED,
-        "method_not_allowed",
-        "only GET and HEAD are answered here",
-    );
-    response
-        .headers_mut()
-        .insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
-    response
-}
-
-fn refusal(status: StatusCode, code: &str, message: &str) -> Answer {
-    let body = json!({"error": {"code": code, "message": message}});
-    typed(status, "application/json", body.to_string())
-}
-
-fn text(status: StatusCode, body: &'static str) -> Answer {
-    typed(status, "text/plain; charset=utf-8", body)
-}
-
-fn typed(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Answer {
-    let mut response = Response::new(Full::new(body.into()));
-    *response.status_mut() = status;
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response
 }
 
 #[cfg(test)]
