@@ -1,10 +1,9 @@
 //! What the admin listener's answers look like.
 
 use bytes::Bytes;
-use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, WWW_AUTHENTICATE};
 use http::{Response, StatusCode};
 use http_body_util::Full;
-use serde_json::json;
 
 /// An answer of the admin listener.
 pub(super) type Answer = Response<Full<Bytes>>;
@@ -22,10 +21,26 @@ pub(super) fn method_refusal() -> Answer {
     response
 }
 
+/// The refusal of a request without the admin token. A browser asks its user for it.
+pub(super) fn token_refusal(message: &str) -> Answer {
+    let mut response = refusal(StatusCode::UNAUTHORIZED, "unauthorized", message);
+    for challenge in [r#"Basic realm="larder""#, r#"Bearer realm="larder""#] {
+        response
+            .headers_mut()
+            .append(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+    }
+    response
+}
+
 /// A refusal in the API's error shape.
 pub(super) fn refusal(status: StatusCode, code: &str, message: &str) -> Answer {
-    let body = json!({"error": {"code": code, "message": message}});
-    typed(status, "application/json", body.to_string())
+    let body = serde_json::json!({"error": {"code": code, "message": message}});
+    json(status, body.to_string())
+}
+
+/// A piece of JSON.
+pub(super) fn json(status: StatusCode, body: impl Into<Bytes>) -> Answer {
+    typed(status, "application/json", body)
 }
 
 /// A line of text.

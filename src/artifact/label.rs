@@ -1,5 +1,6 @@
 //! What is known of an artifact besides its bytes, and travels with them as one unit.
 
+use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
@@ -11,6 +12,9 @@ pub const MAX_FIELDS: usize = 32;
 /// Most bytes of header names and values stored with one artifact; the API's own limits on its
 /// fields add up to about 1.1 KiB.
 pub const MAX_FIELD_BYTES: usize = 6 * 1024;
+
+/// The last second since 1970 that RFC 3339 can write.
+pub const LAST_SECOND: u64 = 253_402_300_799;
 
 const DURATION: &str = "x-artifact-duration";
 const SHA: &str = "x-artifact-sha";
@@ -163,6 +167,14 @@ impl Landed {
     }
 }
 
+/// As RFC 3339 writes it, in UTC; what is beyond its last second, as that.
+impl fmt::Display for Landed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let since = Duration::from_secs(self.0.min(LAST_SECOND));
+        humantime::format_rfc3339_seconds(UNIX_EPOCH + since).fmt(f)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -224,6 +236,18 @@ mod tests {
         for bad in ["abc", "1.5", "", "-1", "+1", " ", "99999999999999999999999"] {
             let fields = Fields::pick(&headers(&[("x-artifact-duration", bad)]));
             assert!(fields.as_map().is_empty(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn every_moment_can_be_written() {
+        for (secs, text) in [
+            (0, "1970-01-01T00:00:00Z"),
+            (1_801_418_400, "2027-01-31T18:00:00Z"),
+            (LAST_SECOND, "9999-12-31T23:59:59Z"),
+            (u64::MAX, "9999-12-31T23:59:59Z"),
+        ] {
+            assert_eq!(Landed::from_secs(secs).to_string(), text);
         }
     }
 
