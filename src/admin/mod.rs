@@ -1,4 +1,4 @@
-//! What an operator asks: is it alive, does it take work, what has it counted.
+//! What an operator asks: is it alive, does it take work, what has it counted and noticed.
 //!
 //! None of these paths exists on a data listener.
 
@@ -7,21 +7,26 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
-use http::{Method, Request, Response, StatusCode};
+use http::{Method, Request, StatusCode};
 use http_body_util::Full;
 use hyper::body::Incoming;
-use serde_json::json;
 use tracing::error;
 
 use crate::metrics::Metrics;
-use crate::server::{BODY_IDLE, Limits, Peer, Serve, WRITE_STALL, check_host};
+use crate::server::{BODY_IDLE, Limits, Peer, Serve, WRITE_STALL};
+use crate::tiers::Conflicts;
 
+mod answer;
+mod conflicts;
+mod door;
 mod process;
 mod readiness;
 mod scrape;
 
-pub use readiness::Readiness;
+use self::answer::{Answer, json, method_refusal, refusal, text, token_refusal, typed};
+
+pub use self::door::Door;
+pub use self::readiness::Readiness;
 
 /// Connections at once: dashboards, probes and commands of one machine's operators.
 const MAX_CONNECTIONS: usize = 64;
@@ -41,33 +46,38 @@ pub type Refresh = Box<dyn Fn() + Send + Sync>;
 /// The admin listener's service.
 pub struct Admin {
     readiness: Readiness,
-    hosts: Vec<String>,
-    figures: Arc<Figures>,
+    door: Door,
+    sources: Arc<Sources>,
 }
 
-/// What a scrape reads.
-struct Figures {
-    metrics: Arc<Metrics>,
-    refresh: Vec<Refresh>,
+/// What the answers are read from.
+pub struct Sources {
+    /// Everything that is counted.
+    pub metrics: Arc<Metrics>,
+    /// What is called before the metrics are read.
+    pub refresh: Vec<Refresh>,
+    /// The uploads that replaced another body.
+    pub conflicts: Arc<Conflicts>,
 }
 
-type Answer = Response<Full<Bytes>>;
+/// What can be asked for.
+#[derive(Clone, Copy)]
+enum Page {
+    Metrics,
+    Health,
+    Readiness,
+    Conflicts,
+}
 
 // === impl Admin ===
 
 impl Admin {
-    /// Answers for `metrics` and `readiness`; besides addresses and `localhost`, it is known under
-    /// `hosts`.
-    pub fn new(
-        metrics: Arc<Metrics>,
-        readiness: Readiness,
-        hosts: Vec<String>,
-        refresh: Vec<Refresh>,
-    ) -> Self {
+    /// Answers from `sources`, and for `readiness`, whomever the `door` lets in.
+    pub fn new(readiness: Readiness, door: Door, sources: Sources) -> Self {
         Self {
             readiness,
-            hosts,
-            figures: Arc::new(Figures { metrics, refresh }),
+            door,
+            sources: Arc::new(sources),
         }
     }
 
@@ -88,21 +98,27 @@ impl Admin {
         }
     }
 
-    async fn answer<B>(&self, request: &Request<B>) -> Answer {
-        if let Err(foreign) = check_host(request.headers(), request.uri(), &self.hosts) {
+    async fn answer<B>(&self, request: &Request<B>, peer: Peer) -> Answer {
+        let (headers, method) = (request.headers(), request.method());
+        if let Err(foreign) = self.door.is_meant(headers, request.uri()) {
             return refusal(StatusCode::FORBIDDEN, foreign.code(), &foreign.to_string());
         }
-        let path = request.uri().path();
-        if !matches!(path, "/metrics" | "/healthz" | "/readyz") {
+        let Some(page) = Page::at(request.uri().path()) else {
             return refusal(StatusCode::NOT_FOUND, "not_found", "there is nothing here");
-        }
-        if !matches!(*request.method(), Method::GET | Method::HEAD) {
+        };
+        if !matches!(*method, Method::GET | Method::HEAD) {
             return method_refusal();
         }
-        match path {
-            "/metrics" => self.figures().await,
-            "/readyz" => self.tell_readiness(),
-            _ => text(StatusCode::OK, "ok\n"),
+        if !page.is_free()
+            && let Err(stranger) = self.door.admits(peer, method, headers)
+        {
+            return token_refusal(&stranger.to_string());
+        }
+        match page {
+            Page::Metrics => self.tell_metrics().await,
+            Page::Health => text(StatusCode::OK, "ok\n"),
+            Page::Readiness => self.tell_readiness(),
+            Page::Conflicts => self.tell_conflicts(),
         }
     }
 
@@ -115,13 +131,23 @@ impl Admin {
         text(status, self.readiness.as_str())
     }
 
-    async fn figures(&self) -> Answer {
-        let figures = Arc::clone(&self.figures);
+    async fn tell_metrics(&self) -> Answer {
+        let sources = Arc::clone(&self.sources);
         // Encoding takes milliseconds, and the process's own figures are files.
-        match tokio::task::spawn_blocking(move || figures.encode()).await {
+        match tokio::task::spawn_blocking(move || sources.encode_metrics()).await {
             Ok(Ok(encoded)) => typed(StatusCode::OK, scrape::CONTENT_TYPE, encoded),
             Ok(Err(error)) => unreadable(&error),
             Err(error) => unreadable(&error),
+        }
+    }
+
+    fn tell_conflicts(&self) -> Answer {
+        match conflicts::encode(&self.sources.conflicts) {
+            Ok(encoded) => json(StatusCode::OK, encoded),
+            Err(error) => {
+                error!(%error, "the conflicts cannot be written as JSON");
+                self.fault()
+            }
         }
     }
 }
@@ -130,8 +156,8 @@ impl Serve for Admin {
     type Body = Full<Bytes>;
     type Acquaintance = ();
 
-    async fn serve(&self, request: Request<Incoming>, _peer: Peer, (): &()) -> Answer {
-        self.answer(&request).await
+    async fn serve(&self, request: Request<Incoming>, peer: Peer, (): &()) -> Answer {
+        self.answer(&request, peer).await
     }
 
     fn fault(&self) -> Answer {
@@ -147,19 +173,44 @@ impl fmt::Debug for Admin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Admin")
             .field("readiness", &self.readiness)
-            .field("hosts", &self.hosts)
+            .field("door", &self.door)
             .finish_non_exhaustive()
     }
 }
 
-// === impl Figures ===
+// === impl Sources ===
 
-impl Figures {
-    fn encode(&self) -> Result<Vec<u8>, prometheus::Error> {
+impl Sources {
+    fn encode_metrics(&self) -> Result<Vec<u8>, prometheus::Error> {
         for refresh in &self.refresh {
             refresh();
         }
         scrape::encode(self.metrics.registry())
+    }
+}
+
+impl fmt::Debug for Sources {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sources").finish_non_exhaustive()
+    }
+}
+
+// === impl Page ===
+
+impl Page {
+    fn at(path: &str) -> Option<Self> {
+        match path {
+            "/metrics" => Some(Self::Metrics),
+            "/healthz" => Some(Self::Health),
+            "/readyz" => Some(Self::Readiness),
+            "/api/v1/conflicts" => Some(Self::Conflicts),
+            _ => None,
+        }
+    }
+
+    /// Whether it is for everybody: probes and scrapers have no token, and it names nobody's artifacts.
+    fn is_free(self) -> bool {
+        matches!(self, Self::Metrics | Self::Health | Self::Readiness)
     }
 }
 
@@ -170,36 +221,6 @@ fn unreadable(error: &impl fmt::Display) -> Answer {
         "metrics_unreadable",
         "the metrics could not be read",
     )
-}
-
-fn method_refusal() -> Answer {
-    let mut response = refusal(
-        StatusCode::METHOD_NOT_ALLOWED,
-        "method_not_allowed",
-        "only GET and HEAD are answered here",
-    );
-    response
-        .headers_mut()
-        .insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
-    response
-}
-
-fn refusal(status: StatusCode, code: &str, message: &str) -> Answer {
-    let body = json!({"error": {"code": code, "message": message}});
-    typed(status, "application/json", body.to_string())
-}
-
-fn text(status: StatusCode, body: &'static str) -> Answer {
-    typed(status, "text/plain; charset=utf-8", body)
-}
-
-fn typed(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Answer {
-    let mut response = Response::new(Full::new(body.into()));
-    *response.status_mut() = status;
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response
 }
 
 #[cfg(test)]

@@ -6,8 +6,8 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
 use super::*;
-use crate::artifact::{Outcome, RouteName};
-use crate::config::Listen;
+use crate::artifact::{ArtifactHash, Fields, Label, Landed, Meta, Outcome, RouteName};
+use crate::config::{Listen, Secret};
 use crate::server::Listeners;
 use crate::tasks::Tasks;
 
@@ -15,22 +15,28 @@ fn admin(readiness: &Readiness) -> (Admin, Arc<Metrics>) {
     let metrics = Arc::new(Metrics::new().unwrap());
     let refreshed = Arc::clone(&metrics);
     let refresh: Refresh = Box::new(move || refreshed.fills_in_flight.set(7));
-    let admin = Admin::new(
-        Arc::clone(&metrics),
-        readiness.clone(),
-        vec!["cache.lan".to_owned()],
-        vec![refresh],
-    );
-    (admin, metrics)
+    let door = Door::new(vec!["cache.lan".to_owned()], &Secret::new("sesame"));
+    let sources = Sources {
+        metrics: Arc::clone(&metrics),
+        refresh: vec![refresh],
+        conflicts: Arc::new(Conflicts::new(Arc::clone(&metrics))),
+    };
+    (Admin::new(readiness.clone(), door, sources), metrics)
 }
 
+/// Asks as somebody would who comes from elsewhere and shows nothing.
 async fn ask(admin: &Admin, method: &str, path: &str) -> (u16, String) {
-    let request = Request::builder()
-        .method(method)
-        .uri(path)
-        .body(())
-        .unwrap();
-    let response = admin.answer(&request).await;
+    let request = Request::builder().method(method).uri(path);
+    asked(admin, request.body(()).unwrap(), false).await
+}
+
+/// Asks as somebody would on this machine, or from elsewhere.
+async fn asked(admin: &Admin, request: Request<()>, is_local: bool) -> (u16, String) {
+    let peer = Peer {
+        address: None,
+        is_local,
+    };
+    let response = admin.answer(&request, peer).await;
     let status = response.status().as_u16();
     let body = response.into_body().collect().await.unwrap().to_bytes();
     (status, String::from_utf8(body.to_vec()).unwrap())
@@ -72,9 +78,21 @@ async fn other_paths_methods_and_hosts_are_refused_in_the_error_shape() {
         ("GET", "/", 404, "not_found"),
         ("GET", "/v8/artifacts/status", 404, "not_found"),
         ("GET", "/metrics/", 404, "not_found"),
+        ("GET", "/api/v1", 404, "not_found"),
+        ("GET", "/api/v1/", 404, "not_found"),
+        ("GET", "/api/v1/conflicts/", 404, "not_found"),
+        ("DELETE", "/api/v1/conflicts", 405, "method_not_allowed"),
+        ("GET", "/api/v1/conflicts", 401, "unauthorized"),
+        ("HEAD", "/api/v1/conflicts", 401, "unauthorized"),
         ("POST", "/metrics", 405, "method_not_allowed"),
         ("GET", "http://evil.example/metrics", 403, "forbidden_host"),
         ("GET", "http://evil.example/nowhere", 403, "forbidden_host"),
+        (
+            "GET",
+            "http://evil.example/api/v1/conflicts",
+            403,
+            "forbidden_host",
+        ),
     ];
     for (method, path, status, code) in cases {
         let (answered, body) = ask(&admin, method, path).await;
@@ -168,4 +186,81 @@ async fn head_has_the_length_of_get_and_an_origin_is_refused_over_a_socket() {
         .await
         .unwrap();
     assert_eq!(response.status(), 403);
+}
+
+fn meta(hash: &str, team: Option<&str>, size: u64, sha: Option<&str>) -> Meta {
+    let sha = sha.map(|sha| ("x-artifact-sha".parse().unwrap(), sha.parse().unwrap()));
+    Meta {
+        label: Label {
+            hash: ArtifactHash::parse(hash).unwrap(),
+            team: team.map(str::to_owned),
+            fields: Fields::from_pairs(sha),
+        },
+        size,
+        landed: Landed::from_secs(1_801_418_400 + size),
+    }
+}
+
+#[tokio::test]
+async fn conflicts_are_told_newest_first() {
+    let (admin, _) = admin(&Readiness::new());
+    let page = || {
+        let request = Request::get("/api/v1/conflicts").body(()).unwrap();
+        asked(&admin, request, true)
+    };
+    let none = r#"{"conflicts":[],"total":0}"#;
+    assert_eq!(page().await, (200, none.to_owned()));
+    let conflicts = &admin.sources.conflicts;
+    conflicts.note(
+        &meta("aa", Some("a\"b"), 1, None),
+        &meta("aa", Some("a\"b"), 2, Some("beef")),
+    );
+    conflicts.note(&meta("bb", None, 3, None), &meta("bb", None, 4, None));
+    let (_, body) = page().await;
+    let told: serde_json::Value = serde_json::from_str(&body).unwrap();
+    assert_eq!(told["total"], 2);
+    let [newest, first] = told["conflicts"].as_array().unwrap().as_slice() else {
+        panic!("{told}")
+    };
+    assert_eq!(
+        (&newest["hash"], &newest["team"]),
+        (&"bb".into(), &().into())
+    );
+    assert_eq!(
+        first["before"],
+        serde_json::json!({"bytes": 1, "landed": "2027-01-31T18:00:01Z", "sha": null})
+    );
+    assert_eq!(
+        first["after"],
+        serde_json::json!({"bytes": 2, "landed": "2027-01-31T18:00:02Z", "sha": "beef"})
+    );
+    assert_eq!(
+        (&first["hash"], &first["team"]),
+        (&"aa".into(), &"a\"b".into())
+    );
+    humantime::parse_rfc3339(first["time"].as_str().unwrap()).unwrap();
+}
+
+#[tokio::test]
+async fn the_api_is_free_on_this_machine_and_wants_the_token_from_elsewhere() {
+    let (admin, _) = admin(&Readiness::new());
+    for (is_local, shown, status) in [
+        (true, None, 200),
+        (true, Some("Bearer wrong"), 200),
+        (false, None, 401),
+        (false, Some("Bearer wrong"), 401),
+        (false, Some("Bearer sesame"), 200),
+        (false, Some("Basic YW55Ym9keTpzZXNhbWU="), 200),
+    ] {
+        let mut request = Request::get("/api/v1/conflicts");
+        if let Some(shown) = shown {
+            request = request.header("authorization", shown);
+        }
+        let request = request.body(()).unwrap();
+        let (answered, _) = asked(&admin, request, is_local).await;
+        assert_eq!(answered, status, "{is_local} {shown:?}");
+    }
+    for path in ["/metrics", "/healthz"] {
+        assert_eq!(ask(&admin, "GET", path).await.0, 200, "{path}");
+    }
 }

@@ -14,9 +14,9 @@ pub use secrets::SecretError;
 use verdicts::Notes;
 
 use crate::access::Access;
-use crate::admin::{Admin, Readiness, Refresh};
+use crate::admin::{Admin, Door, Readiness, Refresh, Sources};
 use crate::caller::{Caller, Sealer};
-use crate::config::{AccessMode, Config, Listen};
+use crate::config::{AccessMode, Config, Listen, Secret};
 use crate::metrics::Metrics;
 use crate::proxy::{Proxy, Stations};
 use crate::router::Router;
@@ -87,7 +87,9 @@ impl App {
         )
         .await?;
         let made_token = make_first_token(&mut config)?;
-        let admin_service = Arc::new(admin(&config, &metrics, &tiers));
+        let admin_token = secrets::admin_token(config.admin.token.as_ref())?;
+        let door = Door::new(hosts(&config), &admin_token);
+        let admin_service = Arc::new(admin(door, &metrics, &tiers));
         let upstream = Arc::new(Upstream::new(&config.upstream, Arc::clone(&metrics))?);
         let sealer = Arc::new(sealer(&config)?);
         let access = Access::new(
@@ -120,7 +122,7 @@ impl App {
             tasks,
             made_token,
         };
-        app.announce_admin()?;
+        app.announce_admin(&admin_token)?;
         Ok(app)
     }
 
@@ -210,12 +212,11 @@ impl App {
         }
     }
 
-    /// Tells the commands where the admin listener is and which token changes want.
-    fn announce_admin(&self) -> Result<(), SecretError> {
+    /// Tells the commands where the admin listener is and which token it wants.
+    fn announce_admin(&self, token: &Secret) -> Result<(), SecretError> {
         let Some(address) = self.admin_addresses().into_iter().next() else {
             return Ok(());
         };
-        let token = self.config.admin.token.as_ref();
         secrets::announce_admin(&self.config.data_dir, &address, token)
     }
 }
@@ -248,11 +249,16 @@ fn own_credential(config: &Config, sealer: &Sealer) -> Option<Caller> {
 }
 
 /// What answers the admin listener.
-fn admin(config: &Config, metrics: &Arc<Metrics>, tiers: &Arc<Tiers>) -> Admin {
+fn admin(door: Door, metrics: &Arc<Metrics>, tiers: &Arc<Tiers>) -> Admin {
+    let conflicts = tiers.conflicts();
     let tiers = Arc::clone(tiers);
     let refresh: Refresh = Box::new(move || tiers.report());
-    let hosts = hosts(config);
-    Admin::new(Arc::clone(metrics), Readiness::new(), hosts, vec![refresh])
+    let sources = Sources {
+        metrics: Arc::clone(metrics),
+        refresh: vec![refresh],
+        conflicts,
+    };
+    Admin::new(Readiness::new(), door, sources)
 }
 
 /// The names this process answers to where it asks for no credential: those configured, and the

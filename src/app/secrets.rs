@@ -67,18 +67,22 @@ pub(super) fn first_token(data_dir: &Path) -> Result<(Token, PathBuf), SecretErr
     Ok((token, path))
 }
 
-/// Writes down where the admin listener is and the token that changes want, for the commands.
+/// The admin token: the one that is configured, or one for this start.
+pub(super) fn admin_token(configured: Option<&Secret>) -> Result<Secret, SecretError> {
+    match configured {
+        Some(token) => Ok(token.clone()),
+        None => Ok(Secret::new(HEXLOWER.encode(&random_bytes()?))),
+    }
+}
+
+/// Writes down where the admin listener is and its token, for the commands.
 pub(super) fn announce_admin(
     data_dir: &Path,
     address: &Listen,
-    token: Option<&Secret>,
+    token: &Secret,
 ) -> Result<(), SecretError> {
     let path = data_dir.join(ADMIN_FILE);
-    let token = match token {
-        Some(token) => token.expose().to_owned(),
-        None => HEXLOWER.encode(&random_bytes()?),
-    };
-    let text = json!({ "address": address.to_string(), "token": token }).to_string();
+    let text = json!({ "address": address.to_string(), "token": token.expose() }).to_string();
     replace(&path, text.as_bytes())
 }
 
@@ -174,8 +178,12 @@ mod tests {
             host: "127.0.0.1".to_owned(),
             port: 1,
         };
-        announce_admin(dir.path(), &listen, None).unwrap();
-        announce_admin(dir.path(), &listen, Some(&Secret::new("t"))).unwrap();
+        let made = admin_token(None).unwrap();
+        announce_admin(dir.path(), &listen, &made).unwrap();
+        let text = fs::read_to_string(dir.path().join(ADMIN_FILE)).unwrap();
+        assert!(text.contains(made.expose()));
+        let token = admin_token(Some(&Secret::new("t"))).unwrap();
+        announce_admin(dir.path(), &listen, &token).unwrap();
         let text = fs::read_to_string(dir.path().join(ADMIN_FILE)).unwrap();
         assert_eq!(text, r#"{"address":"127.0.0.1:1","token":"t"}"#);
     }

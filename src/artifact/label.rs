@@ -1,5 +1,6 @@
 //! What is known of an artifact besides its bytes, and travels with them as one unit.
 
+use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
@@ -12,7 +13,11 @@ pub const MAX_FIELDS: usize = 32;
 /// fields add up to about 1.1 KiB.
 pub const MAX_FIELD_BYTES: usize = 6 * 1024;
 
+/// The last second since 1970 that RFC 3339 can write.
+pub const LAST_SECOND: u64 = 253_402_300_799;
+
 const DURATION: &str = "x-artifact-duration";
+const SHA: &str = "x-artifact-sha";
 
 /// The header fields that are replayed with an artifact's body: `content-type` and every
 /// `x-artifact-*` that describes the artifact rather than the client that sent it.
@@ -68,6 +73,11 @@ impl Fields {
     pub fn duration(&self) -> Option<Duration> {
         let millis = self.0.get(DURATION)?.to_str().ok()?.parse().ok()?;
         Some(Duration::from_millis(millis))
+    }
+
+    /// The commit that the artifact was made from, where the client said so.
+    pub fn sha(&self) -> Option<&str> {
+        self.0.get(SHA)?.to_str().ok()
     }
 }
 
@@ -157,6 +167,14 @@ impl Landed {
     }
 }
 
+/// As RFC 3339 writes it, in UTC; what is beyond its last second, as that.
+impl fmt::Display for Landed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let since = Duration::from_secs(self.0.min(LAST_SECOND));
+        humantime::format_rfc3339_seconds(UNIX_EPOCH + since).fmt(f)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -218,6 +236,18 @@ mod tests {
         for bad in ["abc", "1.5", "", "-1", "+1", " ", "99999999999999999999999"] {
             let fields = Fields::pick(&headers(&[("x-artifact-duration", bad)]));
             assert!(fields.as_map().is_empty(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn every_moment_can_be_written() {
+        for (secs, text) in [
+            (0, "1970-01-01T00:00:00Z"),
+            (1_801_418_400, "2027-01-31T18:00:00Z"),
+            (LAST_SECOND, "9999-12-31T23:59:59Z"),
+            (u64::MAX, "9999-12-31T23:59:59Z"),
+        ] {
+            assert_eq!(Landed::from_secs(secs).to_string(), text);
         }
     }
 

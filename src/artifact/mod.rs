@@ -10,6 +10,8 @@ mod signature;
 pub use answer::Answer;
 pub use hash::{ArtifactHash, InvalidHash, MAX_HASH};
 pub use key::{ArtifactKey, KeyDigest, OriginId, Scope, ScopeDigest, named_teams};
-pub use label::{Fields, Label, Landed, MAX_FIELD_BYTES, MAX_FIELDS, Meta, TooManyFields};
+pub use label::{
+    Fields, LAST_SECOND, Label, Landed, MAX_FIELD_BYTES, MAX_FIELDS, Meta, TooManyFields,
+};
 pub use outcome::{Bypass, Failure, Outcome, RouteName, Tier};
 pub use signature::{SignatureCheck, SignatureFault, SignatureKey, SignatureVerdict};

@@ -7,9 +7,7 @@ use toml_edit::{Datetime, Offset};
 
 use super::problem::quoted;
 use super::value;
-
-/// The last second that RFC 3339 can write.
-const LAST_SECOND: u64 = 253_402_300_799;
+use crate::artifact::LAST_SECOND;
 
 /// Seconds since 1970. A date is its first moment, in UTC: as an end it costs hours, where its last
 /// would grant a day too much.

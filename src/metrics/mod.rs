@@ -52,6 +52,8 @@ pub struct Metrics {
     pub connections: IntGauge,
     /// Access lines that the writer could not take.
     pub access_lines_lost: IntCounter,
+    /// Uploads that replaced another body.
+    pub upload_conflicts: IntCounter,
     /// Usage events that could not be forwarded.
     pub events_lost: IntCounter,
 }
@@ -100,13 +102,7 @@ impl Metrics {
             "larder_saved_seconds_total",
             "Task time that GET hits stood for.",
         )?;
-        let build = gauges(
-            &registry,
-            "larder_build_info",
-            "The running version.",
-            &["version"],
-        )?;
-        build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
+        tell_version(&registry)?;
         Ok(Self {
             requests: RequestFamilies::register(&registry)?,
             response_bytes: requests::response_bytes(&registry)?,
@@ -144,6 +140,10 @@ impl Metrics {
             access_lines_lost: counter(
                 "larder_access_lines_lost_total",
                 "Access lines the writer could not take.",
+            )?,
+            upload_conflicts: counter(
+                "larder_upload_conflicts_total",
+                "Uploads that replaced another body.",
             )?,
             events_lost: counter(
                 "larder_events_lost_total",
@@ -222,6 +222,13 @@ impl Eviction {
             Self::Corrupt => "corrupt",
         }
     }
+}
+
+fn tell_version(registry: &Registry) -> Result<(), prometheus::Error> {
+    let help = "The running version.";
+    let build = gauges(registry, "larder_build_info", help, &["version"])?;
+    build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
+    Ok(())
 }
 
 fn tier_metrics(registry: &Registry) -> Result<[TierMetrics; 2], prometheus::Error> {

@@ -76,7 +76,7 @@ impl Door {
                 }
                 let peer = Peer {
                     address: Some(peer),
-                    is_local: local.ip().is_loopback(),
+                    is_local: is_local(local),
                 };
                 (Socket::Tcp(stream), peer)
             }),
@@ -89,6 +89,12 @@ impl Door {
             }),
         }
     }
+}
+
+/// Whether only this machine can reach an address that is listened at. Any other, and one that stands
+/// for all of them, strangers can, whoever it is that comes.
+fn is_local(address: &SocketAddr) -> bool {
+    address.ip().is_loopback()
 }
 
 async fn bind_tcp(host: &str, port: u16) -> io::Result<Vec<Door>> {
@@ -157,5 +163,28 @@ fn reason(error: &io::Error) -> String {
         io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
         io::ErrorKind::NotFound => "no such name or folder".to_owned(),
         _ => error.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_loopback_address_is_local() {
+        let is_local = |text: &str| is_local(&text.parse().unwrap());
+        for local in ["127.0.0.1:80", "127.1.2.3:80", "[::1]:80"] {
+            assert!(is_local(local), "{local}");
+        }
+        for other in [
+            "0.0.0.0:80",
+            "[::]:80",
+            "10.1.2.3:80",
+            "169.254.0.1:80",
+            "[fe80::1]:80",
+            "[::ffff:127.0.0.1]:80",
+        ] {
+            assert!(!is_local(other), "{other}");
+        }
     }
 }

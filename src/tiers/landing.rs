@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use bytes::Bytes;
 
 use super::Shared;
-use super::admission::Admission;
-use super::disk::{Disk, Draft, Prefix, Staged};
+use super::contrast::Contrast;
+use super::disk::{Draft, Prefix, Staged};
 use super::epochs::{Epoch, Section};
 use super::memory::Stored;
 use crate::artifact::{ArtifactKey, Bypass, KeyDigest, Label, Landed, Meta};
@@ -56,9 +56,10 @@ pub(super) enum Entrance {
 }
 
 /// An artifact ready to enter each tier that takes it.
-struct Ready {
-    disk: Result<Staged, Bypass>,
-    memory: Option<Arc<Stored>>,
+pub(super) struct Ready {
+    pub(super) meta: Arc<Meta>,
+    pub(super) disk: Result<Staged, Bypass>,
+    pub(super) memory: Option<Arc<Stored>>,
 }
 
 // === impl Shared ===
@@ -85,12 +86,15 @@ impl Shared {
                 .and_then(|ready| self.enter(&section, &key, ready))
                 .map_err(NotLanded::Bypassed),
             Entrance::Upload => {
-                let landed = ready.and_then(|ready| self.enter(&section, &key, ready));
+                let landed = ready.and_then(|ready| self.replace(&section, &key, ready));
                 if landed.is_err() {
                     self.clear(&section, &key);
                 }
                 section.bump();
-                landed.map_err(NotLanded::Bypassed)
+                if let Some(contrast) = landed.map_err(NotLanded::Bypassed)? {
+                    self.compare(contrast);
+                }
+                Ok(())
             }
         }
     }
@@ -100,48 +104,6 @@ impl Shared {
         let section = self.epochs.enter(key.as_bytes());
         self.clear(&section, key);
         section.bump();
-    }
-
-    /// Lets nothing of a key be found but `stored`, without a file call and without waiting for a
-    /// section, in which one may hang; returns whether `stored` is in memory.
-    pub(super) fn disown(&self, key: &KeyDigest, stored: Option<Arc<Stored>>) -> bool {
-        let moment = self.epochs.stop(key.as_bytes());
-        if let Some(disk) = &self.disk {
-            disk.doom(&Prefix::of(key));
-        }
-        let in_memory = self.memory.replace(key, stored);
-        moment.bump();
-        in_memory
-    }
-
-    /// Lands what memory takes while the disk tier is off, without a file call.
-    pub(super) fn land_in_memory(
-        &self,
-        disk: &Disk,
-        landing: Landing,
-        entrance: Entrance,
-    ) -> Result<(), NotLanded> {
-        let key = landing.key.digest;
-        let stored = in_memory(landing, &self.admission);
-        let is_in = match entrance {
-            Entrance::Upload => self.disown(&key, stored),
-            Entrance::Fill(noted) => {
-                let prefix = Prefix::of(&key);
-                let moment = self.epochs.stop(key.as_bytes());
-                if !moment.is_still(noted) {
-                    return Err(NotLanded::Overtaken);
-                }
-                // The entry that a passing fault hides is not given up for it, and the two must not
-                // both be found, now the one and then the other.
-                if stored.is_some() && !disk.is_read(prefix.shard()) {
-                    disk.doom(&prefix);
-                }
-                stored.is_some() && !disk.hides(&prefix) && self.memory.replace(&key, stored)
-            }
-        };
-        let bypass =
-            NotLanded::Bypassed(disk.faults.may_store().err().unwrap_or(Bypass::DiskFault));
-        is_in.then_some(()).ok_or(bypass)
     }
 
     /// Everything that takes time, before the section; an error where neither tier takes it.
@@ -161,16 +123,17 @@ impl Shared {
             LandingBody::Draft(draft) => Ready {
                 disk: draft.stage(&key, &meta),
                 memory: None,
+                meta,
             },
             LandingBody::Memory(chunks) => {
                 let body = joined(&chunks, size)?;
-                Ready {
-                    disk: self.stage(&key, &meta, &body),
-                    memory: self
-                        .admission
-                        .memory(size)
-                        .then(|| Arc::new(Stored { meta, body })),
-                }
+                let disk = self.stage(&key, &meta, &body);
+                let stored = Stored {
+                    meta: Arc::clone(&meta),
+                    body,
+                };
+                let memory = self.admission.memory(size).then(|| Arc::new(stored));
+                Ready { meta, disk, memory }
             }
         };
         match (&ready.disk, &ready.memory) {
@@ -184,6 +147,18 @@ impl Shared {
         let disk = self.disk.as_ref().ok_or(Bypass::NoRoom)?;
         disk.faults.may_store()?;
         Staged::write(disk, key, meta, body)
+    }
+
+    /// Enters an upload, and has at hand what it replaced.
+    fn replace(
+        &self,
+        section: &Section<'_>,
+        key: &KeyDigest,
+        ready: Ready,
+    ) -> Result<Option<Contrast>, Bypass> {
+        let contrast = self.contrast(key, &ready);
+        self.enter(section, key, ready)?;
+        Ok(contrast)
     }
 
     /// Replaces what both tiers have of a key. Where the disk cannot take the new entry it must not
@@ -217,26 +192,8 @@ impl Shared {
     }
 }
 
-/// What memory takes of a landing.
-fn in_memory(landing: Landing, admission: &Admission) -> Option<Arc<Stored>> {
-    let LandingBody::Memory(chunks) = landing.body else {
-        return None;
-    };
-    let meta = Meta {
-        label: landing.label,
-        size: landing.size,
-        landed: Landed::now(),
-    };
-    let body = joined(&chunks, landing.size).ok()?;
-    let stored = Stored {
-        meta: Arc::new(meta),
-        body,
-    };
-    admission.memory(landing.size).then(|| Arc::new(stored))
-}
-
 /// One buffer of exactly the body: a piece of a larger one would keep all of it alive.
-fn joined(chunks: &[Bytes], size: u64) -> Result<Bytes, Bypass> {
+pub(super) fn joined(chunks: &[Bytes], size: u64) -> Result<Bytes, Bypass> {
     let body = chunks.concat();
     if body.len() as u64 == size {
         Ok(body.into())

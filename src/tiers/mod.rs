@@ -4,6 +4,8 @@
 //! hit, never an answer. The tiers know nothing of HTTP routes, callers' rights or the upstream.
 
 mod admission;
+mod conflicts;
+mod contrast;
 mod disk;
 mod epochs;
 mod found;
@@ -14,6 +16,7 @@ mod scrubbing;
 #[cfg(test)]
 mod tests;
 mod upkeep;
+mod without_disk;
 
 use std::fmt;
 use std::io;
@@ -27,6 +30,7 @@ use tokio::time::{Duration, timeout};
 use tracing::warn;
 
 use self::admission::Admission;
+use self::contrast::{MOST_UNREAD, READERS};
 use self::disk::files::Files;
 use self::disk::{Disk, Faults, Jobs, Owner, Shares};
 use self::epochs::Epochs;
@@ -37,6 +41,7 @@ use crate::config;
 use crate::metrics::Metrics;
 use crate::tasks::Tasks;
 
+pub use self::conflicts::{Conflict, Conflicts, Version};
 pub use self::disk::{
     Damage, Damaged, Draft, DraftReader, Failure, FileBody, Findings, Fsck, FsckError, OpenError,
     OtherVersion, Repair, Sum, Told, other_versions,
@@ -65,6 +70,9 @@ struct Shared {
     jobs: Jobs,
     turns: Vec<Mutex<()>>,
     owner: Arc<Owner>,
+    conflicts: Arc<Conflicts>,
+    /// Where the footers of replaced entries are read.
+    comparing: Jobs,
 }
 
 // === impl Tiers ===
@@ -201,6 +209,11 @@ impl Tiers {
         }
     }
 
+    /// The uploads that replaced another body.
+    pub fn conflicts(&self) -> Arc<Conflicts> {
+        Arc::clone(&self.shared.conflicts)
+    }
+
     /// Brings the tiers' gauges up to date, for whoever is about to read them.
     pub fn report(&self) {
         self.shared.memory.settle();
@@ -249,6 +262,7 @@ impl Shared {
         let epochs = Arc::new(Epochs::new());
         let faults = Arc::new(Faults::new(Arc::clone(metrics)));
         let jobs = Jobs::new(Arc::clone(&faults));
+        let comparing = Jobs::bounded(READERS, MOST_UNREAD, Arc::clone(&faults));
         let disk = if config.disk.capacity > 0 {
             let shares = Shares {
                 files,
@@ -271,6 +285,8 @@ impl Shared {
             jobs,
             turns: (0..TURNS).map(|_| Mutex::new(())).collect(),
             owner,
+            conflicts: Arc::new(Conflicts::new(Arc::clone(metrics))),
+            comparing,
         }))
     }
 

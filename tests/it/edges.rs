@@ -146,6 +146,7 @@ async fn what_belongs_to_operators_is_not_on_the_data_listener() {
         "/readyz",
         "/api/v1/stats",
         "/api/v1/entries",
+        "/api/v1/conflicts",
     ] {
         let reply = larder.client().get(path).await;
         assert_eq!(reply.status, 404, "{path}");

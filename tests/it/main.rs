@@ -9,6 +9,7 @@ mod support;
 
 mod access;
 mod collapse;
+mod conflicts;
 mod degrade;
 mod disk;
 mod edges;

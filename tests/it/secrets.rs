@@ -21,7 +21,9 @@ async fn no_token_reaches_a_log_a_metric_or_the_disk() {
         larder.settled().await;
         client.get(&artifact("aa")).await;
         client.head(&artifact("bb")).await;
-        client.put(&artifact("cc"), &bytes(2, 500)).await;
+        for seed in [2, 3] {
+            client.put(&artifact("cc"), &bytes(seed, 500)).await;
+        }
         client.get("/v8/artifacts/own").await;
         client.get("/v2/user").await;
         client.post("/v8/artifacts/events?slug=acme", b"[]").await;
@@ -100,6 +102,10 @@ async fn neither_does_a_credential_of_its_own_nor_a_token_of_the_list() {
 async fn assert_kept(larder: Larder) {
     let metrics = larder.metrics().await;
     assert!(!metrics.text().contains("canary"), "in the metrics");
+    let conflicts = larder.admin().get("/api/v1/conflicts").await.body;
+    let conflicts = String::from_utf8(conflicts).expect("text");
+    assert!(conflicts.contains("\"cc\""), "there is one to look at");
+    assert!(!conflicts.contains("canary"), "in the conflicts");
     let setup = larder.setup().clone();
     let Exit { stdout, stderr, .. } = larder.stop().await;
     for printed in [&stdout, &stderr] {

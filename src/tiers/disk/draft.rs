@@ -56,6 +56,7 @@ struct Writing {
 pub(in crate::tiers) struct Staged {
     claim: Claim,
     name: EntryName,
+    table: Table,
 }
 
 /// A file in `tmp` and the room promised to it. Dropping it removes the one, then frees the other.
@@ -195,7 +196,7 @@ impl Writing {
             return Err(Bypass::DiskFault);
         }
         let disk = claim.disk()?;
-        let (footer, name) = seal(&disk, key, meta, sums.finish())?;
+        let (footer, name, table) = seal(&disk, key, meta, sums.finish())?;
         claim.grow(name.length)?;
         let handle = file.handle.get();
         handle
@@ -205,7 +206,7 @@ impl Writing {
             })
             .map_err(|error| disk.fault("write", &error))?;
         claim.wrote(name.length);
-        Ok(Staged { claim, name })
+        Ok(Staged { claim, name, table })
     }
 }
 
@@ -219,7 +220,7 @@ impl Staged {
         meta: &Meta,
         body: &[u8],
     ) -> Result<Self, Bypass> {
-        let (footer, name) = seal(disk, key, meta, Table::of(body))?;
+        let (footer, name, table) = seal(disk, key, meta, Table::of(body))?;
         let mut reservation = Reservation::none(disk);
         reservation.grow(name.length)?;
         let (path, file) = create(disk)?;
@@ -231,12 +232,17 @@ impl Staged {
         let written = disk.files.write_at(&file, &mut pieces, 0);
         written.map_err(|error| disk.fault("write", &error))?;
         claim.wrote(name.length);
-        Ok(Self { claim, name })
+        Ok(Self { claim, name, table })
     }
 
     /// The entry's name-to-be.
     pub(super) fn name(&self) -> EntryName {
         self.name
+    }
+
+    /// The body's checksums.
+    pub(in crate::tiers) fn table(&self) -> &Table {
+        &self.table
     }
 
     /// Gives the file its name; what it held of the promised room is the entry's from now on.
@@ -303,13 +309,13 @@ fn first_step(expected: Option<u64>) -> u64 {
     expected.map_or(0, |expected| expected.min(LONGEST_STEP))
 }
 
-/// The footer of an entry that is about to be written, and its name.
+/// The footer of an entry that is about to be written, its name, and its body's checksums.
 fn seal(
     disk: &Disk,
     key: &ArtifactKey,
     meta: &Meta,
     table: Table,
-) -> Result<(Vec<u8>, EntryName), Bypass> {
+) -> Result<(Vec<u8>, EntryName, Table), Bypass> {
     // A folder is read before anything is put into it: only then is the serial sure to be the
     // key's highest.
     let prefix = Prefix::of(&key.digest);
@@ -323,7 +329,7 @@ fn seal(
     };
     let bytes = footer.encode().map_err(|_| Bypass::TooManyFields)?;
     let name = footer.name(meta.size + bytes.len() as u64);
-    Ok((bytes, name))
+    Ok((bytes, name, footer.table))
 }
 
 fn create(disk: &Disk) -> Result<(PathBuf, File), Bypass> {

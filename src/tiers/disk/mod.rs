@@ -25,6 +25,7 @@ mod jobs;
 mod layout;
 #[cfg(test)]
 mod order_tests;
+mod outgoing;
 mod owner;
 mod probe;
 mod quarantine;
@@ -80,13 +81,15 @@ pub(super) use self::index::Remembered;
 #[cfg(test)]
 pub(super) use self::recency::encode as encode_recency;
 
-pub(super) use self::checksum::MAX_BODY;
+pub(super) use self::checksum::{MAX_BODY, Table};
 pub(super) use self::course::{Course, Pass};
 pub(super) use self::draft::Staged;
+pub(super) use self::entry::Footer;
 pub(super) use self::fault::{Fault, Faults, Obstacle};
 pub(super) use self::file_body::Body;
 pub(super) use self::jobs::{Jobs, run_alone};
 pub(super) use self::layout::{EntryName, Prefix};
+pub(super) use self::outgoing::Outgoing;
 pub(super) use self::owner::Owner;
 pub(super) use self::scrub::Checking;
 

@@ -1,6 +1,6 @@
 //! Bytes from a file: from the page cache where they are there, else on a thread that may block.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -103,6 +103,11 @@ impl Handle {
         self.file
             .as_ref()
             .ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+
+    /// What the system knows of the file.
+    pub(super) fn status(&self) -> io::Result<Metadata> {
+        self.files.status(self.get()?)
     }
 
     /// Tells the system that reading goes in steps, so that it does not read ahead.

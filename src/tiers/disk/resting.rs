@@ -60,29 +60,13 @@ impl Opened {
         read: &mut ReadAt<'_>,
     ) -> Result<Self, Fault> {
         let file = files.open(path)?;
-        let found = files.status(&file)?;
-        if !found.is_file() {
-            return Err(Fault::Missing);
-        }
-        if found.len() != name.length {
-            return Err(Fault::Corrupt("its length is not the one in its name"));
-        }
         let handle = Handle::new(files.clone(), file, Some(name.length), jobs.cloned());
-        let footer = read_footer(&handle, name.length, read)?;
-        let decoded = Footer::decode(&footer).ok_or(Fault::Corrupt("its footer is damaged"))?;
-        let body_end = name.length - footer.len() as u64;
-        // The name begins with the key's first half.
-        if decoded.name(name.length) != *name {
-            return Err(OTHER_FOOTER);
-        }
-        if decoded.meta.size != body_end {
-            return Err(Fault::Corrupt("its footer tells another length"));
-        }
+        let footer = footer_of(&handle, name, read)?;
         Ok(Self {
             handle,
-            key: decoded.key,
-            meta: Arc::new(decoded.meta),
-            table: decoded.table,
+            key: footer.key,
+            meta: Arc::new(footer.meta),
+            table: footer.table,
         })
     }
 
@@ -126,6 +110,33 @@ impl Opened {
 
 const DAMAGED_BODY: Fault = Fault::Corrupt("its body is damaged");
 const OTHER_FOOTER: Fault = Fault::Corrupt("its footer is another entry's");
+
+/// Reads the footer of a file that was opened as `name`, and holds it against that and the file's
+/// length.
+pub(super) fn footer_of(
+    handle: &Handle,
+    name: &EntryName,
+    read: &mut ReadAt<'_>,
+) -> Result<Footer, Fault> {
+    let found = handle.status()?;
+    if !found.is_file() {
+        return Err(Fault::Missing);
+    }
+    if found.len() != name.length {
+        return Err(Fault::Corrupt("its length is not the one in its name"));
+    }
+    let footer = read_footer(handle, name.length, read)?;
+    let decoded = Footer::decode(&footer).ok_or(Fault::Corrupt("its footer is damaged"))?;
+    let body_end = name.length - footer.len() as u64;
+    // The name begins with the key's first half.
+    if decoded.name(name.length) != *name {
+        return Err(OTHER_FOOTER);
+    }
+    if decoded.meta.size != body_end {
+        return Err(Fault::Corrupt("its footer tells another length"));
+    }
+    Ok(decoded)
+}
 
 fn read_footer(handle: &Handle, length: u64, read: &mut ReadAt<'_>) -> Result<Vec<u8>, Fault> {
     let mut tail = |wanted| tail(handle, length, wanted, read);

@@ -12,7 +12,7 @@
 //! | word | file calls | those below |
 //! | owner | file calls | those below |
 //! | moment | a few lines | those below |
-//! | index, room, touched, jobs, faults | a few lines; room over one question to the file system | none |
+//! | index, room, touched, jobs, faults, conflicts | a few lines; room over one question to the file system | none |
 
 #[cfg(test)]
 pub(in crate::tiers) mod shim;
@@ -45,6 +45,8 @@ pub(in crate::tiers) enum Rank {
     Jobs,
     /// What the tier can do, and what was not said of it yet.
     Faults,
+    /// Which uploads replaced another body.
+    Conflicts,
 }
 
 /// A lock that knows its place; outside of tests nothing but a mutex.

@@ -26,13 +26,13 @@ async fn in_time<T>(asking: impl Future<Output = T>) -> T {
 }
 
 /// Waits until no job is left.
-async fn idle(house: &House) {
+pub(super) async fn idle(house: &House) {
     while house.tiers.shared.jobs.number() != (0, 0) {
         tokio::task::yield_now().await;
     }
 }
 
-async fn hang_until_off(house: &House, sick: &Sick) {
+pub(super) async fn hang_until_off(house: &House, sick: &Sick) {
     sick.hang(any);
     for number in 0..3 {
         let hash = format!("off{number}");

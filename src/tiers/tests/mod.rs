@@ -2,6 +2,7 @@
 //! these tests unless they say so.
 
 mod away;
+mod conflicts;
 mod crash;
 mod degrade;
 mod drafts;

@@ -19,6 +19,9 @@ use super::health::Deed;
 use crate::metrics::DiskFault;
 use crate::tiers::locks::{Lock, Rank, is_steered};
 
+#[cfg(test)]
+mod tests;
+
 /// File calls at once: more do not make a disk faster, and each holds a thread.
 const DISK_JOBS: usize = 32;
 /// Jobs that wait for their turn; with so many before it no job would be of use to anybody.
@@ -33,7 +36,15 @@ const LONGER_WAIT: Duration = Duration::from_secs(10);
 #[derive(Clone)]
 pub(in crate::tiers) struct Jobs {
     queue: Arc<Lock<Queue>>,
+    bounds: Bounds,
     faults: Arc<Faults>,
+}
+
+/// How many jobs run at once, and how many may wait.
+#[derive(Clone, Copy)]
+struct Bounds {
+    running: usize,
+    waiting: usize,
 }
 
 type Job = Box<dyn FnOnce() + Send>;
@@ -60,8 +71,15 @@ enum Need {
 impl Jobs {
     /// No job running. A disk that does not answer in time is a fault.
     pub(in crate::tiers) fn new(faults: Arc<Faults>) -> Self {
+        Self::bounded(DISK_JOBS, MOST_WAITING, faults)
+    }
+
+    /// The same for so many jobs at once and so many waiting ones: for those that must take no turn
+    /// of others.
+    pub(in crate::tiers) fn bounded(running: usize, waiting: usize, faults: Arc<Faults>) -> Self {
         Self {
             queue: Arc::new(Lock::new(Rank::Jobs, Queue::default())),
+            bounds: Bounds { running, waiting },
             faults,
         }
     }
@@ -122,6 +140,14 @@ impl Jobs {
         drop(self.push(Need::Must, Box::new(job)));
     }
 
+    /// Like [`Jobs::run_aside`], but not at all where too many are waiting.
+    pub(in crate::tiers) fn run_if_room(&self, job: impl FnOnce() + Send + 'static) {
+        if Handle::try_current().is_err() {
+            return job();
+        }
+        drop(self.push(Need::May, Box::new(job)));
+    }
+
     /// Makes a file call that may wait for the disk.
     pub(super) fn timed<T>(&self, call: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
         self.faults.timed(call)
@@ -140,7 +166,7 @@ impl Jobs {
     /// Whether every turn is taken and somebody waits for one.
     pub(super) fn are_stuck(&self) -> bool {
         let queue = self.queue.lock();
-        queue.running >= DISK_JOBS && !queue.waiting.is_empty()
+        queue.running >= self.bounds.running && !queue.waiting.is_empty()
     }
 
     /// How many jobs run and wait.
@@ -200,12 +226,12 @@ impl Jobs {
             return Ok(());
         }
         let mut queue = self.queue.lock();
-        if need == Need::May && queue.waiting.len() >= MOST_WAITING {
+        if need == Need::May && queue.waiting.len() >= self.bounds.waiting {
             let what = "too many file calls are waiting";
             return Err(io::Error::new(io::ErrorKind::WouldBlock, what));
         }
         queue.waiting.push_back(job);
-        if queue.running < DISK_JOBS {
+        if queue.running < self.bounds.running {
             queue.running += 1;
             let jobs = self.clone();
             drop(spawn_blocking(move || jobs.work()));
@@ -237,7 +263,7 @@ impl Jobs {
             let mut queue = self.queue.lock();
             // A thread whose job has just ended may still be looking for the next.
             if queue.running == 0 {
-                queue.running = DISK_JOBS;
+                queue.running = self.bounds.running;
                 return Held(self.clone());
             }
             drop(queue);
@@ -288,108 +314,10 @@ pub(in crate::tiers) struct Held(Jobs);
 impl Drop for Held {
     fn drop(&mut self) {
         let mut queue = self.0.queue.lock();
-        queue.running = queue.waiting.len().min(DISK_JOBS);
+        queue.running = queue.waiting.len().min(self.0.bounds.running);
         for _ in 0..queue.running {
             let jobs = self.0.clone();
             drop(spawn_blocking(move || jobs.work()));
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use futures_util::FutureExt;
-
-    use super::*;
-    use crate::metrics::Metrics;
-
-    fn jobs() -> Jobs {
-        counted().0
-    }
-
-    fn counted() -> (Jobs, Arc<Metrics>) {
-        let metrics = Arc::new(Metrics::new().unwrap());
-        let jobs = Jobs::new(Arc::new(Faults::new(Arc::clone(&metrics))));
-        (jobs, metrics)
-    }
-
-    #[tokio::test]
-    async fn jobs_whose_askers_are_not_polled_hold_back_nobody() {
-        let jobs = jobs();
-        let held = jobs.hold();
-        let mut stalled: Vec<_> = (0..2 * DISK_JOBS)
-            .map(|_| Box::pin(jobs.run(|| ())))
-            .collect();
-        for asker in &mut stalled {
-            assert!(asker.as_mut().now_or_never().is_none());
-        }
-        drop(held);
-        assert_eq!(jobs.run(|| 7).await.unwrap(), 7);
-        drop(stalled);
-    }
-
-    #[tokio::test]
-    async fn a_job_nobody_waits_for_any_more_does_not_begin() {
-        let jobs = jobs();
-        let held = jobs.hold();
-        let (begun, mut has_begun) = oneshot::channel();
-        assert!(jobs.run(move || begun.send(())).now_or_never().is_none());
-        drop(held);
-        jobs.run(|| ()).await.unwrap();
-        assert!(has_begun.try_recv().is_err());
-    }
-
-    #[tokio::test]
-    async fn a_job_nobody_waits_for_any_more_holds_nothing() {
-        let jobs = jobs();
-        let _held = jobs.hold();
-        let body = Arc::new([7_u8; 4096]);
-        let held = Arc::clone(&body);
-        assert!(jobs.run(move || held.len()).now_or_never().is_none());
-        assert_eq!(Arc::strong_count(&body), 1);
-        assert_eq!(jobs.number().1, 1, "its place waits on");
-    }
-
-    #[tokio::test]
-    async fn a_job_that_panics_leaves_its_thread_to_the_next() {
-        let jobs = jobs();
-        for _ in 0..2 * DISK_JOBS {
-            jobs.run(|| panic!("on purpose")).await.unwrap_err();
-        }
-        assert_eq!(jobs.run(|| 7).await.unwrap(), 7);
-    }
-
-    #[tokio::test]
-    async fn too_many_waiting_jobs_are_refused_but_those_that_must_run() {
-        let jobs = jobs();
-        let held = jobs.hold();
-        let mut waiting: Vec<_> = (0..MOST_WAITING)
-            .map(|_| Box::pin(jobs.run(|| ())))
-            .collect();
-        for job in &mut waiting {
-            assert!(job.as_mut().now_or_never().is_none());
-        }
-        jobs.run(|| ()).await.unwrap_err();
-        let mut sure = Box::pin(jobs.run_surely(|| 7));
-        assert!(sure.as_mut().now_or_never().is_none());
-        drop(held);
-        assert_eq!(sure.await.unwrap(), 7);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_disk_that_does_not_answer_is_not_waited_for() {
-        let (jobs, metrics) = counted();
-        let _held = jobs.hold();
-        let late = jobs.run_within(|| ()).await.unwrap_err();
-        assert_eq!(late.kind(), io::ErrorKind::TimedOut);
-        let late = jobs.run_patiently(|| ()).await.unwrap_err();
-        assert_eq!(late.kind(), io::ErrorKind::TimedOut);
-        assert!(!jobs.faults.is_off());
-        jobs.run_surely(|| ()).await.unwrap_err();
-        assert!(jobs.faults.is_off(), "nobody waits any more");
-        let faults = metrics.disk.faults(DiskFault::Slow);
-        jobs.run_within(|| ()).await.unwrap_err();
-        let more = metrics.disk.faults(DiskFault::Slow) - faults;
-        assert_eq!(more, 0, "no news to the log");
     }
 }
