@@ -85,15 +85,11 @@ impl Proxy {
             }
             Joined::Follow(follower) => follower,
         };
-        if follower.leader() == ask.caller.digest() {
-            return self
-                .follow(ask, &follower, Came::Later { grace: false }, patience)
-                .await;
-        }
-        if patience.followed_stranger {
+        let is_own = follower.leader() == ask.caller.digest();
+        if patience.followed_stranger && !is_own {
             return Attempt::Alone;
         }
-        self.follow_stranger(ask, &follower, patience).await
+        self.follow_later(ask, &follower, patience).await
     }
 
     /// Fetches outside the table, where nobody can follow.
@@ -124,7 +120,7 @@ impl Proxy {
         }
     }
 
-    /// Follows a fill that runs under this caller's own credential.
+    /// Follows a fill whose word is for this caller.
     async fn follow(
         &self,
         ask: &Ask,
@@ -153,11 +149,12 @@ impl Proxy {
         }
     }
 
-    /// Follows a fill that runs under somebody else's credential, up to its head and only once.
+    /// Follows a fill that another request has started; under another credential only once.
     ///
-    /// The bytes are for whoever is proven; an absence counts only where the leader is; a refusal is
-    /// the leader's own affair.
-    async fn follow_stranger(
+    /// The bytes are for whoever is proven, and that is a question also of one's own fill: a caller
+    /// may have been refused since it began. An absence counts only where the leader is proven too;
+    /// a refusal is the leader's own affair.
+    async fn follow_later(
         self: &Arc<Self>,
         ask: &Ask,
         follower: &Follower,
@@ -173,13 +170,19 @@ impl Proxy {
                 ControlFlow::Break(told) => Attempt::Done(told),
             };
         }
+        let (leader, caller) = (follower.leader(), ask.caller.digest());
         let scope = ask.key.scope.digest();
         let are_proven = || {
-            [follower.leader(), ask.caller.digest()]
-                .into_iter()
-                .all(|caller| self.access.is_proven(caller, scope, Right::Read))
+            [leader, caller]
+                .iter()
+                .all(|who| self.access.is_proven(*who, scope, Right::Read))
         };
-        if matches!(head, Head::Refused(_)) || matches!(head, Head::Absent(_)) && !are_proven() {
+        let is_the_leaders_affair = match &head {
+            Head::Refused(_) => leader != caller,
+            Head::Absent(_) => leader != caller && !are_proven(),
+            _ => false,
+        };
+        if is_the_leaders_affair {
             patience.followed_stranger = true;
             return Attempt::Again;
         }
