@@ -6,7 +6,6 @@ use std::sync::Arc;
 use http::HeaderValue;
 use tokio::time::{Duration, Instant, timeout_at};
 
-use super::get::judged;
 use super::{Ask, Proxy, ProxyError, Reply, Served, ServedBody};
 use crate::access::Right;
 use crate::artifact::{Bypass, Failure, Fields, Label, Outcome, Tier};
@@ -162,7 +161,7 @@ impl Proxy {
     ) -> Attempt {
         let head = head_of(follower, patience.until).await;
         if let Head::Open(opening) = head {
-            return match judged(self.access.may_read(&ask.question()).await) {
+            return match self.judge(ask).await {
                 ControlFlow::Continue(grace) => {
                     let came = Came::Later { grace };
                     self.serve_opening(ask, &opening, came, patience).await
@@ -200,7 +199,7 @@ impl Proxy {
     }
 
     /// Asks the upstream with the caller's own credential: the fetch is the judgement.
-    async fn fetch(self: Arc<Self>, ask: Ask) -> Source<UpstreamBody> {
+    pub(super) async fn fetch(self: Arc<Self>, ask: Ask) -> Source<UpstreamBody> {
         let (caller, scope) = (ask.caller.digest(), ask.key.scope.digest());
         match self.upstream.fetch(ask.request).await {
             Fetched::Found(found) => {
