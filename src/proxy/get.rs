@@ -8,6 +8,7 @@ use super::{Ask, Proxy, ProxyError, Reply, Served, ServedBody};
 use crate::access::Decision;
 use crate::artifact::{Answer, Fields, Outcome};
 use crate::tiers::{Artifact, Found};
+use crate::transfer::Source;
 
 impl Proxy {
     /// Serves an artifact.
@@ -61,7 +62,7 @@ impl Proxy {
         ask: &Ask,
         found: Found,
     ) -> Option<Result<Served, ProxyError>> {
-        let grace = match judged(self.access.may_read(&ask.question()).await) {
+        let grace = match self.judge(ask).await {
             ControlFlow::Continue(grace) => grace,
             ControlFlow::Break(told) => return Some(told),
         };
@@ -77,6 +78,31 @@ impl Proxy {
             outcome: Outcome::Hit { tier, grace },
             reply,
         }))
+    }
+
+    /// Whether this caller may have what is here, and on grace; if not, what it would be told were
+    /// it not here.
+    pub(super) async fn judge(
+        self: &Arc<Self>,
+        ask: &Ask,
+    ) -> ControlFlow<Result<Served, ProxyError>, bool> {
+        let decision = match self.access.may_read(&ask.question()).await {
+            // A `HEAD` was told so, without the words by which an absence is known.
+            Decision::Absent(answer) if answer.body().is_empty() => self.in_words(ask).await,
+            decision => decision,
+        };
+        judged(decision)
+    }
+
+    /// What the upstream says to the request itself.
+    async fn in_words(self: &Arc<Self>, ask: &Ask) -> Decision {
+        match Arc::clone(self).fetch(ask.clone()).await {
+            // Uploaded, or the caller admitted, in between.
+            Source::Found(..) => Decision::Allowed { grace: false },
+            Source::Absent(answer) => Decision::Absent(answer),
+            Source::Refused(answer) => Decision::Refused(answer),
+            Source::Failed(failure) => Decision::Unknown(failure),
+        }
     }
 
     pub(super) fn count_saved(&self, fields: &Fields, size: u64) {

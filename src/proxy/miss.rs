@@ -6,7 +6,6 @@ use std::sync::Arc;
 use http::HeaderValue;
 use tokio::time::{Duration, Instant, timeout_at};
 
-use super::get::judged;
 use super::{Ask, Proxy, ProxyError, Reply, Served, ServedBody};
 use crate::access::Right;
 use crate::artifact::{Bypass, Failure, Fields, Label, Outcome, Tier};
@@ -86,15 +85,11 @@ impl Proxy {
             }
             Joined::Follow(follower) => follower,
         };
-        if follower.leader() == ask.caller.digest() {
-            return self
-                .follow(ask, &follower, Came::Later { grace: false }, patience)
-                .await;
-        }
-        if patience.followed_stranger {
+        let is_own = follower.leader() == ask.caller.digest();
+        if patience.followed_stranger && !is_own {
             return Attempt::Alone;
         }
-        self.follow_stranger(ask, &follower, patience).await
+        self.follow_later(ask, &follower, patience).await
     }
 
     /// Fetches outside the table, where nobody can follow.
@@ -125,7 +120,7 @@ impl Proxy {
         }
     }
 
-    /// Follows a fill that runs under this caller's own credential.
+    /// Follows a fill whose word is for this caller.
     async fn follow(
         &self,
         ask: &Ask,
@@ -154,11 +149,12 @@ impl Proxy {
         }
     }
 
-    /// Follows a fill that runs under somebody else's credential, up to its head and only once.
+    /// Follows a fill that another request has started; under another credential only once.
     ///
-    /// The bytes are for whoever is proven; an absence counts only where the leader is; a refusal is
-    /// the leader's own affair.
-    async fn follow_stranger(
+    /// The bytes are for whoever is proven, and that is a question also of one's own fill: a caller
+    /// may have been refused since it began. An absence counts only where the leader is proven too;
+    /// a refusal is the leader's own affair.
+    async fn follow_later(
         self: &Arc<Self>,
         ask: &Ask,
         follower: &Follower,
@@ -166,7 +162,7 @@ impl Proxy {
     ) -> Attempt {
         let head = head_of(follower, patience.until).await;
         if let Head::Open(opening) = head {
-            return match judged(self.access.may_read(&ask.question()).await) {
+            return match self.judge(ask).await {
                 ControlFlow::Continue(grace) => {
                     let came = Came::Later { grace };
                     self.serve_opening(ask, &opening, came, patience).await
@@ -174,11 +170,17 @@ impl Proxy {
                 ControlFlow::Break(told) => Attempt::Done(told),
             };
         }
+        let (leader, caller) = (follower.leader(), ask.caller.digest());
         let is_shared = || {
-            let callers = [follower.leader(), ask.caller.digest()];
-            self.access.share_absences(callers, ask.key.scope.digest())
+            let scope = ask.key.scope.digest();
+            self.access.share_absences([leader, caller], scope)
         };
-        if matches!(head, Head::Refused(_)) || matches!(head, Head::Absent(_)) && !is_shared() {
+        let is_the_leaders_affair = match &head {
+            Head::Refused(_) => leader != caller,
+            Head::Absent(_) => leader != caller && !is_shared(),
+            _ => false,
+        };
+        if is_the_leaders_affair {
             patience.followed_stranger = true;
             return Attempt::Again;
         }
@@ -196,7 +198,7 @@ impl Proxy {
     }
 
     /// Asks the upstream with the caller's own credential: the fetch is the judgement.
-    async fn fetch(self: Arc<Self>, ask: Ask) -> Source<UpstreamBody> {
+    pub(super) async fn fetch(self: Arc<Self>, ask: Ask) -> Source<UpstreamBody> {
         match self.upstream.fetch(ask.request.clone()).await {
             Fetched::Found(found) => {
                 self.access.learn_read(&ask.question());

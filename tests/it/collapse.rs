@@ -2,6 +2,7 @@
 
 use futures_util::future::join_all;
 
+use crate::access::assert_nothing_of;
 use crate::support::{
     Client, Larder, Origin, Request, Script, Setup, artifact, assert_whole, bytes, script,
 };
@@ -163,6 +164,29 @@ async fn a_follower_with_another_accepted_credential_is_served_and_a_refused_one
         !fetched.contains(&"t2".to_owned()),
         "the follower needed no fetch: {fetched:?}"
     );
+}
+
+#[tokio::test]
+async fn who_is_refused_meanwhile_does_not_follow_even_its_own_fill() {
+    let origin = Origin::start();
+    origin.members(&["t1"], 403);
+    let body = bytes(1, 40_000);
+    origin.hold("aa", &body);
+    origin.once("GET", "aa", halved(&body));
+    let larder = Larder::before(&origin).await;
+    let mut leader = larder.client_as("t1");
+    ask(&mut leader, "aa").await;
+    leader.read_head().await.expect("a head");
+
+    origin.members(&[], 403);
+    let mut again = larder.client_as("t1");
+    assert_eq!(again.get(&artifact("bb")).await.status, 403);
+    let refused = again.get(&artifact("aa")).await;
+    assert_eq!(refused.status, 403);
+    assert_nothing_of(&refused, &body);
+
+    origin.release("rest");
+    assert_whole(&leader.read_rest().await, &body);
 }
 
 #[tokio::test]

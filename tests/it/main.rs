@@ -23,6 +23,7 @@ mod killed;
 mod large;
 mod life;
 mod limits;
+mod matrix;
 mod observed;
 mod overwrite;
 mod own;

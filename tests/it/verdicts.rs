@@ -61,6 +61,26 @@ async fn a_401_revokes_at_once() {
 }
 
 #[tokio::test]
+async fn nothing_tells_a_stranger_what_is_here() {
+    for refusal in [401, 403, 404] {
+        let origin = Origin::start();
+        origin.members(&["member"], refusal);
+        let larder = Larder::before(&origin).await;
+        held(&origin, &larder, "aa").await;
+        for method in ["GET", "HEAD"] {
+            let mut shown = Vec::new();
+            for hash in ["aa", "elsewhere"] {
+                let mut stranger = larder.client_as(&format!("{method}-{hash}"));
+                let mut reply = stranger.ask(&Request::new(method, &artifact(hash))).await;
+                reply.head.headers.retain(|(name, _)| name != "date");
+                shown.push((reply.head.start, reply.head.headers, reply.body));
+            }
+            assert_eq!(shown[0], shown[1], "{method} {refusal}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_refused_upload_says_nothing_about_reading() {
     let origin = Origin::start();
     let larder = Larder::before(&origin).await;
