@@ -72,7 +72,9 @@ async fn neither_does_a_credential_of_its_own_nor_a_token_of_the_list() {
         ] {
             client.get(path).await;
         }
-        client.put(&artifact("cc"), &bytes(2, 500)).await;
+        for seed in [2, 3] {
+            client.put(&artifact("cc"), &bytes(seed, 500)).await;
+        }
     }
     // Refused upstream, read once more, replaced, mistaken, and without an upstream at all.
     origin.members(&[], 403);
