@@ -29,6 +29,8 @@ fuzz_target!(|data: &[u8]| {
         assert!((1..=512).contains(&name.len()), "{name:?}");
         let is_safe = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
         assert!(name.bytes().all(is_safe), "{name:?}");
+        let is_route = ["status", "events"].iter().any(|route| name.eq_ignore_ascii_case(route));
+        assert!(!is_route, "{name:?}");
     }
     // Slashes in front, and the prefix that some clients are configured with, change nothing.
     let path = target.path_and_query().map_or("/", |path| path.as_str());

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tokio::time::{Duration, Instant, timeout};
 
-use super::evidence::{Evidence, is_beyond_doubt, weigh};
+use super::evidence::{Evidence, weigh};
 use super::probes::Told;
 use super::verdicts::{Remembered, Subject};
 use super::{Access, Decision, Question};
@@ -50,7 +50,6 @@ impl Access {
     /// answer that comes sooner for what is here, a stranger would learn what is.
     pub fn recent_refusal(&self, question: &Question<'_>) -> Option<Answer> {
         let refusal = self.verdicts.recent_refusal(question.subject());
-        let refusal = refusal.filter(|answer| is_beyond_doubt(answer.code(), answer.body()));
         if refusal.is_some() {
             self.count(Verdict::Refused, Ground::Memory);
         }

@@ -41,7 +41,8 @@ pub fn weigh(code: u16, body: &[u8]) -> Evidence {
 }
 
 /// Whether a refusal is about the caller beyond doubt: a 401, or a 403 that says `forbidden`, on
-/// which clients too ask no more. There are origins whose bare 403 means no more than a 404.
+/// which clients too ask no more. There are origins whose bare 403 means no more than a 404; such a
+/// one is asked each time.
 pub(super) fn is_beyond_doubt(code: u16, body: &[u8]) -> bool {
     match code {
         401 => true,

@@ -121,9 +121,9 @@ impl Access {
         metrics: Arc<Metrics>,
         tasks: Tasks,
     ) -> Arc<Self> {
-        let judge = match &config.mode {
+        let judge = match config.mode {
             AccessMode::Upstream => Judge::Upstream,
-            AccessMode::Tokens(listed) => Judge::Roster(Roster::new(listed.clone())),
+            AccessMode::Tokens => Judge::Roster(Roster::new(config.roster.clone())),
             AccessMode::Open => Judge::Nobody,
         };
         let own = own.map(|credential| Arc::new(Own::new(credential, Arc::clone(&metrics))));
@@ -140,13 +140,16 @@ impl Access {
         })
     }
 
-    /// Judges by another list, and speaks with another credential, from the next request on; who
-    /// judges stays.
-    pub fn replace(&self, mode: &AccessMode, own: Option<Caller>) {
-        if let (Judge::Roster(roster), AccessMode::Tokens(listed)) = (&self.judge, mode) {
-            roster.replace(listed.clone());
+    /// Judges by another list from the next request on, where a list judges.
+    pub fn replace_roster(&self, listed: config::Roster) {
+        if let Judge::Roster(roster) = &self.judge {
+            roster.replace(listed);
         }
-        if let (Some(own), Some(credential)) = (&self.own, own) {
+    }
+
+    /// Speaks with another credential from the next request on, where Larder has one of its own.
+    pub fn replace_own(&self, credential: Caller) {
+        if let Some(own) = &self.own {
             own.replace(credential);
         }
     }

@@ -20,13 +20,21 @@ const ENOUGH: Duration = Duration::from_mins(1);
 pub(super) struct Own {
     credential: RwLock<Caller>,
     metrics: Arc<Metrics>,
+    /// When the log last heard that it is refused.
     said: Mutex<Option<Instant>>,
 }
 
 /// A caller that was let in for one request, and who speaks for it upstream.
 #[derive(Clone, Debug)]
 pub struct Admitted {
-    own: Option<Arc<Own>>,
+    own: Option<Speaker>,
+}
+
+/// Larder's own credential as it was when somebody was let in.
+#[derive(Clone, Debug)]
+struct Speaker {
+    own: Arc<Own>,
+    credential: Caller,
 }
 
 // === impl Own ===
@@ -47,11 +55,7 @@ impl Own {
     }
 
     fn note_accepted(&self) {
-        let gauge = &self.metrics.upstream_credential_refused;
-        if gauge.get() != 0 {
-            gauge.set(0);
-            tracing::info!("the upstream accepts Larder's own credential again");
-        }
+        self.metrics.upstream_credential_refused.set(0);
     }
 
     fn note_refused(&self, code: u16) {
@@ -80,24 +84,27 @@ impl fmt::Debug for Own {
 impl Admitted {
     pub(super) fn new(own: Option<&Arc<Own>>) -> Self {
         Self {
-            own: own.map(Arc::clone),
+            own: own.map(|own| Speaker {
+                credential: own.credential.read().clone(),
+                own: Arc::clone(own),
+            }),
         }
     }
 
     /// The credential that goes upstream in place of the caller's, where Larder has one.
-    pub fn credential(&self) -> Option<Caller> {
-        self.own.as_ref().map(|own| own.credential.read().clone())
+    pub fn credential(&self) -> Option<&Caller> {
+        self.own.as_ref().map(|speaker| &speaker.credential)
     }
 
     /// What the upstream's answer to the request means where it was Larder's own credential that it
     /// refused: that is no judgement of the caller, who must not hear it as one.
     pub fn misfortune(&self, answer: &Answer) -> Option<Failure> {
-        let own = self.own.as_ref()?;
+        let speaker = self.own.as_ref()?;
         let code = answer.code();
         match code {
-            200..=299 => own.note_accepted(),
+            200..=299 => speaker.note(Own::note_accepted),
             401..=403 => {
-                own.note_refused(code);
+                speaker.note(|own| own.note_refused(code));
                 return Some(Failure::Credential);
             }
             _ => {}
@@ -107,8 +114,19 @@ impl Admitted {
 
     /// Notes that the upstream gave what was asked for.
     pub fn was_served(&self) {
-        if let Some(own) = &self.own {
-            own.note_accepted();
+        if let Some(speaker) = &self.own {
+            speaker.note(Own::note_accepted);
+        }
+    }
+}
+
+// === impl Speaker ===
+
+impl Speaker {
+    /// Notes what is thought of the credential, unless another one speaks by now.
+    fn note(&self, note: impl FnOnce(&Own)) {
+        if self.own.credential.read().digest() == self.credential.digest() {
+            note(&self.own);
         }
     }
 }
@@ -164,12 +182,20 @@ mod tests {
 
     #[test]
     fn another_credential_speaks_from_the_next_request_on() {
-        let (own, _) = own();
-        let admitted = Admitted::new(Some(&own));
+        let (own, metrics) = own();
+        let before = Admitted::new(Some(&own));
         own.replace(Sealer::new(&[0; 32], Vec::new()).bearer("new").unwrap());
-        let mut headers = HeaderMap::new();
-        admitted.credential().unwrap().apply(&mut headers);
-        assert_eq!(headers["authorization"], "Bearer new");
-        assert!(!format!("{admitted:?}").contains("new"));
+        let after = Admitted::new(Some(&own));
+        for (admitted, token) in [(&before, "Bearer own"), (&after, "Bearer new")] {
+            let mut headers = HeaderMap::new();
+            admitted.credential().unwrap().apply(&mut headers);
+            assert_eq!(headers["authorization"], token);
+            assert!(!format!("{admitted:?}").contains(token));
+        }
+        // What the old one is told says nothing of the new one.
+        assert!(before.misfortune(&answer(403)).is_some());
+        assert_eq!(metrics.upstream_credential_refused.get(), 0);
+        assert!(after.misfortune(&answer(403)).is_some());
+        assert_eq!(metrics.upstream_credential_refused.get(), 1);
     }
 }

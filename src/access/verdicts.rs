@@ -10,7 +10,7 @@ use hashlink::LruCache;
 use parking_lot::Mutex;
 use tokio::time::{Duration, Instant};
 
-use super::evidence::Right;
+use super::evidence::{Right, is_beyond_doubt};
 use super::ledger::{MAX_RECORDS, Record};
 use crate::artifact::{Answer, ScopeDigest};
 use crate::caller::CallerDigest;
@@ -212,7 +212,8 @@ impl Verdicts {
 
     fn refuse(&self, subject: Subject, answer: Answer) {
         // Long words are not worth remembering for whoever makes an upstream say them.
-        if answer.body().len() <= MAX_REFUSAL {
+        let is_short = answer.body().len() <= MAX_REFUSAL;
+        if is_short && is_beyond_doubt(answer.code(), answer.body()) {
             self.refused
                 .lock()
                 .insert(subject, (Instant::now(), answer));
@@ -262,7 +263,8 @@ mod tests {
     }
 
     fn answer() -> Answer {
-        Answer::new(http::Response::new(()).into_parts().0, Bytes::new())
+        let unauthorized = http::Response::builder().status(401).body(()).unwrap();
+        Answer::new(unauthorized.into_parts().0, Bytes::new())
     }
 
     #[tokio::test(start_paused = true)]

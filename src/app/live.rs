@@ -7,7 +7,7 @@ use super::secrets::SecretError;
 use super::{make_first_token, own_credential};
 use crate::access::Access;
 use crate::caller::Sealer;
-use crate::config::Config;
+use crate::config::{Config, Target};
 
 /// The keys whose values are applied while requests run.
 const LIVE: [&str; 2] = ["access.tokens", "access.oidc"];
@@ -20,23 +20,36 @@ const LIVE_BEHIND: [&str; 1] = ["upstream.token_file"];
 pub struct Live {
     pub(super) access: Arc<Access>,
     pub(super) sealer: Arc<Sealer>,
+    /// Where requests go, whatever a newer configuration says.
+    pub(super) upstream: Target,
     /// Where the running process keeps its secrets, whatever a newer configuration says.
     pub(super) data_dir: PathBuf,
 }
 
 impl Live {
     /// Applies what can be applied of `config`; requests under way finish as they began. Blocks.
-    pub fn apply(&self, config: &Config) -> Result<(), SecretError> {
-        let mut config = config.clone();
-        config.data_dir.clone_from(&self.data_dir);
-        make_first_token(&mut config)?;
-        let own = own_credential(&config, &self.sealer);
-        self.access.replace(&config.access.mode, own);
+    ///
+    /// A list that lost its last entry lets nobody in, whatever would judge after a start: who was
+    /// taken off it is meant to be out. Where it still judges, a token is made as at a first start.
+    pub fn apply(&self, mut config: Config) -> Result<(), SecretError> {
+        if let Some(made) = make_first_token(&mut config.access, &self.data_dir)? {
+            tracing::warn!(
+                token = %made.display(),
+                "the list of tokens is empty: the one in this file may do everything"
+            );
+        }
+        self.access.replace_roster(config.access.roster);
+        // A credential for another upstream is none of this one's business.
+        if config.upstream.target == self.upstream
+            && let Some(own) = own_credential(&mut config.upstream, &self.sealer)
+        {
+            self.access.replace_own(own);
+        }
         Ok(())
     }
 
     /// Whether a key that changed in this way needs no start to take effect.
-    pub fn applies(&self, key: &str, old: Option<&String>, new: Option<&String>) -> bool {
+    pub fn applies(key: &str, old: Option<&String>, new: Option<&String>) -> bool {
         let is_behind = LIVE_BEHIND.contains(&key) && old.is_some() == new.is_some();
         old == new || is_behind || LIVE.contains(&key)
     }

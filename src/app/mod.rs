@@ -4,7 +4,7 @@ mod live;
 mod secrets;
 mod verdicts;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tokio::time::{Duration, Instant};
@@ -16,7 +16,7 @@ use verdicts::Notes;
 use crate::access::Access;
 use crate::admin::{Admin, Door, Readiness, Refresh, Sources};
 use crate::caller::{Caller, Sealer};
-use crate::config::{AccessMode, Config, Listen, Secret};
+use crate::config::{self, AccessMode, Config, Listen, Secret};
 use crate::metrics::Metrics;
 use crate::proxy::{Proxy, Stations};
 use crate::router::Router;
@@ -86,7 +86,7 @@ impl App {
             tasks.clone(),
         )
         .await?;
-        let made_token = make_first_token(&mut config)?;
+        let made_token = make_first_token(&mut config.access, &config.data_dir)?;
         let admin_token = secrets::admin_token(config.admin.token.as_ref())?;
         let door = Door::new(hosts(&config), &admin_token);
         let admin_service = Arc::new(admin(door, &metrics, &tiers));
@@ -94,7 +94,7 @@ impl App {
         let sealer = Arc::new(sealer(&config)?);
         let access = Access::new(
             &config.access,
-            own_credential(&config, &sealer),
+            own_credential(&mut config.upstream, &sealer),
             Arc::clone(&upstream),
             Arc::clone(&metrics),
             tasks.clone(),
@@ -166,6 +166,7 @@ impl App {
         Live {
             access: Arc::clone(&self.access),
             sealer: Arc::clone(&self.sealer),
+            upstream: self.config.upstream.target.clone(),
             data_dir: self.config.data_dir.clone(),
         }
     }
@@ -242,9 +243,9 @@ fn sealer(config: &Config) -> Result<Sealer, SecretError> {
     Ok(Sealer::new(&key, names))
 }
 
-/// Larder's own credential upstream, if it has one.
-fn own_credential(config: &Config, sealer: &Sealer) -> Option<Caller> {
-    let token = config.upstream.token.as_ref()?;
+/// Larder's own credential upstream, if it has one; from here on it is nowhere else.
+fn own_credential(upstream: &mut config::Upstream, sealer: &Sealer) -> Option<Caller> {
+    let token = upstream.token.take()?;
     sealer.bearer(token.expose())
 }
 
@@ -287,15 +288,15 @@ fn machine_name() -> String {
     system.nodename().to_string_lossy().into_owned()
 }
 
-/// A listener that strangers reach asks for a token; where none is configured, one is made.
-fn make_first_token(config: &mut Config) -> Result<Option<PathBuf>, SecretError> {
-    let AccessMode::Tokens(roster) = &mut config.access.mode else {
-        return Ok(None);
-    };
-    if !roster.is_empty() {
+/// Where a list judges and nobody is on it, puts a token there that is made once; returns its file.
+fn make_first_token(
+    access: &mut config::Access,
+    data_dir: &Path,
+) -> Result<Option<PathBuf>, SecretError> {
+    if !matches!(access.mode, AccessMode::Tokens) || !access.roster.is_empty() {
         return Ok(None);
     }
-    let (token, path) = secrets::first_token(&config.data_dir)?;
-    roster.tokens.push(token);
+    let (token, path) = secrets::first_token(data_dir)?;
+    access.roster.tokens.push(token);
     Ok(Some(path))
 }

@@ -12,7 +12,13 @@ use percent_encoding::percent_decode_str;
 /// Longest hash accepted, in bytes. Turborepo sends 16; the widest check seen in the field is 512.
 pub const MAX_HASH: usize = 512;
 
-/// A hash of `[A-Za-z0-9_-]{1,512}`: opaque, case-sensitive, cheap to clone.
+/// What the API has beside artifacts, where an artifact's hash stands. Origins that decode a path
+/// before they read it, or that read it in any case, take such a hash for the route of that name, and
+/// their answer to it, which may be for anybody, for one about an artifact.
+const ROUTES: [&str; 2] = ["status", "events"];
+
+/// A hash of `[A-Za-z0-9_-]{1,512}`, but for `status` and `events` in whatever case: opaque,
+/// case-sensitive, cheap to clone.
 ///
 /// Turborepo's own are 16 lower-case hexadecimal digits; the API allows more.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -30,6 +36,9 @@ impl ArtifactHash {
         let text = std::str::from_utf8(&decoded).map_err(|_| InvalidHash)?;
         let legal = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
         if text.is_empty() || text.len() > MAX_HASH || !text.bytes().all(legal) {
+            return Err(InvalidHash);
+        }
+        if ROUTES.iter().any(|route| text.eq_ignore_ascii_case(route)) {
             return Err(InvalidHash);
         }
         Ok(Self(text.into()))
@@ -69,7 +78,8 @@ mod tests {
         let long = "a".repeat(MAX_HASH + 1);
         let hostile = [
             "", ".", "..", "%2e%2e", "..%2Fetc", "a/b", "a%2Fb", "a\\b", "a%00", "%252e", "a b",
-            "a.tag", "ü", "%FF", "CON.", "a%0d%0a", &long,
+            "status", "events", "%73tatus", "Status", "EVENTS", "a.tag", "ü", "%FF", "CON.",
+            "a%0d%0a", &long,
         ];
         for text in hostile {
             assert_eq!(ArtifactHash::parse(text), Err(InvalidHash), "{text:?}");

@@ -152,6 +152,11 @@ impl Arguments {
 }
 
 fn serve(flags: impl Into<Flags>, environment: &Environment) -> anyhow::Result<ExitCode> {
+    if let Err(error) = serve::seal() {
+        complain(&[format!(
+            "larder: a crash may leave tokens in a core file: {error}"
+        )]);
+    }
     let (flags, environment) = (flags.into(), environment.clone());
     let read: reload::Read = Arc::new(move || config::load(&flags, &environment));
     match read() {

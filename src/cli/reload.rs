@@ -29,41 +29,38 @@ impl Reload {
     }
 
     /// Reads and applies, and says what became of it.
-    pub(super) async fn run(&mut self) {
+    pub(super) async fn run(&self) {
         let (read, live) = (Arc::clone(&self.read), Arc::clone(&self.live));
         // Files are read, which may take a while.
         let done = tokio::task::spawn_blocking(move || {
             let loaded = read().map_err(|problems| problems.to_string())?;
-            let applied = live.apply(&loaded.config);
+            let applied = live.apply(loaded.config.clone());
             applied.map_err(|error| error.to_string())?;
             Ok::<_, String>(loaded)
         });
         match done.await {
             Ok(Ok(loaded)) => self.tell(&loaded),
             Ok(Err(problems)) => {
-                tracing::error!("the configuration stays as it was:\n{problems}");
+                tracing::error!("{problems}\nthe configuration stays as it was");
             }
-            Err(error) => tracing::error!("the configuration stays as it was: {error}"),
+            Err(error) => tracing::error!("{error}: the configuration stays as it was"),
         }
     }
 
-    fn tell(&mut self, loaded: &Loaded) {
+    fn tell(&self, loaded: &Loaded) {
         for warning in &loaded.warnings {
             tracing::warn!("{warning}");
         }
-        tracing::info!(
-            "the configuration was read once more, and applied where that can be done live"
-        );
         for (old, new) in self.values.iter().zip(&loaded.values) {
-            if !self
-                .live
-                .applies(old.key, old.value.as_ref(), new.value.as_ref())
-            {
+            if !Live::applies(old.key, old.value.as_ref(), new.value.as_ref()) {
                 tracing::warn!(
                     "{} takes effect at the next start; until then {old}",
                     old.key
                 );
             }
         }
+        tracing::info!(
+            "the configuration was read once more, and applied where that can be done live"
+        );
     }
 }

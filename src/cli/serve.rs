@@ -28,7 +28,6 @@ pub(super) fn run(loaded: Loaded, read: Read) -> anyhow::Result<ExitCode> {
     for warning in &loaded.warnings {
         tracing::warn!("{warning}");
     }
-    seal();
     let runtime = super::runtime()?;
     let code = serve(&runtime, loaded, read);
     // Whatever a second signal left behind is not waited for.
@@ -38,11 +37,12 @@ pub(super) fn run(loaded: Loaded, read: Read) -> anyhow::Result<ExitCode> {
 
 /// Keeps the tokens in this process's memory there: no core file, and no look into it for other
 /// processes of the same user, such as the scripts of the very build that Larder runs beside.
-fn seal() {
+///
+/// For before the first of them is read.
+pub(super) fn seal() -> io::Result<()> {
     #[cfg(target_os = "linux")]
-    if let Err(error) = set_dumpable_behavior(DumpableBehavior::NotDumpable) {
-        tracing::warn!("a crash may leave tokens in a core file: {error}");
-    }
+    set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
+    Ok(())
 }
 
 fn serve(runtime: &Runtime, loaded: Loaded, read: Read) -> ExitCode {
@@ -67,7 +67,7 @@ fn serve(runtime: &Runtime, loaded: Loaded, read: Read) -> ExitCode {
     })
 }
 
-async fn until_stopped(app: App, signals: Signals, mut reload: Reload) -> ExitCode {
+async fn until_stopped(app: App, signals: Signals, reload: Reload) -> ExitCode {
     announce(&app);
     let tasks = app.tasks();
     let Signals {
@@ -157,7 +157,7 @@ fn welcome(app: &App) -> String {
     );
     let token = match (&config.access.mode, app.made_token()) {
         (_, Some(path)) => format!("\"$(cat '{}')\"", path.display()),
-        (AccessMode::Tokens(_), None) => "'a token of access.tokens'".to_owned(),
+        (AccessMode::Tokens, None) => "'a token of access.tokens'".to_owned(),
         (AccessMode::Open, None) if is_alone => "anything".to_owned(),
         (AccessMode::Open | AccessMode::Upstream, None) => "'your token upstream'".to_owned(),
     };
@@ -185,4 +185,17 @@ fn welcome(app: &App) -> String {
         version = env!("CARGO_PKG_VERSION"),
         data = config.data_dir.display(),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_sealed_process_can_neither_be_dumped_nor_looked_into() {
+        use rustix::process::{DumpableBehavior, dumpable_behavior};
+
+        super::seal().unwrap();
+        let behavior = dumpable_behavior().unwrap();
+        assert_eq!(behavior, DumpableBehavior::NotDumpable);
+    }
 }

@@ -118,9 +118,9 @@ fn upstream(upstream: &Upstream, raw: &Raw) -> Vec<Row> {
 }
 
 fn access(access: &Access, raw: &Raw) -> Vec<Row> {
-    let (mode, tokens): (_, &[Token]) = match &access.mode {
+    let (mode, tokens): (_, &[Token]) = match access.mode {
         AccessMode::Upstream => ("upstream", &[]),
-        AccessMode::Tokens(roster) => ("tokens", &roster.tokens),
+        AccessMode::Tokens => ("tokens", &access.roster.tokens),
         AccessMode::Open => ("open", &[]),
     };
     let tokens: Array = tokens.iter().map(token).collect();

@@ -155,6 +155,8 @@ pub enum OnReadFailure {
 pub struct Access {
     /// Who judges.
     pub mode: AccessMode,
+    /// The list, whoever judges; where it does, and is empty, one token is made at first start.
+    pub roster: Roster,
     /// Headers that identify a caller besides `Authorization`.
     pub credential_headers: Vec<HeaderName>,
     /// How long an acceptance is remembered.
@@ -170,8 +172,8 @@ pub struct Access {
 pub enum AccessMode {
     /// The upstream, for this token and this team.
     Upstream,
-    /// A list kept here; empty where one token is to be made at first start.
-    Tokens(Roster),
+    /// A list kept here.
+    Tokens,
     /// Nobody: everyone who reaches the listener may.
     Open,
 }

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::{Acquaintance, Here, Proxy, ProxyError, Reply, Served};
-use crate::access::Right;
+use crate::access::{Admitted, Right};
 use crate::artifact::{Answer, ArtifactHash, Failure, Meta, Outcome};
 
 /// Most hashes one request asks about, as the API has it.
@@ -21,12 +21,17 @@ struct Batch {
 
 impl Proxy {
     /// Says which artifacts exist.
-    pub async fn batch(self: &Arc<Self>, head: &Parts, body: Bytes) -> Result<Served, ProxyError> {
+    pub async fn batch(
+        self: &Arc<Self>,
+        head: &Parts,
+        admitted: &Admitted,
+        body: Bytes,
+    ) -> Result<Served, ProxyError> {
         if self.upstream.is_none() {
             return self.batch_here(head, &body).await;
         }
         let answer = self
-            .ask_upstream(head, body)
+            .ask_upstream(head, admitted, body)
             .await?
             .map_err(ProxyError::BatchUnanswered)?;
         Ok(Served {
@@ -39,10 +44,10 @@ impl Proxy {
     pub(super) async fn ask_upstream(
         &self,
         head: &Parts,
+        admitted: &Admitted,
         body: Bytes,
     ) -> Result<Result<Answer, Failure>, ProxyError> {
-        let admitted = self.admit(head).await?;
-        let request = self.forwarded(head, &admitted, body)?;
+        let request = self.forwarded(head, admitted, body)?;
         Ok(match self.upstream.ask(request).await {
             Ok(answer) => admitted.misfortune(&answer).map_or(Ok(answer), Err),
             failed => failed,
@@ -54,7 +59,6 @@ impl Proxy {
         head: &Parts,
         body: &Bytes,
     ) -> Result<Served, ProxyError> {
-        self.admit(head).await?;
         let Ok(Batch { hashes }) = serde_json::from_slice(body) else {
             return Err(ProxyError::BadBody("the body is {\"hashes\": [..]}"));
         };

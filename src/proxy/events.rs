@@ -13,6 +13,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::{Duration, Instant, timeout};
 
 use super::{Here, Proxy, ProxyError, Reply, Served};
+use crate::access::Admitted;
 use crate::artifact::Outcome;
 use crate::metrics::Metrics;
 use crate::tasks::Tasks;
@@ -96,8 +97,12 @@ async fn forward(
 
 impl Proxy {
     /// Takes usage events.
-    pub async fn events(&self, head: &Parts, body: Bytes) -> Result<Served, ProxyError> {
-        let admitted = self.admit(head).await?;
+    pub fn events(
+        &self,
+        head: &Parts,
+        admitted: &Admitted,
+        body: Bytes,
+    ) -> Result<Served, ProxyError> {
         let taken = |outcome| Served {
             outcome,
             reply: Reply::Here(Here::EventsTaken),
@@ -105,7 +110,7 @@ impl Proxy {
         if self.upstream.is_none() {
             return Ok(taken(Outcome::Answered));
         }
-        let request = self.forwarded(head, &admitted, body)?;
+        let request = self.forwarded(head, admitted, body)?;
         if !self.events.take(request) {
             self.metrics.events_lost.inc();
         }

@@ -17,6 +17,7 @@ mod settle;
 
 use std::sync::Arc;
 
+use http::header::{CONTENT_TYPE, HeaderValue};
 use http::request::Parts;
 use tokio::time::Duration;
 
@@ -36,7 +37,9 @@ use crate::metrics::Metrics;
 use crate::tasks::Tasks;
 use crate::tiers::Tiers;
 use crate::transfer::{Filling, Flights, Inspector, LookAgain, Uploads};
-use crate::upstream::{ArtifactRequest, Upstream, artifact_headers, forwarded_headers, is_loop};
+use crate::upstream::{
+    ArtifactRequest, Upstream, artifact_headers, artifact_target, forwarded_headers, is_loop,
+};
 
 /// Bodies up to this size stay in memory while they arrive, whatever the memory tier admits.
 const LEAST_IN_MEMORY: u64 = 64 * 1024;
@@ -141,8 +144,8 @@ impl Proxy {
         let forward = &self.config.upstream.forward_headers;
         let own = admitted.credential();
         let request = ArtifactRequest {
-            path_and_query: self.upstream.target(&head.uri)?,
-            headers: artifact_headers(&head.headers, own.as_ref().unwrap_or(&caller), forward),
+            path_and_query: artifact_target(&hash, head.uri.query())?,
+            headers: artifact_headers(&head.headers, own.unwrap_or(&caller), forward),
         };
         let key = ArtifactKey::new(&self.origin, scope, hash);
         Ok(Ask {
@@ -156,7 +159,7 @@ impl Proxy {
     }
 
     /// Lets a caller in where no single artifact is asked for.
-    async fn admit(&self, head: &Parts) -> Result<Admitted, ProxyError> {
+    pub async fn admit(&self, head: &Parts) -> Result<Admitted, ProxyError> {
         let caller = self.sealer.seal(&head.headers)?;
         let query = head.uri.query().unwrap_or_default();
         Ok(self.access.admit(&caller, query, Right::Read).await?)
@@ -174,7 +177,12 @@ impl Proxy {
         *request.uri_mut() = self.upstream.target(&head.uri)?.into();
         let forward = &self.config.upstream.forward_headers;
         *request.headers_mut() = match admitted.credential() {
-            Some(own) => artifact_headers(&head.headers, &own, forward),
+            Some(own) => {
+                let mut headers = artifact_headers(&head.headers, own, forward);
+                // As a form it could name another team than the query does.
+                headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+                headers
+            }
             None => forwarded_headers(&head.headers),
         };
         Ok(request)

@@ -13,15 +13,15 @@ use crate::upstream::forwarded_headers;
 impl Proxy {
     /// Says whether caching is enabled.
     pub async fn status(self: &Arc<Self>, head: &Parts) -> Result<Served, ProxyError> {
+        let admitted = self.admit(head).await?;
         if self.upstream.is_none() {
-            self.admit(head).await?;
             return Ok(Served {
                 outcome: Outcome::Answered,
                 reply: Reply::Here(Here::Enabled),
             });
         }
         let answer = self
-            .ask_upstream(head, Bytes::new())
+            .ask_upstream(head, &admitted, Bytes::new())
             .await?
             .map_err(ProxyError::Unpassed)?;
         Ok(Served {

@@ -154,6 +154,13 @@ impl Upload {
     /// is told of it afterwards finds it so.
     async fn store(&self, spool: &Spool, reader: Reader, length: Option<u64>) -> Delivered {
         let (delivered, is_unknown) = self.send(spool, reader, length).await;
+        let delivered = match delivered {
+            Delivered::Failed { failure, .. } => Delivered::Failed {
+                failure,
+                sent_whole: is_unknown,
+            },
+            judged => judged,
+        };
         if is_unknown && !matches!(delivered, Delivered::Accepted(_)) {
             self.forget_in_doubt().await;
         }

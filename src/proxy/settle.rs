@@ -36,16 +36,16 @@ impl Upload {
                 }));
             }
             (Delivered::Refused(answer), _) => self.answer(refusal(answer)),
-            (Delivered::Failed { failure, .. }, Received::Whole(whole)) if self.keeps() => {
-                // Nobody can contradict the order of what is kept here only.
-                let kept = match self.publish(*whole).await {
-                    outcome @ Outcome::Stored => Ok(Served {
-                        outcome,
-                        reply: Reply::Here(self.uploaded()),
-                    }),
-                    _ => Err(ProxyError::Undelivered(failure)),
-                };
-                self.answer(kept);
+            // Not where the upstream may hold it after all: then the key is forgotten by now.
+            (
+                Delivered::Failed {
+                    failure,
+                    sent_whole: false,
+                },
+                Received::Whole(whole),
+            ) if self.keeps() => {
+                let kept = self.keep(*whole).await;
+                self.answer(kept.ok_or(ProxyError::Undelivered(failure)));
             }
             (
                 Delivered::Failed { .. },
@@ -71,6 +71,20 @@ impl Upload {
             _ => Err(ProxyError::NoRoom),
         };
         self.answer(served);
+    }
+
+    /// Keeps what could not be delivered, unless another upload took effect upstream while this one
+    /// ran: what its client was told was stored must not give way to what nobody else has.
+    async fn keep(&self, whole: Whole) -> Option<Served> {
+        let _settling = self.turn.settling().await;
+        if self.turn.order() == Order::Contested {
+            return None;
+        }
+        let outcome = self.publish(whole).await;
+        (outcome == Outcome::Stored).then(|| Served {
+            outcome,
+            reply: Reply::Here(self.uploaded()),
+        })
     }
 
     /// Makes an upload that the upstream accepted visible, unless another one took effect there while

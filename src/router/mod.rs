@@ -88,8 +88,15 @@ impl Router {
                     .put(ask, Fields::pick(&head.headers), length, body)
                     .await
             }
-            Route::Batch => proxy.batch(head, small(body).await?).await,
-            Route::Events => proxy.events(head, small(body).await?).await,
+            // Nobody's body is read who is not let in.
+            Route::Batch => {
+                let admitted = proxy.admit(head).await?;
+                proxy.batch(head, &admitted, small(body).await?).await
+            }
+            Route::Events => {
+                let admitted = proxy.admit(head).await?;
+                proxy.events(head, &admitted, small(body).await?)
+            }
             Route::Status => proxy.status(head).await,
             Route::Preflight => Ok(proxy.preflight()),
             Route::Pass => proxy.pass(head, body).await,

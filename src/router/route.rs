@@ -147,6 +147,9 @@ mod tests {
             "/v8/artifacts/%2e%2e",
             "/v8/artifacts/a.tag",
             "/v8/artifacts/%00",
+            "/v8/artifacts/%73tatus",
+            "/v8/artifacts/Status",
+            "/v8/artifacts/%45vents",
         ] {
             assert_eq!(
                 parse("GET", target),

@@ -47,7 +47,7 @@ pub struct Settling {
 /// Whether the upstream may contradict the order in which uploads were accepted here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Order {
-    /// Every other upload that may count began after this one was accepted, or ended before it began.
+    /// No other upload took effect while this one ran.
     Certain,
     /// Another one took effect upstream while this one ran: which of the two came last is not known.
     Contested,
@@ -101,6 +101,14 @@ impl Uploads {
 // === impl Running ===
 
 impl Running {
+    fn order_since(&self, began: Moment) -> Order {
+        if self.effect > began {
+            Order::Contested
+        } else {
+            Order::Certain
+        }
+    }
+
     fn tick(&mut self) -> Moment {
         self.now += 1;
         self.now
@@ -127,13 +135,16 @@ impl Turn {
         let Some(running) = table.get_mut(&self.key) else {
             return Order::Contested;
         };
-        let order = if running.effect > self.began {
-            Order::Contested
-        } else {
-            Order::Certain
-        };
+        let order = running.order_since(self.began);
         running.effect = running.tick();
         order
+    }
+
+    /// How sure the place of this upload among the others is, so far.
+    pub fn order(&self) -> Order {
+        let table = self.uploads.table.lock();
+        let running = table.get(&self.key);
+        running.map_or(Order::Contested, |running| running.order_since(self.began))
     }
 }
 

@@ -38,7 +38,7 @@ use tokio::time::Instant;
 pub use body::UpstreamBody;
 pub use error::{BadTarget, UpstreamError};
 pub use hop::{artifact_headers, forwarded_headers, is_loop};
-pub use target::upstream_target;
+pub use target::{artifact_target, upstream_target};
 
 use crate::artifact::{Answer, Failure, OriginId};
 use crate::config;

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{CONTENT_ENCODING, LOCATION};
-use http::{HeaderMap, Method, Request, StatusCode, Uri};
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE, LOCATION};
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri};
 use http_body::Body;
 use tokio::time::timeout;
 
@@ -39,7 +39,8 @@ impl Http {
             return arrival.not_found(Fetched::Absent, Fetched::Refused).await;
         }
         let (head, mut body) = arrival.reply.response.into_parts();
-        if !is_identity(&head.headers) || !is_framed(&head.headers, &body) {
+        let is_artifact = is_identity(&head.headers) && !is_page(&head.headers);
+        if !is_artifact || !is_framed(&head.headers, &body) {
             return Err(Failure::Error);
         }
         body.keep(permit);
@@ -72,6 +73,9 @@ impl Http {
             return arrival.not_found(Stated::Absent, Stated::Refused).await;
         }
         let mut headers = arrival.reply.response.into_parts().0.headers;
+        if is_page(&headers) {
+            return Err(Failure::Error);
+        }
         strip_hop_by_hop(&mut headers);
         let length = content_length(&headers);
         Ok(Stated::Present(headers, length))
@@ -141,6 +145,18 @@ fn next_hop(current: &Uri, headers: &HeaderMap) -> Result<Uri, Failure> {
     redirect::next(current, location).map_err(|error| {
         tracing::debug!(%error, "a redirect is not followed");
         Failure::Error
+    })
+}
+
+/// Whether an answer is a page for people: the login that a gateway before the origin sends strangers
+/// to, with a 200 for everybody. It is no artifact, and proves nothing.
+fn is_page(headers: &HeaderMap) -> bool {
+    let said = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
+    let media = said.and_then(|said| said.split(|byte| *byte == b';').next());
+    media.is_some_and(|media| {
+        let media = media.trim_ascii();
+        media.eq_ignore_ascii_case(b"text/html")
+            || media.eq_ignore_ascii_case(b"application/xhtml+xml")
     })
 }
 

@@ -4,7 +4,7 @@ use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{Uri, uri};
 
 use super::{BadTarget, UpstreamError};
-use crate::artifact::OriginId;
+use crate::artifact::{ArtifactHash, OriginId};
 use crate::config;
 
 /// The normalised base URL of the upstream: lower case, no default port, no trailing slash.
@@ -40,6 +40,19 @@ pub fn upstream_target(client: &Uri, base_path: &str) -> Result<PathAndQuery, Ba
     let target = match client.query() {
         Some(query) => format!("/{path}?{query}"),
         None => format!("/{path}"),
+    };
+    PathAndQuery::try_from(target).map_err(|_| BadTarget::NotAPath)
+}
+
+/// The path upstream of an artifact, to be put behind a base path: made anew from its hash, so that
+/// the origin reads no spelling of it that was not read here.
+pub fn artifact_target(
+    hash: &ArtifactHash,
+    query: Option<&str>,
+) -> Result<PathAndQuery, BadTarget> {
+    let target = match query {
+        Some(query) => format!("/v8/artifacts/{hash}?{query}"),
+        None => format!("/v8/artifacts/{hash}"),
     };
     PathAndQuery::try_from(target).map_err(|_| BadTarget::NotAPath)
 }

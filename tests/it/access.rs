@@ -1,6 +1,6 @@
 //! Who may read a hit: nobody without the upstream's word for this token and this team.
 
-use crate::support::{Larder, Origin, Reply, Request, Setup, artifact, bytes, error_code};
+use crate::support::{Larder, Origin, Reply, Request, Setup, artifact, bytes, error_code, script};
 
 const MEMORY: &str = "larder; hit; detail=memory";
 const FILLED: &str = "larder; fwd=uri-miss; fwd-status=200; stored";
@@ -70,6 +70,67 @@ async fn a_garbage_token_never_reads_a_hit() {
             larder.client().get(&artifact("aa")).await.cache_status(),
             MEMORY
         );
+    }
+}
+
+#[tokio::test]
+async fn no_spelling_of_a_public_route_passes_for_an_artifact() {
+    let origin = Origin::start();
+    origin.members(&["member"], 403);
+    let larder = Larder::before(&origin).await;
+    let body = held(&origin, &larder, "aa").await;
+    let before = origin.requests().len();
+    let mut stranger = larder.client_as("garbage");
+    for name in ["%73tatus", "Status", "STATUS", "%45vents", "events%20"] {
+        for method in ["GET", "HEAD", "PUT"] {
+            let request = Request::new(method, &artifact(name)).body(b"");
+            assert_eq!(stranger.ask(&request).await.status, 400, "{method} {name}");
+        }
+    }
+    assert_eq!(origin.requests().len(), before, "an origin may decode them");
+    assert_nothing_of(&stranger.get(&artifact("aa")).await, &body);
+}
+
+#[tokio::test]
+async fn the_origin_is_asked_for_what_was_read_here_however_it_was_written() {
+    let origin = Origin::start();
+    let larder = Larder::before(&origin).await;
+    for target in [
+        "/v8/artifacts/%61%62?slug=acme",
+        "//api/v8/artifacts/a%62?slug=acme",
+    ] {
+        larder.client().get(target).await;
+    }
+    let asked: Vec<_> = origin.requests();
+    let asked: Vec<_> = asked.iter().map(|seen| seen.target()).collect();
+    assert_eq!(asked, [artifact("ab"), artifact("ab")]);
+}
+
+#[tokio::test]
+async fn a_login_page_proves_nothing_and_is_no_artifact() {
+    let origin = Origin::start();
+    origin.members(&["member"], 403);
+    let larder = Larder::before(&origin).await;
+    let body = held(&origin, &larder, "aa").await;
+    let page = || {
+        let head = script()
+            .head(200)
+            .header("content-type", "text/html; charset=utf-8");
+        head.chunk(b"<title>Sign in</title>")
+    };
+    for method in ["GET", "HEAD"] {
+        origin.always(method, "login", page());
+        let mut stranger = larder.client_as(&format!("garbage-{method}"));
+        for _ in 0..2 {
+            let request = Request::new(method, &artifact("login"));
+            let reply = stranger.ask(&request).await;
+            assert_eq!(reply.status, 404, "{method}");
+            assert_eq!(
+                reply.cache_status(),
+                "larder; fwd=uri-miss; detail=upstream-error"
+            );
+        }
+        assert_nothing_of(&stranger.get(&artifact("aa")).await, &body);
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::put::{STORED, announced, member};
 use crate::support::{
-    Ended, Larder, Origin, Request, Seen, Setup, artifact, bytes, error_code, script,
+    Ended, Larder, Origin, Request, Seen, Setup, artifact, bytes, error_code, eventually, script,
 };
 
 const ABSENT: &str = "larder; fwd=uri-miss; fwd-status=404";
@@ -173,6 +173,35 @@ async fn what_is_said_to_be_kept_is_kept_also_where_uploads_overlap() {
         assert_eq!((kept.status, kept.cache_status()), (202, STORED));
     }
     two.get(&artifact("aa")).await.assert_body(b"0123456789");
+}
+
+#[tokio::test]
+async fn what_could_not_be_delivered_is_not_kept_over_what_was_accepted_meanwhile() {
+    let origin = Origin::start();
+    let larder = Setup::before(&origin)
+        .set("upload.on_failure", "keep")
+        .start()
+        .await;
+    let (mut one, mut two) = (larder.client(), larder.client());
+    assert_eq!(one.put(&artifact("proof"), b"x").await.status, 202);
+    // Each try of the first breaks before its body is whole.
+    origin.once("PUT", "aa", script().early().hold("first").reset());
+    one.send_head(&announced("aa", 10)).await;
+    one.send(b"01234").await;
+    origin.wait_at("first").await;
+    assert_eq!(two.put(&artifact("aa"), b"accepted").await.status, 202);
+    origin.always("PUT", "aa", script().early().reset());
+    origin.release("first");
+    eventually("both tries to have failed", async || {
+        let metrics = larder.metrics().await;
+        metrics.sum("larder_upstream_requests_total", &[("operation", "put")]) > 3.5
+    })
+    .await;
+    one.send(b"56789").await;
+    assert_eq!(one.reply().await.status, 424);
+    let reply = two.get(&artifact("aa")).await;
+    reply.assert_body(b"accepted");
+    assert!(reply.is_hit());
 }
 
 #[tokio::test]

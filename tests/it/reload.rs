@@ -116,6 +116,55 @@ async fn another_credential_of_its_own_speaks_from_the_next_request_on() {
 }
 
 #[tokio::test]
+async fn a_credential_for_another_upstream_waits_for_it() {
+    let (origin, other) = (Origin::start(), Origin::start());
+    origin.members(&["old"], 403);
+    let setup = listed(
+        Setup::before(&origin).set("access.mode", "tokens"),
+        &["one"],
+    );
+    let mut larder = setup.secret("upstream.token_file", "old").start().await;
+    let said = larder
+        .reload(|setup| {
+            let setup = setup.set("upstream.url", &other.url());
+            setup.secret("upstream.token_file", "new")
+        })
+        .await;
+    assert!(
+        said.contains("upstream.url takes effect at the next start"),
+        "{said}"
+    );
+    assert_eq!(
+        larder.client_as("one").get(&artifact("aa")).await.status,
+        404
+    );
+    assert_eq!(origin.seen("GET", "aa")[0].token(), "old");
+    assert_eq!(other.requests().len(), 0);
+}
+
+#[tokio::test]
+async fn whoever_was_taken_off_the_list_is_out_also_where_it_was_the_last() {
+    // Without a word about the mode it follows from the list, and would be another one after a start.
+    for mode in [None, Some("tokens")] {
+        let setup = listed(Setup::alone(), &["one"]);
+        let setup = match mode {
+            Some(mode) => setup.set("access.mode", mode),
+            None => setup,
+        };
+        let mut larder = setup.start().await;
+        let mut one = larder.client_as("one");
+        assert_eq!(one.put(&artifact("aa"), b"x").await.status, 202);
+        let said = larder.reload(|setup| listed(setup, &[])).await;
+        assert_eq!(one.get(&artifact("aa")).await.status, 401, "{mode:?}");
+        let word = match mode {
+            Some(_) => "the list of tokens is empty: the one in this file",
+            None => "access.mode takes effect at the next start",
+        };
+        assert!(said.contains(word), "{said}");
+    }
+}
+
+#[tokio::test]
 async fn a_hangup_with_nothing_to_change_changes_nothing() {
     let origin = Origin::start();
     origin.hold("aa", &bytes(1, 3000));

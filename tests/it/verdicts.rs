@@ -241,10 +241,17 @@ async fn an_upstream_that_means_a_404_by_its_403_is_asked_each_time() {
     let bare = || script().head(403).header("content-length", "0");
     origin.always("GET", "missing", bare());
     origin.hold("there", &bytes(1, 4000));
+    let here = held(&origin, &larder, "here").await;
     let mut client = larder.client();
-    assert_eq!(client.get(&artifact("missing")).await.status, 403);
-    client
-        .get(&artifact("there"))
-        .await
-        .assert_body(&bytes(1, 4000));
+    for _ in 0..2 {
+        assert_eq!(client.get(&artifact("missing")).await.status, 403);
+        client
+            .get(&artifact("there"))
+            .await
+            .assert_body(&bytes(1, 4000));
+        assert_eq!(client.get(&artifact("missing")).await.status, 403);
+        let hit = client.get(&artifact("here")).await;
+        hit.assert_body(&here);
+        assert_eq!(hit.cache_status(), MEMORY);
+    }
 }

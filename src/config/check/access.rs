@@ -50,9 +50,10 @@ pub(super) fn access(raw: &mut Raw, target: &Target, listen: &[Listen]) -> Acces
     Access {
         mode: match mode {
             Mode::Upstream => AccessMode::Upstream,
-            Mode::Tokens => AccessMode::Tokens(roster),
+            Mode::Tokens => AccessMode::Tokens,
             Mode::Open => AccessMode::Open,
         },
+        roster,
         credential_headers: raw
             .take("access.credential_headers", headers)
             .unwrap_or_default(),

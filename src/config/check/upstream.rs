@@ -55,6 +55,13 @@ pub(super) fn upstream(raw: &mut Raw, ambient: Ambient) -> Upstream {
         raw.without_effect(&ONLY_WITH_UPSTREAM, "there is no upstream");
     }
     let target = is_given.unwrap_or(Target::None);
+    if raw.is_set("upstream.token_file") && raw.is_set("upstream.forward_headers") {
+        raw.mistake(
+            "upstream.forward_headers",
+            "would let clients choose, by what they send in them, what Larder's own credential is used for: \
+             there is upstream.token_file",
+        );
+    }
     let words = [
         ("miss", OnReadFailure::Miss),
         ("error", OnReadFailure::Error),

@@ -82,6 +82,9 @@ fn a_credential_of_larders_own_wants_somebody_else_to_judge() {
         );
         assert_eq!(mistakes.lines().count(), 1, "{mistakes}");
     }
+    let forwarding = "upstream.forward_headers = [\"x-tenant\"]\n";
+    let mistakes = mistake_in(&[&own, vercel, open, forwarding].concat());
+    assert!(mistakes.contains("would let clients choose"), "{mistakes}");
     let missing = mistake_in(&["upstream.token_file = \"/nowhere\"\n", vercel, open].concat());
     assert!(missing.contains("/nowhere cannot be read"), "{missing}");
     assert_eq!(missing.lines().count(), 1, "{missing}");

@@ -230,7 +230,13 @@ impl Larder {
         let mut said = String::new();
         eventually("a word about the configuration", async || {
             said = self.process.printed_errors().split_off(before);
-            said.contains("configuration")
+            // Either is the last word.
+            [
+                "the configuration was read once more",
+                "the configuration stays as it was",
+            ]
+            .iter()
+            .any(|word| said.contains(word))
         })
         .await;
         said
