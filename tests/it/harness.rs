@@ -25,7 +25,7 @@ async fn the_origin_is_a_store() {
         .await;
     assert_eq!(
         batch.body,
-        br#"{"aa":{"size":4,"taskDurationMs":7},"bb":null}"#
+        br#"{"aa":{"size":4,"tag":"sig","taskDurationMs":7},"bb":null}"#
     );
     let connections: Vec<_> = origin
         .requests()

@@ -22,6 +22,7 @@ mod killed;
 mod large;
 mod life;
 mod limits;
+mod matrix;
 mod observed;
 mod overwrite;
 mod put;

@@ -81,10 +81,14 @@ impl Client {
 
     /// Sends a request and reads its answer to the end.
     pub async fn ask(&mut self, request: &Request) -> Reply {
-        self.send_head(request).await;
-        let body = request.framed_body();
-        self.send(&body).await;
+        self.send_whole(request).await;
         self.reply().await
+    }
+
+    /// Sends a request and waits for nothing.
+    pub async fn send_whole(&mut self, request: &Request) {
+        self.send_head(request).await;
+        self.send(&request.framed_body()).await;
     }
 
     /// Sends a request's head and nothing of its body.

@@ -19,8 +19,8 @@ use tokio::time::{sleep, timeout};
 pub use client::{Client, Reply, Request};
 pub use larder::{Larder, Setup};
 pub use metrics::Metrics;
-pub use origin::{Artifact, Origin, Script, Seen, script};
-pub use wire::Ended;
+pub use origin::{Artifact, Origin, Script, Seen, Style, script};
+pub use wire::{Ended, Head};
 
 /// Longer than anything here takes on a busy machine: reaching it means that something hangs.
 const PATIENCE: Duration = Duration::from_secs(30);

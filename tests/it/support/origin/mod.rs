@@ -3,6 +3,7 @@
 //! Without a script it behaves as a small Vercel: see [`store`].
 
 mod connection;
+mod guard;
 mod script;
 mod store;
 
@@ -18,6 +19,8 @@ use tokio::task::JoinSet;
 use super::gates::Gates;
 use super::wire::{Ended, Head};
 use super::within;
+use guard::Guard;
+pub use guard::Style;
 pub use script::{Script, script};
 pub use store::Artifact;
 use store::Store;
@@ -133,12 +136,29 @@ impl Origin {
 
     /// Holds an artifact under exactly this query.
     pub fn hold_at(&self, query: &str, hash: &str, artifact: impl Into<Artifact>) {
-        self.shared.store.lock().hold(query, hash, artifact.into());
+        self.hold_for("", query, hash, artifact);
+    }
+
+    /// The same; where the query names no team, it is this token's own.
+    pub fn hold_for(&self, token: &str, query: &str, hash: &str, artifact: impl Into<Artifact>) {
+        let mut store = self.shared.store.lock();
+        store.hold(token, query, hash, artifact.into());
     }
 
     /// Only these tokens may use the team `acme` from now on; others get `refusal`.
     pub fn members(&self, tokens: &[&str], refusal: u16) {
-        self.shared.store.lock().members(tokens, refusal);
+        self.guard(|guard| {
+            guard.style = Style::OneTeam(refusal);
+            guard.clear();
+            for token in tokens {
+                guard.admit(token, "acme");
+            }
+        });
+    }
+
+    /// Changes whom it lets in, from now on.
+    pub fn guard(&self, change: impl FnOnce(&mut Guard)) {
+        change(&mut self.shared.store.lock().guard);
     }
 
     /// Waits until an answer has come to the gate of that name.
@@ -153,11 +173,13 @@ impl Origin {
 
     /// Every such request so far. `name` is a path, or its last segment.
     pub fn seen(&self, method: &str, name: &str) -> Vec<Seen> {
+        self.seen_where(|seen| seen.is(method, name))
+    }
+
+    /// Every request so far that fits, in the order of their arrival.
+    pub fn seen_where(&self, fits: impl Fn(&Seen) -> bool) -> Vec<Seen> {
         let all = self.shared.seen.borrow();
-        all.iter()
-            .filter(|seen| seen.is(method, name))
-            .cloned()
-            .collect()
+        all.iter().filter(|seen| fits(seen)).cloned().collect()
     }
 
     /// Every request so far.
@@ -274,6 +296,8 @@ fn bind(address: SocketAddr) -> TcpSocket {
 async fn accept(listener: TcpListener, shared: Arc<Shared>) {
     let mut connections = JoinSet::new();
     while let Ok((stream, _)) = listener.accept().await {
+        // Answers go out in pieces, and none is to wait until the one before has been acknowledged.
+        stream.set_nodelay(true).expect("an option");
         connections.spawn(connection::serve(stream, Arc::clone(&shared)));
     }
 }

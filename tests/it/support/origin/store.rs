@@ -5,14 +5,14 @@ use std::collections::HashMap;
 use serde_json::{Value, json};
 
 use super::Seen;
+use super::guard::Guard;
 use super::script::Answer;
 
-/// Artifacts by raw query and hash; by token where the query names no team.
+/// Artifacts by query and hash; by token where the query names no team.
 #[derive(Debug, Default)]
 pub struct Store {
+    pub guard: Guard,
     artifacts: HashMap<(String, String), Artifact>,
-    members: Option<Vec<String>>,
-    refusal: u16,
 }
 
 /// A body and the fields that come with it.
@@ -25,25 +25,19 @@ pub struct Artifact {
 // === impl Store ===
 
 impl Store {
-    pub fn hold(&mut self, query: &str, hash: &str, artifact: Artifact) {
-        self.artifacts
-            .insert((query.to_owned(), hash.to_owned()), artifact);
-    }
-
-    /// From now on the team `acme` admits these tokens only.
-    pub fn members(&mut self, tokens: &[&str], refusal: u16) {
-        self.members = Some(tokens.iter().map(|&token| token.to_owned()).collect());
-        self.refusal = refusal;
+    pub fn hold(&mut self, token: &str, query: &str, hash: &str, artifact: Artifact) {
+        self.artifacts.insert(key(token, query, hash), artifact);
     }
 
     pub(super) fn answer(&mut self, seen: &Seen) -> Answer {
         let Some((_, below)) = seen.path().split_once("/v8/artifacts") else {
             return json_answer(200, &json!({ "passed": seen.target() }));
         };
+        if let Some(status) = self.guard.refusal(seen) {
+            return refusal(status);
+        }
         match (seen.method(), below.trim_start_matches('/')) {
-            // Public, as it is at the most used self-hosted server.
             ("GET", "status") => json_answer(200, &json!({ "status": "enabled" })),
-            _ if self.refuses(seen) => refusal(self.refusal),
             ("POST", "") => self.batch(seen),
             ("POST", "events") => json_answer(200, &json!({})),
             ("PUT", hash) => self.store(seen, hash),
@@ -52,16 +46,12 @@ impl Store {
         }
     }
 
-    fn refuses(&self, seen: &Seen) -> bool {
-        let members = self
-            .members
-            .as_ref()
-            .filter(|_| seen.query().contains("slug=acme"));
-        members.is_some_and(|members| !members.iter().any(|token| token == seen.token()))
+    fn find(&self, seen: &Seen, hash: &str) -> Option<&Artifact> {
+        self.artifacts.get(&key(seen.token(), seen.query(), hash))
     }
 
     fn fetch(&self, seen: &Seen, hash: &str) -> Answer {
-        let Some(artifact) = self.artifacts.get(&key(seen, hash)) else {
+        let Some(artifact) = self.find(seen, hash) else {
             return refusal(404);
         };
         let answer = Answer::new(200).headers(&artifact.fields);
@@ -84,7 +74,7 @@ impl Store {
             body: seen.body.clone(),
             fields,
         };
-        self.artifacts.insert(key(seen, hash), artifact);
+        self.hold(seen.token(), seen.query(), hash, artifact);
         json_answer(202, &json!({ "urls": [format!("acme/{hash}")] }))
     }
 
@@ -97,10 +87,8 @@ impl Store {
             .flatten()
             .filter_map(Value::as_str)
         {
-            let artifact = self.artifacts.get(&key(seen, hash));
-            let known =
-                artifact.map(|found| json!({ "size": found.body.len(), "taskDurationMs": 7 }));
-            found.insert(hash.to_owned(), known.unwrap_or_default());
+            let said = self.find(seen, hash).map(Artifact::describe);
+            found.insert(hash.to_owned(), said.unwrap_or_default());
         }
         json_answer(200, &Value::Object(found))
     }
@@ -113,6 +101,18 @@ impl Artifact {
     pub fn field(mut self, name: &str, value: &str) -> Self {
         self.fields.push((name.to_owned(), value.to_owned()));
         self
+    }
+
+    /// What a batch says of it.
+    fn describe(&self) -> Value {
+        let field = |name: &str| self.fields.iter().find(|(known, _)| known == name);
+        let duration = field("x-artifact-duration").and_then(|(_, value)| value.parse().ok());
+        let mut described =
+            json!({ "size": self.body.len(), "taskDurationMs": duration.unwrap_or(7_u64) });
+        if let Some((_, tag)) = field("x-artifact-tag") {
+            described["tag"] = json!(tag);
+        }
+        described
     }
 }
 
@@ -135,15 +135,22 @@ impl From<&Vec<u8>> for Artifact {
     }
 }
 
-fn key(seen: &Seen, hash: &str) -> (String, String) {
-    let query = seen.query();
+/// Where an artifact is: under its query, or with its token where that names no team.
+fn key(token: &str, query: &str, hash: &str) -> (String, String) {
     let names_team = query.contains("teamId=") || query.contains("slug=");
     let space = if names_team {
-        query.to_owned()
+        in_order(query)
     } else {
-        format!("own:{}", seen.token())
+        format!("own:{token}")
     };
     (space, hash.to_owned())
+}
+
+/// A query sorted by name: no server minds the order of different parameters.
+fn in_order(query: &str) -> String {
+    let mut parts: Vec<_> = query.split('&').collect();
+    parts.sort_by_key(|part| part.split('=').next());
+    parts.join("&")
 }
 
 fn json_answer(status: u16, body: &Value) -> Answer {
