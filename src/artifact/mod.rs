@@ -6,6 +6,9 @@ mod key;
 mod label;
 mod outcome;
 
+#[cfg(test)]
+mod key_tests;
+
 pub use answer::Answer;
 pub use hash::{ArtifactHash, InvalidHash, MAX_HASH};
 pub use key::{ArtifactKey, KeyDigest, OriginId, Scope, ScopeDigest, named_teams};
