@@ -7,6 +7,9 @@ mod label;
 mod outcome;
 mod signature;
 
+#[cfg(test)]
+mod key_tests;
+
 pub use answer::Answer;
 pub use hash::{ArtifactHash, InvalidHash, MAX_HASH};
 pub use key::{ArtifactKey, KeyDigest, OriginId, Scope, ScopeDigest, named_teams};

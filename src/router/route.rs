@@ -88,7 +88,16 @@ impl Route {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+
+    use proptest::prelude::*;
+    use proptest::test_runner::{Config, TestRunner};
+
     use super::*;
+    use crate::artifact::MAX_HASH;
+
+    /// Enough for every character that is none of a hash's to have its turn.
+    const PATHS: u32 = 4096;
 
     fn parse(method: &str, target: &str) -> Route {
         Route::parse(&method.parse().unwrap(), &target.parse().unwrap())
@@ -162,5 +171,56 @@ mod tests {
                 "{target}"
             );
         }
+    }
+
+    /// A path segment: ordinary, but for one character, encoded, hostile, or about as long as may be.
+    fn segment() -> impl Strategy<Value = String> {
+        prop_oneof![
+            "[A-Za-z0-9_-]{1,20}",
+            "[A-Za-z0-9_-]{0,5}(%[0-9a-fA-F]{2}|[.~:;,=+@!$'()*])[A-Za-z0-9_-]{0,5}",
+            "([A-Za-z0-9._~/-]|%[0-9a-fA-F]{2}){0,20}",
+            "(%5f|%2D|%3[0-9]|%[46][1-9]){1,8}",
+            "([!-~]|\\PC){0,20}",
+            (MAX_HASH - 2..MAX_HASH + 3).prop_map(|length| "a".repeat(length)),
+        ]
+    }
+
+    fn target() -> impl Strategy<Value = String> {
+        let bases = vec!["", "/", "/api", "//api", "http://cache.example", "/x"];
+        let query = "(\\?[a-zA-Z=&%/]{0,12})?";
+        (prop::sample::select(bases), segment(), query)
+            .prop_map(|(base, segment, query)| format!("{base}/v8/artifacts/{segment}{query}"))
+    }
+
+    #[test]
+    fn a_routes_hash_is_plain_whatever_the_path() {
+        let methods = prop::sample::select(vec!["GET", "HEAD", "PUT", "OPTIONS", "POST"]);
+        let (named, refused) = (Cell::new(0), Cell::new(0));
+        let config = Config {
+            source_file: Some(file!()),
+            ..Config::with_cases(Config::default().cases.max(PATHS))
+        };
+        let enough = config.cases / 16;
+        let checked = TestRunner::new(config).run(&(methods, target()), |(method, target)| {
+            let Ok(target) = target.parse() else {
+                return Ok(());
+            };
+            let route = Route::parse(&method.parse().unwrap(), &target);
+            if let Some(hash) = route.hash() {
+                let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
+                let text = hash.as_str();
+                prop_assert!((1..=512).contains(&text.len()) && text.bytes().all(plain));
+                named.set(named.get() + 1);
+            }
+            if matches!(route, Route::Invalid(_)) {
+                refused.set(refused.get() + 1);
+            }
+            Ok(())
+        });
+        checked.unwrap_or_else(|failure| panic!("{failure}"));
+        assert!(
+            named.get() > enough && refused.get() > enough,
+            "{named:?} {refused:?}"
+        );
     }
 }

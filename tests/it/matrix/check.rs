@@ -17,6 +17,9 @@ pub struct Sight {
     /// The status as the asker was told it before its question.
     pub status: u16,
     pub reply: Reply,
+    /// The answer to the same question, put once more by whom Larder did not know before: asking
+    /// proves nothing.
+    pub again: Option<Reply>,
     /// The origin's own answer to the same question of the same asker.
     pub alone: Reply,
     /// What the origin was asked about the artifact by Larder since the question.
@@ -39,6 +42,9 @@ pub fn complaints(cell: &Cell, sight: &Sight) -> Vec<String> {
     note("the origin alone", told(cell, by_itself, &sight.alone));
     note("the status", unequal(&sight.status, &rule::status(cell)));
     note("the answer", told(cell, expected, &sight.reply));
+    if let Some(again) = &sight.again {
+        note("the next answer", told(cell, expected, again));
+    }
     let source = source(cell, expected);
     note("the answer", unequal(sight.reply.cache_status(), &*source));
     if expected != Expect::Artifact {

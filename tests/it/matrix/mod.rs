@@ -106,12 +106,19 @@ async fn play(stage: &Stage, cell: &Cell) -> Vec<String> {
     let status = asker.get(&cell.target("status")).await.status;
     let (about_before, batches_before) = (about(stage, cell).len(), batches(stage).len());
     let reply = ask(stage, cell, &mut asker).await;
+    let about = about(stage, cell).split_off(about_before);
+    let batches = batches(stage).split_off(batches_before);
+    let again = match cell.asker.accepted() {
+        None => Some(asker.ask(&cell.request()).await),
+        Some(_) => None,
+    };
     let sight = Sight {
         status,
         reply,
-        about: about(stage, cell).split_off(about_before),
-        batches: batches(stage).split_off(batches_before),
+        again,
         alone: stage.asker_alone(cell).ask(&cell.request()).await,
+        about,
+        batches,
     };
     let mut found = complaints(cell, &sight);
     found.extend(stage.end(cell, holding).await);
