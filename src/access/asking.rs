@@ -91,11 +91,12 @@ impl Access {
         if lapsed && self.is_unaskable(subject) {
             return Told::Failed(Failure::Timeout);
         }
+        let asked = Instant::now();
         let told = self.state(request).await;
         match &told {
-            Told::Present => self.accept(subject),
+            Told::Present => self.accept(subject, asked),
             Told::Refused(answer) => {
-                self.learn(subject.caller, subject.scope, subject.right, answer);
+                self.learn_of(subject, asked, answer);
                 // A limit is that caller's, or that team's: others are asked about all the same.
                 if Self::could_not_be_asked(&told) {
                     self.pause(Some(subject));
@@ -175,11 +176,10 @@ impl Access {
     fn renew(self: &Arc<Self>, subject: Subject, request: ArtifactRequest) {
         let access = Arc::clone(self);
         self.tasks.spawn(async move {
+            let asked = Instant::now();
             match access.state(&request).await {
-                Told::Present => access.accept(subject),
-                Told::Refused(answer) => {
-                    access.learn(subject.caller, subject.scope, subject.right, &answer);
-                }
+                Told::Present => access.accept(subject, asked),
+                Told::Refused(answer) => access.learn_of(subject, asked, &answer),
                 // An absence says nothing while the acceptance is fresh.
                 Told::Absent(_) | Told::Failed(_) => {}
             }

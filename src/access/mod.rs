@@ -79,6 +79,8 @@ pub struct Question<'a> {
     pub key: &'a ArtifactKey,
     /// How the upstream would be asked.
     pub request: &'a ArtifactRequest,
+    /// When the request came: what the upstream says to it may be as old as that.
+    pub since: Instant,
 }
 
 /// May they?
@@ -233,17 +235,19 @@ impl Access {
     /// Learns from the upstream's answer to an artifact request, where it is the judge.
     ///
     /// Elsewhere its answers say nothing of the caller, and must not be taken for its word later.
-    pub fn learn(&self, caller: CallerDigest, scope: ScopeDigest, right: Right, answer: &Answer) {
-        if !matches!(self.judge, Judge::Upstream) {
-            return;
+    pub fn learn(&self, question: &Question<'_>, right: Right, answer: &Answer) {
+        if matches!(self.judge, Judge::Upstream) {
+            let subject = Subject {
+                right,
+                ..question.subject()
+            };
+            self.learn_of(subject, question.since, answer);
         }
-        let subject = Subject {
-            caller,
-            scope,
-            right,
-        };
+    }
+
+    fn learn_of(&self, subject: Subject, asked: Instant, answer: &Answer) {
         match weigh(answer.code(), answer.body()) {
-            Evidence::Proves => self.accept(subject),
+            Evidence::Proves => return self.accept(subject, asked),
             Evidence::RevokesCaller => self.verdicts.revoke_caller(subject, answer.clone()),
             Evidence::RevokesRight => self.verdicts.revoke_right(subject, answer.clone()),
             Evidence::CouldNotBeAsked | Evidence::Nothing => return,
@@ -258,8 +262,7 @@ impl Access {
             Told::Refused(in_full) => in_full,
             Told::Present | Told::Absent(_) | Told::Failed(_) => return refusal,
         };
-        let (caller, scope) = (question.caller.digest(), question.key.scope.digest());
-        self.learn(caller, scope, Right::Read, &refusal);
+        self.learn(question, Right::Read, &refusal);
         refusal
     }
 
@@ -284,7 +287,7 @@ impl Access {
     pub fn learn_read(&self, question: &Question<'_>) {
         question.admitted.was_served();
         if matches!(self.judge, Judge::Upstream) {
-            self.accept(question.subject());
+            self.accept(question.subject(), question.since);
         }
     }
 
@@ -314,8 +317,8 @@ impl Access {
         self.metrics.verdicts.count(verdict, ground);
     }
 
-    fn accept(&self, subject: Subject) {
-        if self.verdicts.accept(subject) {
+    fn accept(&self, subject: Subject, asked: Instant) {
+        if self.verdicts.accept(subject, asked) {
             self.changed.notify_one();
         }
     }

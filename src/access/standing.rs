@@ -29,7 +29,7 @@ impl Standing {
 #[cfg(test)]
 mod tests {
     use bytes::Bytes;
-    use tokio::time::{Duration, advance};
+    use tokio::time::{Duration, Instant, advance};
 
     use super::*;
     use crate::access::Right;
@@ -67,17 +67,18 @@ mod tests {
                 for number in 0..=u32::try_from(MAX_CALLERS).unwrap() {
                     let mut digest = [7; 32];
                     digest[..4].copy_from_slice(&number.to_le_bytes());
-                    verdicts.accept(Subject {
+                    let other = Subject {
                         caller: CallerDigest::from_bytes(digest),
                         ..subject(1)
-                    });
+                    };
+                    verdicts.accept(other, Instant::now());
                 }
             },
         ];
         for end in ends {
             let (verdicts, standing) = (Verdicts::new(TTL, TTL * 2), Standing::default());
             assert!(!is_accepted(&standing, &verdicts));
-            verdicts.accept(subject(1));
+            verdicts.accept(subject(1), Instant::now());
             assert!(is_accepted(&standing, &verdicts));
             assert!(is_accepted(&standing, &verdicts));
             end(&verdicts);
@@ -88,12 +89,12 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_held_verdict_ends_at_its_hour_and_a_renewed_one_is_found() {
         let (verdicts, standing) = (Verdicts::new(TTL, TTL * 2), Standing::default());
-        verdicts.accept(subject(1));
+        verdicts.accept(subject(1), Instant::now());
         assert!(is_accepted(&standing, &verdicts));
         advance(TTL * 9 / 10).await;
         let renew = standing.recall(&verdicts, subject(1));
         assert!(matches!(renew, Remembered::Accepted { renew: true }));
-        verdicts.accept(subject(1));
+        verdicts.accept(subject(1), Instant::now());
         advance(TTL / 2).await;
         assert!(is_accepted(&standing, &verdicts), "the renewed one");
         advance(TTL / 2).await;

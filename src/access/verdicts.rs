@@ -32,6 +32,8 @@ pub(super) struct Verdicts {
     grace: Duration,
     accepted: Mutex<LruCache<CallerDigest, Rights>>,
     refused: Mutex<LruCache<Subject, (Instant, Answer)>>,
+    /// When something was last revoked of a caller.
+    revoked: Mutex<LruCache<CallerDigest, Instant>>,
 }
 
 /// What one caller was accepted for.
@@ -78,6 +80,7 @@ impl Verdicts {
             grace,
             accepted: Mutex::new(LruCache::new(MAX_CALLERS)),
             refused: Mutex::new(LruCache::new(MAX_REFUSALS)),
+            revoked: Mutex::new(LruCache::new(MAX_REFUSALS)),
         }
     }
 
@@ -132,10 +135,15 @@ impl Verdicts {
             .is_some_and(|acceptance| acceptance.age() < self.ttl)
     }
 
-    /// Remembers a yes; says whether that is news.
+    /// Remembers the yes to a question of this moment; says whether that is news.
     ///
-    /// One that was given a moment ago stands: every artifact fetched proves the same again.
-    pub(super) fn accept(&self, subject: Subject) -> bool {
+    /// One that was given a moment ago stands: every artifact fetched proves the same again. And one
+    /// that was asked for before something was revoked of the caller may be older than that.
+    pub(super) fn accept(&self, subject: Subject, asked: Instant) -> bool {
+        let revoked = self.revoked.lock().get(&subject.caller).copied();
+        if revoked.is_some_and(|revoked| revoked >= asked) {
+            return false;
+        }
         let known = self.acceptance(subject);
         if known.is_some_and(|acceptance| acceptance.age() < self.ttl / 5) {
             return false;
@@ -186,14 +194,20 @@ impl Verdicts {
 
     /// Forgets every acceptance of a caller.
     pub(super) fn revoke_caller(&self, subject: Subject, answer: Answer) {
+        self.note_revoked(subject.caller);
         self.accepted.lock().remove(&subject.caller);
         self.refuse(subject, answer);
     }
 
     /// Forgets one right of a caller.
     pub(super) fn revoke_right(&self, subject: Subject, answer: Answer) {
+        self.note_revoked(subject.caller);
         self.withdraw(subject);
         self.refuse(subject, answer);
+    }
+
+    fn note_revoked(&self, caller: CallerDigest) {
+        self.revoked.lock().insert(caller, Instant::now());
     }
 
     /// Ends the grace of an acceptance whose time is up, without remembering a refusal.
@@ -258,6 +272,10 @@ mod tests {
         }
     }
 
+    fn accept(verdicts: &Verdicts, subject: Subject) -> bool {
+        verdicts.accept(subject, Instant::now())
+    }
+
     fn recall(verdicts: &Verdicts, subject: Subject) -> Remembered {
         verdicts.recall(subject).0
     }
@@ -271,7 +289,7 @@ mod tests {
     async fn an_acceptance_ends_at_its_hour_however_much_it_is_used() {
         let verdicts = Verdicts::new(TTL, GRACE);
         let one = subject(1, "a", Right::Read);
-        verdicts.accept(one);
+        accept(&verdicts, one);
         for _ in 0..299 {
             advance(Duration::from_secs(1)).await;
             assert!(matches!(
@@ -290,9 +308,9 @@ mod tests {
     async fn what_is_read_back_counts_only_while_nobody_can_be_asked() {
         let (before, after) = (Verdicts::new(TTL, GRACE), Verdicts::new(TTL, GRACE));
         let (fresh, old) = (subject(1, "a", Right::Read), subject(2, "a", Right::Write));
-        before.accept(old);
+        accept(&before, old);
         advance(GRACE / 2).await;
-        before.accept(fresh);
+        accept(&before, fresh);
         let now = 1_000_000;
         after.restore(&before.records(now), now);
         for one in [fresh, old] {
@@ -308,7 +326,7 @@ mod tests {
     async fn the_last_fifth_asks_for_one_renewal() {
         let verdicts = Verdicts::new(TTL, GRACE);
         let one = subject(1, "a", Right::Read);
-        verdicts.accept(one);
+        accept(&verdicts, one);
         assert!(matches!(
             recall(&verdicts, one),
             Remembered::Accepted { renew: false }
@@ -327,7 +345,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_team_a_right_and_a_caller_are_each_their_own() {
         let verdicts = Verdicts::new(TTL, GRACE);
-        verdicts.accept(subject(1, "a", Right::Read));
+        accept(&verdicts, subject(1, "a", Right::Read));
         for other in [
             subject(1, "b", Right::Read),
             subject(1, "a", Right::Write),
@@ -346,7 +364,7 @@ mod tests {
             subject(1, "b", Right::Read),
         );
         for one in [read, write, other] {
-            verdicts.accept(one);
+            accept(&verdicts, one);
         }
         verdicts.revoke_right(write, answer());
         assert!(matches!(recall(&verdicts, write), Remembered::Refused(_)));
@@ -365,7 +383,7 @@ mod tests {
     async fn refusals_never_push_out_an_acceptance() {
         let verdicts = Verdicts::new(TTL, GRACE);
         let member = subject(0, "a", Right::Read);
-        verdicts.accept(member);
+        accept(&verdicts, member);
         for number in 0..4 * MAX_REFUSALS {
             let mut digest = [9; 32];
             digest[..8].copy_from_slice(&(number as u64).to_le_bytes());
@@ -377,5 +395,25 @@ mod tests {
         }
         assert!(verdicts.is_proven(member));
         assert!(verdicts.refused.lock().len() <= MAX_REFUSALS);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_yes_that_was_asked_for_before_a_no_does_not_outlive_it() {
+        let (read, other) = (subject(1, "a", Right::Read), subject(1, "b", Right::Read));
+        let ends: [fn(&Verdicts, Subject, Answer); 2] =
+            [Verdicts::revoke_caller, Verdicts::revoke_right];
+        for end in ends {
+            let verdicts = Verdicts::new(TTL, GRACE);
+            let asked = Instant::now();
+            advance(Duration::from_millis(1)).await;
+            end(&verdicts, read, answer());
+            for late in [read, other] {
+                assert!(!verdicts.accept(late, asked));
+                assert!(!verdicts.is_proven(late));
+            }
+            advance(Duration::from_millis(1)).await;
+            assert!(accept(&verdicts, read));
+            assert!(verdicts.is_proven(read));
+        }
     }
 }

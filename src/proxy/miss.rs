@@ -218,8 +218,7 @@ impl Proxy {
             Fetched::Refused(answer) => match ask.admitted.misfortune(&answer) {
                 Some(failure) => Source::Failed(failure),
                 None => {
-                    let (caller, scope) = (ask.caller.digest(), ask.key.scope.digest());
-                    self.access.learn(caller, scope, Right::Read, &answer);
+                    self.access.learn(&ask.question(), Right::Read, &answer);
                     Source::Refused(answer)
                 }
             },

@@ -19,7 +19,7 @@ use std::sync::Arc;
 
 use http::header::{CONTENT_TYPE, HeaderValue};
 use http::request::Parts;
-use tokio::time::Duration;
+use tokio::time::{Duration, Instant};
 
 pub use crate::access::{Denial, Right};
 pub use acquaintance::Acquaintance;
@@ -90,6 +90,8 @@ pub struct Ask {
     pub admitted: Admitted,
     /// Where it stands with the upstream.
     pub standing: Arc<Standing>,
+    /// When it came.
+    pub since: Instant,
     /// The same request as it goes upstream.
     pub request: ArtifactRequest,
     /// The client cannot be told the end of a body otherwise than by its length (HTTP/1.0).
@@ -153,6 +155,7 @@ impl Proxy {
             caller,
             admitted,
             standing,
+            since: Instant::now(),
             request,
             needs_length: head.version < http::Version::HTTP_11,
         })
@@ -237,6 +240,7 @@ impl Ask {
             caller: &self.caller,
             admitted: &self.admitted,
             standing: &self.standing,
+            since: self.since,
             key: &self.key,
             request: &self.request,
         }

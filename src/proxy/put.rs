@@ -165,9 +165,8 @@ impl Upload {
             self.forget_in_doubt().await;
         }
         if let Delivered::Accepted(answer) | Delivered::Refused(answer) = &delivered {
-            let (caller, scope) = (self.ask.caller.digest(), self.ask.key.scope.digest());
             let access = &self.proxy.access;
-            access.learn(caller, scope, Right::Write, answer);
+            access.learn(&self.ask.question(), Right::Write, answer);
             if matches!(delivered, Delivered::Accepted(_)) {
                 access.prove_read(&self.ask.question());
             }
