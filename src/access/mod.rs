@@ -14,6 +14,8 @@ mod standing;
 mod teams;
 mod tokens;
 mod verdicts;
+#[cfg(test)]
+mod verdicts_tests;
 
 use std::sync::Arc;
 
