@@ -237,9 +237,7 @@ impl Verdicts {
     fn acceptance(&self, subject: Subject) -> Option<Arc<Acceptance>> {
         let mut accepted = self.accepted.lock();
         let rights = accepted.get_mut(&subject.caller)?;
-        rights
-            .get(&(subject.scope, subject.right))
-            .map(|acceptance| Arc::clone(acceptance))
+        rights.get(&(subject.scope, subject.right)).map(Arc::clone)
     }
 }
 

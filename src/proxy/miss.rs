@@ -215,13 +215,13 @@ impl Proxy {
                 Source::Found(head, found.body)
             }
             Fetched::Absent(answer) => Source::Absent(answer),
-            Fetched::Refused(answer) => match ask.admitted.misfortune(&answer) {
-                Some(failure) => Source::Failed(failure),
-                None => {
-                    self.access.learn(&ask.question(), Right::Read, &answer);
-                    Source::Refused(answer)
+            Fetched::Refused(answer) => {
+                if let Some(failure) = ask.admitted.misfortune(&answer) {
+                    return Source::Failed(failure);
                 }
-            },
+                self.access.learn(&ask.question(), Right::Read, &answer);
+                Source::Refused(answer)
+            }
             Fetched::Failed(failure) => Source::Failed(failure),
         }
     }

@@ -1,6 +1,8 @@
 //! Who may read a hit: nobody without the upstream's word for this token and this team.
 
-use crate::support::{Larder, Origin, Reply, Request, Setup, artifact, bytes, error_code, script};
+use crate::support::{
+    Larder, Origin, Reply, Request, Seen, Setup, artifact, bytes, error_code, script,
+};
 
 const MEMORY: &str = "larder; hit; detail=memory";
 const FILLED: &str = "larder; fwd=uri-miss; fwd-status=200; stored";
@@ -102,7 +104,7 @@ async fn the_origin_is_asked_for_what_was_read_here_however_it_was_written() {
         larder.client().get(target).await;
     }
     let asked: Vec<_> = origin.requests();
-    let asked: Vec<_> = asked.iter().map(|seen| seen.target()).collect();
+    let asked: Vec<_> = asked.iter().map(Seen::target).collect();
     assert_eq!(asked, [artifact("ab"), artifact("ab")]);
 }
 
