@@ -93,13 +93,7 @@ impl Metrics {
             "larder_saved_seconds_total",
             "Task time that GET hits stood for.",
         )?;
-        let build = gauges(
-            &registry,
-            "larder_build_info",
-            "The running version.",
-            &["version"],
-        )?;
-        build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
+        note_version(&registry)?;
         Ok(Self {
             requests: RequestFamilies::register(&registry)?,
             response_bytes: requests::response_bytes(&registry)?,
@@ -225,6 +219,13 @@ impl Eviction {
             Self::Corrupt => "corrupt",
         }
     }
+}
+
+fn note_version(registry: &Registry) -> Result<(), prometheus::Error> {
+    let (name, help) = ("larder_build_info", "The running version.");
+    let build = gauges(registry, name, help, &["version"])?;
+    build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
+    Ok(())
 }
 
 fn tier_metrics(registry: &Registry) -> Result<[TierMetrics; 2], prometheus::Error> {

@@ -212,14 +212,14 @@ impl Proxy {
                 Source::Found(head, found.body)
             }
             Fetched::Absent(answer) => Source::Absent(answer),
-            Fetched::Refused(answer) => match ask.admitted.misfortune(&answer) {
-                Some(failure) => Source::Failed(failure),
-                None => {
-                    let (caller, scope) = (ask.caller.digest(), ask.key.scope.digest());
-                    self.access.learn(caller, scope, Right::Read, &answer);
-                    Source::Refused(answer)
+            Fetched::Refused(answer) => {
+                if let Some(failure) = ask.admitted.misfortune(&answer) {
+                    return Source::Failed(failure);
                 }
-            },
+                let (caller, scope) = (ask.caller.digest(), ask.key.scope.digest());
+                self.access.learn(caller, scope, Right::Read, &answer);
+                Source::Refused(answer)
+            }
             Fetched::Failed(failure) => Source::Failed(failure),
         }
     }
