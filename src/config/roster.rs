@@ -119,3 +119,18 @@ impl fmt::Debug for Token {
             .finish_non_exhaustive()
     }
 }
+
+// === impl Rights ===
+
+impl Rights {
+    /// Both, the lesser first.
+    pub const ALL: [Self; 2] = [Self::Read, Self::ReadWrite];
+
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::ReadWrite => "read-write",
+        }
+    }
+}

@@ -4,6 +4,7 @@
 //! looks at the mistakes before using the result.
 
 mod access;
+mod entry;
 mod server;
 mod tier;
 mod tokens;
