@@ -58,9 +58,11 @@ pub(super) struct Reply {
 }
 
 /// An exchange without an answer.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Broken {
     pub(super) failure: Failure,
+    /// The same for people.
+    pub(super) cause: String,
     /// The request's body had gone out whole.
     pub(super) sent_whole: bool,
     /// A pooled connection that the origin had closed: the request was never seen.
@@ -115,16 +117,18 @@ impl Client {
         let result = tokio::select! {
             biased;
             result = response => result.map_err(|error| {
-                let failure = failure_of(&error);
-                self.complaints.say(failure, &in_full(&error));
-                failure
+                let (failure, cause) = (failure_of(&error), in_full(&error));
+                self.complaints.say(failure, &cause);
+                (failure, cause)
             }),
-            () = no_answer(&mut captured, &sending, patience) => Err(Failure::Timeout),
+            () = no_answer(&mut captured, &sending, patience) => {
+                Err((Failure::Timeout, "no answer in time".to_owned()))
+            }
         };
         let wire = wire_of(&captured);
         match result {
             Ok(response) => Ok(self.reply(response, sending, wire)),
-            Err(failure) => Err(broken(failure, &sending, wire.as_ref())),
+            Err(why) => Err(broken(why, &sending, wire.as_ref())),
         }
     }
 
@@ -169,7 +173,14 @@ impl Reply {
     }
 }
 
-fn broken(failure: Failure, sending: &Sending, wire: Option<&Wire>) -> Broken {
+impl From<Broken> for Failure {
+    fn from(broken: Broken) -> Self {
+        broken.failure
+    }
+}
+
+fn broken(why: (Failure, String), sending: &Sending, wire: Option<&Wire>) -> Broken {
+    let (failure, cause) = why;
     let is_stale = failure == Failure::Cut && wire.is_some_and(Wire::is_stale);
     // The client closes a connection whose answer nobody wants, but not one that is stuck writing.
     if let Some(wire) = wire {
@@ -177,6 +188,7 @@ fn broken(failure: Failure, sending: &Sending, wire: Option<&Wire>) -> Broken {
     }
     Broken {
         failure,
+        cause,
         sent_whole: wire.is_some() && sending.is_whole(),
         is_stale,
     }

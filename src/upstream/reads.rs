@@ -144,7 +144,7 @@ fn next_hop(current: &Uri, headers: &HeaderMap) -> Result<Uri, Failure> {
     })
 }
 
-fn is_identity(headers: &HeaderMap) -> bool {
+pub(super) fn is_identity(headers: &HeaderMap) -> bool {
     headers
         .get_all(CONTENT_ENCODING)
         .iter()
