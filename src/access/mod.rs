@@ -7,6 +7,7 @@
 mod asking;
 mod evidence;
 mod ledger;
+mod oidc;
 mod own;
 mod probes;
 mod roster;
@@ -22,9 +23,11 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 pub use evidence::{Evidence, Right, weigh};
+pub use oidc::judge_job;
 pub use own::Admitted;
 pub use tokens::Denial;
 
+use self::oidc::Means;
 use self::own::Own;
 use self::probes::{Probes, Told};
 use self::roster::Roster;
@@ -109,7 +112,14 @@ impl Access {
     ) -> Arc<Self> {
         let judge = match &config.mode {
             AccessMode::Upstream => Judge::Upstream,
-            AccessMode::Tokens(listed) => Judge::Roster(Roster::new(listed.clone())),
+            AccessMode::Tokens(listed) => {
+                let means = Means {
+                    upstream: Arc::clone(&upstream),
+                    metrics: Arc::clone(&metrics),
+                    tasks: tasks.clone(),
+                };
+                Judge::Roster(Roster::new(listed, means))
+            }
             AccessMode::Open => Judge::Nobody,
         };
         let own = own.map(|credential| Arc::new(Own::new(credential, Arc::clone(&metrics))));
@@ -130,7 +140,7 @@ impl Access {
     /// judges stays.
     pub fn replace(&self, mode: &AccessMode, own: Option<Caller>) {
         if let (Judge::Roster(roster), AccessMode::Tokens(listed)) = (&self.judge, mode) {
-            roster.replace(listed.clone());
+            roster.replace(listed);
         }
         if let (Some(own), Some(credential)) = (&self.own, own) {
             own.replace(credential);
@@ -146,10 +156,6 @@ impl Access {
     /// is looked up or asked of anybody.
     ///
     /// Where the upstream judges, everybody is let in: it has yet to be asked.
-    #[expect(
-        clippy::unused_async,
-        reason = "the keys of an issuer may have to be fetched"
-    )]
     pub async fn admit(
         &self,
         caller: &Caller,
@@ -157,14 +163,7 @@ impl Access {
         right: Right,
     ) -> Result<Admitted, Denial> {
         if let Judge::Roster(roster) = &self.judge {
-            let judged = roster.admit(caller, query, right);
-            let result = if judged.is_ok() {
-                "accepted"
-            } else {
-                "refused"
-            };
-            self.metrics.verdict(result, "list");
-            judged?;
+            roster.admit(caller, query, right).await?;
         }
         Ok(Admitted::new(self.own.as_ref()))
     }

@@ -33,6 +33,8 @@ pub struct Metrics {
     verdicts: IntCounterVec,
     /// 1 while the upstream refuses Larder's own credential.
     pub upstream_credential_refused: IntGauge,
+    /// Issuers whose keys could not be fetched when that was last tried.
+    pub oidc_keys_stale: IntGauge,
     /// The looking over of what rests on the disk.
     pub scrub: ScrubMetrics,
     /// Fills running.
@@ -127,6 +129,7 @@ impl Metrics {
                 "larder_upstream_credential_refused",
                 "1 while the upstream refuses Larder's own credential.",
             )?,
+            oidc_keys_stale: gauge("larder_oidc_keys_stale", "Issuers without fresh keys.")?,
             scrub: ScrubMetrics::register(&registry)?,
             fills_in_flight: gauge("larder_fills_in_flight", "Fills running.")?,
             saved_bytes: counter("larder_saved_bytes_total", "Bytes of GET hits.")?,
@@ -198,7 +201,7 @@ impl Metrics {
     }
 
     /// Counts a judgement of a caller: `accepted`, `refused` or `unknown`, from `memory`, `probe`,
-    /// `list` or `open`.
+    /// `list` or `oidc`.
     pub fn verdict(&self, result: &'static str, source: &'static str) {
         self.verdicts.with_label_values(&[result, source]).inc();
     }

@@ -160,9 +160,9 @@ fn status_of(problem: &ProxyError) -> (StatusCode, &'static str) {
         ProxyError::TooLarge(_) => (StatusCode::PAYLOAD_TOO_LARGE, "too_large"),
         ProxyError::NoRoom => (StatusCode::PAYLOAD_TOO_LARGE, "no_room"),
         ProxyError::Denied(Denial::UnknownToken) => (StatusCode::UNAUTHORIZED, "unauthorized"),
-        ProxyError::Denied(Denial::OtherTeam | Denial::ReadOnly | Denial::OtherRoute) => {
-            (StatusCode::FORBIDDEN, "forbidden")
-        }
+        ProxyError::Denied(
+            Denial::NoGrant | Denial::OtherTeam | Denial::ReadOnly | Denial::OtherRoute,
+        ) => (StatusCode::FORBIDDEN, "forbidden"),
         ProxyError::Absent
         | ProxyError::NoRoute
         | ProxyError::Unanswered(_)

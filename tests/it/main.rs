@@ -23,6 +23,7 @@ mod large;
 mod life;
 mod limits;
 mod observed;
+mod oidc;
 mod overwrite;
 mod put;
 mod refused;

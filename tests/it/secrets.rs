@@ -58,7 +58,7 @@ async fn no_token_reaches_a_log_a_metric_or_the_disk() {
 }
 
 /// Asserts that no file below `directory` holds or is named a canary; returns how many there were.
-fn read_all(directory: &Path) -> usize {
+pub fn read_all(directory: &Path) -> usize {
     let mut files = 0;
     for entry in fs::read_dir(directory)
         .expect("a directory")

@@ -2,8 +2,8 @@
 
 use super::super::raw::Raw;
 use super::super::{Access, AccessMode, Listen, Roster, Target, units, value};
-use super::tokens;
 use super::upstream::headers;
+use super::{oidc, tokens};
 
 /// The words of `access.mode`.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -25,7 +25,7 @@ struct Place<'a> {
 pub(super) fn access(raw: &mut Raw, target: &Target, listen: &[Listen]) -> Access {
     let roster = Roster {
         tokens: tokens::tokens(raw),
-        issuers: Vec::new(),
+        issuers: oidc::issuers(raw),
     };
     let place = Place {
         target,
@@ -122,7 +122,8 @@ fn warn(raw: &mut Raw, mode: Mode, place: &Place<'_>) {
         _ => {}
     }
     if mode != Mode::Tokens {
-        raw.without_effect(&["access.tokens"], "access.mode is not `tokens`");
+        let keys = ["access.tokens", "access.oidc"];
+        raw.without_effect(&keys, "access.mode is not `tokens`");
     }
     if mode != Mode::Upstream {
         let keys = ["access.verdict_ttl", "access.offline_grace"];

@@ -5,6 +5,7 @@
 
 mod access;
 mod entry;
+mod oidc;
 mod server;
 mod tier;
 mod tokens;
