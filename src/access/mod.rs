@@ -7,6 +7,7 @@
 mod asking;
 mod evidence;
 mod ledger;
+mod oidc;
 mod own;
 mod probes;
 mod roster;
@@ -25,10 +26,12 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 pub use evidence::{Evidence, Right, weigh};
+pub use oidc::judge_job;
 pub use own::Admitted;
 pub use standing::Standing;
 pub use tokens::Denial;
 
+use self::oidc::Means;
 use self::own::Own;
 use self::probes::{Probes, Told};
 use self::roster::Roster;
@@ -127,7 +130,14 @@ impl Access {
     ) -> Arc<Self> {
         let judge = match config.mode {
             AccessMode::Upstream => Judge::Upstream,
-            AccessMode::Tokens => Judge::Roster(Roster::new(config.roster.clone())),
+            AccessMode::Tokens => {
+                let means = Means {
+                    upstream: Arc::clone(&upstream),
+                    metrics: Arc::clone(&metrics),
+                    tasks: tasks.clone(),
+                };
+                Judge::Roster(Roster::new(&config.roster, means))
+            }
             AccessMode::Open => Judge::Nobody,
         };
         let own = own.map(|credential| Arc::new(Own::new(credential, Arc::clone(&metrics))));
@@ -145,7 +155,7 @@ impl Access {
     }
 
     /// Judges by another list from the next request on, where a list judges.
-    pub fn replace_roster(&self, listed: config::Roster) {
+    pub fn replace_roster(&self, listed: &config::Roster) {
         if let Judge::Roster(roster) = &self.judge {
             roster.replace(listed);
         }
@@ -167,10 +177,6 @@ impl Access {
     /// is looked up or asked of anybody.
     ///
     /// Where the upstream judges, everybody is let in: it has yet to be asked.
-    #[expect(
-        clippy::unused_async,
-        reason = "the keys of an issuer may have to be fetched"
-    )]
     pub async fn admit(
         &self,
         caller: &Caller,
@@ -178,14 +184,7 @@ impl Access {
         right: Right,
     ) -> Result<Admitted, Denial> {
         if let Judge::Roster(roster) = &self.judge {
-            let judged = roster.admit(caller, query, right);
-            let verdict = if judged.is_ok() {
-                Verdict::Accepted
-            } else {
-                Verdict::Refused
-            };
-            self.count(verdict, Ground::List);
-            judged?;
+            roster.admit(caller, query, right).await?;
         }
         Ok(Admitted::new(self.own.as_ref()))
     }

@@ -1,35 +1,91 @@
 //! Whom the operator knows, as it stands: the list may be replaced while requests run.
 
+use std::fmt;
 use std::sync::Arc;
 
 use parking_lot::RwLock;
 
 use super::evidence::Right;
+use super::oidc::{Issuers, Means};
 use super::tokens::{self, Denial};
 use crate::caller::Caller;
 use crate::config;
+use crate::metrics::{Ground, Verdict};
 
 /// The operator's list.
-#[derive(Debug)]
 pub(super) struct Roster {
-    listed: RwLock<Arc<config::Roster>>,
+    listed: RwLock<Arc<Listed>>,
+    means: Means,
 }
 
+/// One list, ready to judge by.
+#[derive(Debug)]
+struct Listed {
+    tokens: Vec<config::Token>,
+    issuers: Issuers,
+}
+
+// === impl Roster ===
+
 impl Roster {
-    pub(super) fn new(listed: config::Roster) -> Self {
+    pub(super) fn new(listed: &config::Roster, means: Means) -> Self {
+        let listed = Listed::new(listed, &Issuers::none(), &means);
         Self {
             listed: RwLock::new(Arc::new(listed)),
+            means,
         }
     }
 
     /// Judges by another list from now on; who was let in before finishes.
-    pub(super) fn replace(&self, listed: config::Roster) {
-        *self.listed.write() = Arc::new(listed);
+    pub(super) fn replace(&self, listed: &config::Roster) {
+        let before = self.current();
+        let after = Listed::new(listed, &before.issuers, &self.means);
+        *self.listed.write() = Arc::new(after);
     }
 
-    /// Judges a caller by what it presents.
-    pub(super) fn admit(&self, caller: &Caller, query: &str, right: Right) -> Result<(), Denial> {
-        let listed = Arc::clone(&self.listed.read());
-        tokens::judge(&listed.tokens, caller, query, right)
+    /// Judges a caller by what it presents: one of the tokens, or else a job's.
+    pub(super) async fn admit(
+        &self,
+        caller: &Caller,
+        query: &str,
+        right: Right,
+    ) -> Result<(), Denial> {
+        let listed = self.current();
+        let judged = tokens::judge(&listed.tokens, caller, query, right);
+        let (judged, ground) = match judged {
+            Err(Denial::UnknownToken) if !listed.issuers.is_empty() => {
+                let judged = listed.issuers.admit(caller, query, right).await;
+                (judged, Ground::Oidc)
+            }
+            judged => (judged, Ground::List),
+        };
+        let verdict = if judged.is_ok() {
+            Verdict::Accepted
+        } else {
+            Verdict::Refused
+        };
+        self.means.metrics.verdicts.count(verdict, ground);
+        judged
+    }
+
+    fn current(&self) -> Arc<Listed> {
+        Arc::clone(&self.listed.read())
+    }
+}
+
+impl fmt::Debug for Roster {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.current().fmt(f)
+    }
+}
+
+// === impl Listed ===
+
+impl Listed {
+    fn new(listed: &config::Roster, before: &Issuers, means: &Means) -> Self {
+        Self {
+            tokens: listed.tokens.clone(),
+            issuers: Issuers::new(&listed.issuers, before, means),
+        }
     }
 }

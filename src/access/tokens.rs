@@ -19,6 +19,9 @@ pub enum Denial {
     /// The token is for other teams.
     #[error("this token may not use this team")]
     OtherTeam,
+    /// The token is a job's, and there is no grant for such jobs.
+    #[error("nothing is granted here to what this token claims")]
+    NoGrant,
     /// The token may only download.
     #[error("this token may download but not upload")]
     ReadOnly,
@@ -65,10 +68,14 @@ pub(super) fn judge_use(
 }
 
 fn has_expired(token: &Token) -> bool {
-    let now = SystemTime::now()
+    token.expires.is_some_and(|expires| expires <= now())
+}
+
+/// Seconds since 1970.
+pub(super) fn now() -> u64 {
+    SystemTime::now()
         .duration_since(UNIX_EPOCH)
-        .map_or(0, |since| since.as_secs());
-    token.expires.is_some_and(|expires| expires <= now)
+        .map_or(0, |since| since.as_secs())
 }
 
 #[cfg(test)]

@@ -38,7 +38,7 @@ impl Live {
                 "the list of tokens is empty: the one in this file may do everything"
             );
         }
-        self.access.replace_roster(config.access.roster);
+        self.access.replace_roster(&config.access.roster);
         // A credential for another upstream is none of this one's business.
         if config.upstream.target == self.upstream
             && let Some(own) = own_credential(&mut config.upstream, &self.sealer)

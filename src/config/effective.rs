@@ -7,16 +7,16 @@ use std::path::Path;
 use std::time::Duration;
 
 use http::header::HeaderName;
-use toml_edit::{Array, InlineTable, Value};
+use toml_edit::{Array, Value};
 
 use super::raw::Raw;
 use super::{
-    Access, AccessMode, Admin, Config, LogFormat, OnReadFailure, OnUploadFailure, Rights, Server,
-    Target, Tier, Token, Upload, Upstream, Verify, address, proxy, units,
+    Access, AccessMode, Admin, Config, LogFormat, OnReadFailure, OnUploadFailure, Roster, Server,
+    Target, Tier, Upload, Upstream, Verify, address, proxy, shown, units,
 };
 
 /// What a secret is shown as.
-const MASK: &str = "***";
+pub(super) const MASK: &str = "***";
 
 /// One key in effect.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,7 +78,8 @@ fn admin(admin: &Admin, raw: &Raw) -> Vec<Row> {
 
 fn upstream(upstream: &Upstream, raw: &Raw) -> Vec<Row> {
     let (url, proxy) = match &upstream.target {
-        Target::None => ("none".to_owned(), None),
+        // The keys of issuers are reached by it.
+        Target::None => ("none".to_owned(), upstream.proxy.https.as_deref()),
         Target::Http(uri) if uri.scheme_str() == Some("http") => {
             (address::show(uri), upstream.proxy.http.as_deref())
         }
@@ -118,15 +119,15 @@ fn upstream(upstream: &Upstream, raw: &Raw) -> Vec<Row> {
 }
 
 fn access(access: &Access, raw: &Raw) -> Vec<Row> {
-    let (mode, tokens): (_, &[Token]) = match access.mode {
-        AccessMode::Upstream => ("upstream", &[]),
-        AccessMode::Tokens => ("tokens", &access.roster.tokens),
-        AccessMode::Open => ("open", &[]),
+    let nobody = Roster::default();
+    let (mode, roster) = match access.mode {
+        AccessMode::Upstream => ("upstream", &nobody),
+        AccessMode::Tokens => ("tokens", &access.roster),
+        AccessMode::Open => ("open", &nobody),
     };
-    let tokens: Array = tokens.iter().map(token).collect();
     vec![
         set("access.mode", mode),
-        set("access.tokens", Value::from(tokens)),
+        set("access.tokens", shown::tokens(&roster.tokens)),
         set(
             "access.credential_headers",
             names(&access.credential_headers),
@@ -135,27 +136,10 @@ fn access(access: &Access, raw: &Raw) -> Vec<Row> {
             "access.signature_key_file",
             raw.text("access.signature_key_file").map(Value::from),
         ),
+        set("access.oidc", shown::issuers(&roster.issuers)),
         set("access.verdict_ttl", duration(access.verdict_ttl)),
         set("access.offline_grace", duration(access.offline_grace)),
     ]
-}
-
-fn token(token: &Token) -> InlineTable {
-    let rights = match token.rights {
-        Rights::Read => "read",
-        Rights::ReadWrite => "read-write",
-    };
-    let mut table = InlineTable::new();
-    table.insert("name", token.name.as_str().into());
-    table.insert("token", MASK.into());
-    table.insert("teams", texts(&token.teams));
-    table.insert("rights", rights.into());
-    if let Some(expires) = token.expires {
-        let moment = std::time::UNIX_EPOCH + Duration::from_secs(expires);
-        let text = humantime::format_rfc3339_seconds(moment).to_string();
-        table.insert("expires", text.into());
-    }
-    table
 }
 
 fn tier(tier: &Tier) -> Vec<Row> {
@@ -220,7 +204,7 @@ fn path(path: &Path) -> Value {
     Value::from(path.to_string_lossy().into_owned())
 }
 
-fn texts(items: &[impl fmt::Display]) -> Value {
+pub(super) fn texts(items: &[impl fmt::Display]) -> Value {
     Value::from(items.iter().map(ToString::to_string).collect::<Array>())
 }
 

@@ -64,7 +64,7 @@ pub const KEYS: &[Key] = &[
         "cookie, x-api-key, cf-access-client-id, cf-access-client-secret",
     ),
     unset("access.signature_key_file"),
-    reserved("access.oidc"),
+    preset("access.oidc", ""),
     preset("access.verdict_ttl", "5m"),
     preset("access.offline_grace", "72h"),
     preset("tier.memory.capacity", "256MiB"),

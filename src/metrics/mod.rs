@@ -38,6 +38,8 @@ pub struct Metrics {
     pub verdicts: VerdictMetrics,
     /// 1 while the upstream refuses Larder's own credential.
     pub upstream_credential_refused: IntGauge,
+    /// Issuers whose keys could not be fetched when that was last tried.
+    pub oidc_keys_stale: IntGauge,
     /// The looking over of what rests on the disk.
     pub scrub: ScrubMetrics,
     /// The check of artifacts' signatures.
@@ -131,6 +133,7 @@ impl Metrics {
                 "larder_upstream_credential_refused",
                 "1 while the upstream refuses Larder's own credential.",
             )?,
+            oidc_keys_stale: gauge("larder_oidc_keys_stale", "Issuers without fresh keys.")?,
             scrub: ScrubMetrics::register(&registry)?,
             signatures: SignatureMetrics::register(&registry)?,
             fills_in_flight: gauge("larder_fills_in_flight", "Fills running.")?,

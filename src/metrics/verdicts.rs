@@ -26,6 +26,8 @@ pub enum Ground {
     Probe,
     /// The operator's list.
     List,
+    /// What a CI's issuer has signed.
+    Oidc,
 }
 
 /// Judgements of callers.
@@ -52,13 +54,14 @@ impl Verdict {
 
 impl Ground {
     /// Every ground, in the order of their declaration.
-    const ALL: [Self; 3] = [Self::Memory, Self::Probe, Self::List];
+    const ALL: [Self; 4] = [Self::Memory, Self::Probe, Self::List, Self::Oidc];
 
     fn as_str(self) -> &'static str {
         match self {
             Self::Memory => "memory",
             Self::Probe => "probe",
             Self::List => "list",
+            Self::Oidc => "oidc",
         }
     }
 }

@@ -160,9 +160,9 @@ fn status_of(problem: &ProxyError) -> (StatusCode, &'static str) {
         ProxyError::TooLarge(_) => (StatusCode::PAYLOAD_TOO_LARGE, "too_large"),
         ProxyError::NoRoom => (StatusCode::PAYLOAD_TOO_LARGE, "no_room"),
         ProxyError::Denied(Denial::UnknownToken) => (StatusCode::UNAUTHORIZED, "unauthorized"),
-        ProxyError::Denied(Denial::OtherTeam | Denial::ReadOnly | Denial::OtherRoute) => {
-            (StatusCode::FORBIDDEN, "forbidden")
-        }
+        ProxyError::Denied(
+            Denial::NoGrant | Denial::OtherTeam | Denial::ReadOnly | Denial::OtherRoute,
+        ) => (StatusCode::FORBIDDEN, "forbidden"),
         // Of all statuses the one with which clients show the code and the message. The code is none
         // that they know, or they would upload nothing more.
         ProxyError::InvalidSignature(_) => (StatusCode::FORBIDDEN, "invalid_signature"),

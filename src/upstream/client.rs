@@ -58,9 +58,11 @@ pub(super) struct Reply {
 }
 
 /// An exchange without an answer.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Broken {
     pub(super) failure: Failure,
+    /// The same for people.
+    pub(super) cause: String,
     /// The request's body had gone out whole.
     pub(super) sent_whole: bool,
     /// A pooled connection that the origin had closed: the request was never seen.
@@ -117,28 +119,31 @@ impl Client {
         let result = tokio::select! {
             biased;
             result = response => result.map_err(|error| self.explain(&error)),
-            () = no_answer(&mut captured, &sending, patience) => Err((Failure::Timeout, false)),
+            () = no_answer(&mut captured, &sending, patience) => {
+                Err((Failure::Timeout, "no answer in time".to_owned(), false))
+            }
         };
         let wire = wire_of(&captured);
         match result {
             Ok(response) => Ok(self.reply(response, sending, wire)),
-            Err((failure, is_withdrawn)) => Err(Broken {
+            Err((failure, cause, is_withdrawn)) => Err(Broken {
                 is_withdrawn,
-                ..broken(failure, &sending, wire.as_ref())
+                ..broken((failure, cause), &sending, wire.as_ref())
             }),
         }
     }
 
     /// Why there is no answer, which people are told, and whether the request was withdrawn, which
     /// is nothing to tell.
-    fn explain(&self, error: &legacy::Error) -> (Failure, bool) {
+    fn explain(&self, error: &legacy::Error) -> (Failure, String, bool) {
         let (failure, is_withdrawn) = (failure_of(error), is_withdrawn(error));
+        let cause = in_full(error);
         if is_withdrawn {
-            tracing::debug!(cause = in_full(error), "a request was withdrawn");
+            tracing::debug!(cause, "a request was withdrawn");
         } else {
-            self.complaints.say(failure, &in_full(error));
+            self.complaints.say(failure, &cause);
         }
-        (failure, is_withdrawn)
+        (failure, cause, is_withdrawn)
     }
 
     fn reply(
@@ -182,7 +187,14 @@ impl Reply {
     }
 }
 
-fn broken(failure: Failure, sending: &Sending, wire: Option<&Wire>) -> Broken {
+impl From<Broken> for Failure {
+    fn from(broken: Broken) -> Self {
+        broken.failure
+    }
+}
+
+fn broken(why: (Failure, String), sending: &Sending, wire: Option<&Wire>) -> Broken {
+    let (failure, cause) = why;
     let is_stale = failure == Failure::Cut && wire.is_some_and(Wire::is_stale);
     // The client closes a connection whose answer nobody wants, but not one that is stuck writing.
     if let Some(wire) = wire {
@@ -190,6 +202,7 @@ fn broken(failure: Failure, sending: &Sending, wire: Option<&Wire>) -> Broken {
     }
     Broken {
         failure,
+        cause,
         sent_whole: wire.is_some() && sending.is_whole(),
         is_stale,
         is_withdrawn: false,

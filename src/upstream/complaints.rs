@@ -2,6 +2,7 @@
 //! the log, and must not fill it.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::Mutex;
 use tokio::time::{Duration, Instant};
@@ -13,11 +14,22 @@ const ENOUGH: Duration = Duration::from_mins(1);
 
 /// What was said, and when.
 #[derive(Debug, Default)]
-pub(super) struct Complaints(Mutex<HashMap<Failure, Instant>>);
+pub(super) struct Complaints {
+    said: Mutex<HashMap<Failure, Instant>>,
+    is_mute: AtomicBool,
+}
 
 impl Complaints {
+    /// Leaves it to others from now on to say what is wrong.
+    pub(super) fn mute(&self) {
+        self.is_mute.store(true, Ordering::Relaxed);
+    }
+
     /// Says that the upstream failed, and why; says whether it did.
     pub(super) fn say(&self, failure: Failure, cause: &str) -> bool {
+        if self.is_mute.load(Ordering::Relaxed) {
+            return false;
+        }
         let is_due = self.is_due(failure);
         if is_due {
             tracing::warn!(
@@ -36,7 +48,7 @@ impl Complaints {
     }
 
     fn is_due(&self, failure: Failure) -> bool {
-        let mut said = self.0.lock();
+        let mut said = self.said.lock();
         let now = Instant::now();
         let is_due = said
             .get(&failure)
@@ -62,5 +74,8 @@ mod tests {
         assert!(complaints.say(Failure::Cut, "c"));
         advance(ENOUGH).await;
         assert!(complaints.say(Failure::Timeout, "d"));
+        complaints.mute();
+        advance(ENOUGH).await;
+        assert!(!complaints.say(Failure::Timeout, "e"));
     }
 }

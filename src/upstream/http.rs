@@ -107,11 +107,7 @@ impl Http {
                 .insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
         }
         let request = Request::from_parts(head, body);
-        let reply = self
-            .client
-            .send(request, length, self.patience())
-            .await
-            .map_err(|broken| broken.failure)?;
+        let reply = self.client.send(request, length, self.patience()).await?;
         let mut response = reply.response;
         if response.status().is_informational() || !is_readable(response.headers()) {
             return Err(Failure::Error);
@@ -126,13 +122,12 @@ impl Http {
 
     /// Sends a request whose body is at hand; a safe one again, once, where it met a connection
     /// that the origin had closed while it was idle.
-    pub(super) async fn send_small(&self, request: &Request<Bytes>) -> Result<Reply, Failure> {
+    pub(super) async fn send_small(&self, request: &Request<Bytes>) -> Result<Reply, Broken> {
         let is_safe = matches!(*request.method(), Method::GET | Method::HEAD);
         match self.send_once(request).await {
             Err(broken) if broken.is_stale && is_safe => self.send_once(request).await,
             result => result,
         }
-        .map_err(|broken| broken.failure)
     }
 
     async fn send_once(&self, request: &Request<Bytes>) -> Result<Reply, Broken> {

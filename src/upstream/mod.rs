@@ -7,6 +7,7 @@ mod body;
 mod client;
 mod complaints;
 mod connector;
+mod document;
 mod error;
 mod hop;
 mod http;
@@ -36,6 +37,7 @@ use http_body::Body;
 use tokio::time::Instant;
 
 pub use body::UpstreamBody;
+pub use document::{Document, Unfetched};
 pub use error::{BadTarget, UpstreamError};
 pub use hop::{artifact_headers, forwarded_headers, is_loop};
 pub use target::{artifact_target, upstream_target};
@@ -49,6 +51,8 @@ use http::Http;
 #[derive(Debug)]
 pub struct Upstream {
     http: Option<Http>,
+    /// How whatever else is asked is reached; without the credential, which is for the upstream.
+    ways: config::Upstream,
     metrics: Arc<Metrics>,
 }
 
@@ -123,7 +127,15 @@ impl Upstream {
             config::Target::Http(url) => Some(Http::new(url, config)?),
             config::Target::None => None,
         };
-        Ok(Self { http, metrics })
+        let ways = config::Upstream {
+            token: None,
+            ..config.clone()
+        };
+        Ok(Self {
+            http,
+            ways,
+            metrics,
+        })
     }
 
     /// Whether Larder itself is the cache. Every request fails then, as unreachable.
@@ -255,6 +267,11 @@ impl Upstream {
         passed
     }
 
+    /// A small document at an address of its own, reached as the upstream is.
+    pub fn document(&self, url: Uri) -> Document {
+        Document::new(url, self.ways.clone(), Arc::clone(&self.metrics))
+    }
+
     fn count(&self, operation: &'static str, result: &'static str, started: Instant) {
         let seconds = started.elapsed().as_secs_f64();
         self.metrics.upstream(operation, result, seconds);
@@ -296,10 +313,13 @@ fn result_of(failure: Failure) -> &'static str {
 }
 
 fn result_of_status<T>(result: &Result<T, Failure>, code: impl FnOnce(&T) -> u16) -> &'static str {
-    let code = match result {
-        Ok(answer) => code(answer),
-        Err(failure) => return result_of(*failure),
-    };
+    match result {
+        Ok(answer) => result_of_code(code(answer)),
+        Err(failure) => result_of(*failure),
+    }
+}
+
+fn result_of_code(code: u16) -> &'static str {
     match code {
         404 => "absent",
         429 => result_of(Failure::Limited),

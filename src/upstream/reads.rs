@@ -160,7 +160,7 @@ fn is_page(headers: &HeaderMap) -> bool {
     })
 }
 
-fn is_identity(headers: &HeaderMap) -> bool {
+pub(super) fn is_identity(headers: &HeaderMap) -> bool {
     headers
         .get_all(CONTENT_ENCODING)
         .iter()

@@ -65,7 +65,12 @@ pub(super) async fn discarded(reply: Reply) {
     }
 }
 
-async fn read(body: UpstreamBody, limit: usize, within: Duration) -> Result<Bytes, Failure> {
+/// Reads a body of at most `limit` bytes; a longer one is an error.
+pub(super) async fn read(
+    body: UpstreamBody,
+    limit: usize,
+    within: Duration,
+) -> Result<Bytes, Failure> {
     timeout(within, read_up_to(body, limit))
         .await
         .unwrap_or(Err(Failure::Timeout))

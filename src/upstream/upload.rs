@@ -11,7 +11,7 @@ use tokio::time::timeout;
 
 use super::client::{Broken, Patience, Reply};
 use super::http::Http;
-use super::{ArtifactRequest, Delivered, reply};
+use super::{ArtifactRequest, Delivered, reply, what_fails};
 use crate::artifact::Failure;
 
 /// An origin stores what it was sent before it answers, which for a large artifact takes long; the
@@ -57,10 +57,8 @@ impl Http {
 async fn delivered(reply: Reply) -> Result<Delivered, Broken> {
     let status = reply.response.status().as_u16();
     let failed = |failure, sent_whole| Broken {
-        failure,
         sent_whole,
-        is_stale: false,
-        is_withdrawn: false,
+        ..unsent(failure)
     };
     match status {
         200..=299 => Ok(Delivered::Accepted(
@@ -83,6 +81,7 @@ async fn delivered(reply: Reply) -> Result<Delivered, Broken> {
 pub(super) fn unsent(failure: Failure) -> Broken {
     Broken {
         failure,
+        cause: what_fails(failure).to_owned(),
         sent_whole: false,
         is_stale: false,
         is_withdrawn: false,

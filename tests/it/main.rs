@@ -25,6 +25,7 @@ mod life;
 mod limits;
 mod matrix;
 mod observed;
+mod oidc;
 mod overwrite;
 mod own;
 mod put;

@@ -135,7 +135,7 @@ async fn a_crash_leaves_no_core_file() {
 }
 
 /// Asserts that no file below `directory` holds or is named a canary; returns how many there were.
-fn read_all(directory: &Path) -> usize {
+pub fn read_all(directory: &Path) -> usize {
     let mut files = 0;
     for entry in fs::read_dir(directory)
         .expect("a directory")

@@ -3,8 +3,8 @@
 use super::super::raw::Raw;
 use super::super::secret::signature_key_file;
 use super::super::{Access, AccessMode, Listen, Roster, Target, units, value};
-use super::tokens;
 use super::upstream::headers;
+use super::{oidc, tokens};
 use crate::artifact::SignatureKey;
 
 /// Bytes below which clients warn of their signature key: those of the MAC it is for.
@@ -30,7 +30,7 @@ struct Place<'a> {
 pub(super) fn access(raw: &mut Raw, target: &Target, listen: &[Listen]) -> Access {
     let roster = Roster {
         tokens: tokens::tokens(raw),
-        issuers: Vec::new(),
+        issuers: oidc::issuers(raw),
     };
     let place = Place {
         target,
@@ -138,7 +138,8 @@ fn warn(raw: &mut Raw, mode: Mode, place: &Place<'_>) {
         _ => {}
     }
     if mode != Mode::Tokens {
-        raw.without_effect(&["access.tokens"], "access.mode is not `tokens`");
+        let keys = ["access.tokens", "access.oidc"];
+        raw.without_effect(&keys, "access.mode is not `tokens`");
     }
     if mode != Mode::Upstream {
         let keys = ["access.verdict_ttl", "access.offline_grace"];

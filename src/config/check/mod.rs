@@ -4,6 +4,8 @@
 //! looks at the mistakes before using the result.
 
 mod access;
+mod entry;
+mod oidc;
 mod server;
 mod tier;
 mod tokens;

@@ -2,12 +2,13 @@
 
 use aws_lc_rs::digest::{SHA256, digest};
 use data_encoding::HEXLOWER_PERMISSIVE;
-use figment::value::{Dict, Value};
+use figment::value::Value;
 
 use super::super::problem::quoted;
 use super::super::raw::Raw;
 use super::super::secret::{token, token_file};
 use super::super::{Rights, Token, moment, value};
+use super::entry::{Entry, rights, teams};
 
 /// The list's key.
 const KEY: &str = "access.tokens";
@@ -16,12 +17,6 @@ const KEY: &str = "access.tokens";
 const FIELDS: [&str; 7] = [
     "name", "token", "sha256", "file", "teams", "rights", "expires",
 ];
-
-/// One entry, and what was found wrong with it so far.
-struct Entry<'a> {
-    fields: &'a Dict,
-    mistakes: Vec<String>,
-}
 
 /// Checks `access.tokens`.
 pub(super) fn tokens(raw: &mut Raw) -> Vec<Token> {
@@ -67,28 +62,37 @@ fn entry(item: &Value) -> Result<Token, Vec<String>> {
             "must be a table such as {name = \"ci\", file = \"/run/ci.token\"}".to_owned(),
         ]);
     };
-    let mut entry = Entry::new(fields);
-    let rights = [("read", Rights::Read), ("read-write", Rights::ReadWrite)];
-    let name = entry.take("name", |value| value::text(value).map(str::to_owned));
-    if !fields.contains_key("name") {
-        entry.mistakes.push("needs a name".to_owned());
-    }
+    let mut entry = Entry::new(fields, &FIELDS);
+    let name = entry.need("name", "a name", |value| {
+        value::text(value).map(str::to_owned)
+    });
     let token = Token {
         name: name.unwrap_or_default(),
-        sha256: entry.sha256(),
+        sha256: sha256(&mut entry),
         teams: entry
             .take("teams", teams)
             .unwrap_or_else(|| vec!["*".to_owned()]),
-        rights: entry
-            .take("rights", |value| value::choice(value, &rights))
-            .unwrap_or(Rights::ReadWrite),
+        rights: entry.take("rights", rights).unwrap_or(Rights::ReadWrite),
         expires: entry.take("expires", moment::moment),
     };
-    if entry.mistakes.is_empty() {
-        Ok(token)
-    } else {
-        Err(entry.mistakes)
+    entry.end(token)
+}
+
+/// The token's digest, however the token is given, which must be in one way only.
+fn sha256(entry: &mut Entry<'_>) -> [u8; 32] {
+    let ways = ["token", "sha256", "file"];
+    if ways.iter().filter(|way| entry.has(way)).count() != 1 {
+        entry
+            .mistakes
+            .push("needs one of token, sha256 and file".to_owned());
     }
+    let text = entry.take("token", |value| token(value::text(value)?));
+    let read = entry.take("file", |value| token_file(&value::path(value)?));
+    let hex = entry.take("sha256", hex);
+    text.or(read)
+        .map(|secret| hash(secret.expose()))
+        .or(hex)
+        .unwrap_or_default()
 }
 
 fn hash(text: &str) -> [u8; 32] {
@@ -103,59 +107,6 @@ fn hex(value: &Value) -> Result<[u8; 32], String> {
         .ok()
         .and_then(|bytes| bytes.try_into().ok())
         .ok_or_else(|| "must be 64 hexadecimal digits".to_owned())
-}
-
-fn teams(value: &Value) -> Result<Vec<String>, String> {
-    let teams = value::list(value, |team| Ok(team.to_owned()))?;
-    if teams.is_empty() {
-        return Err("names no team: leave it out for every team".to_owned());
-    }
-    Ok(teams)
-}
-
-// === impl Entry ===
-
-impl<'a> Entry<'a> {
-    fn new(fields: &'a Dict) -> Self {
-        let unknown = fields
-            .keys()
-            .filter(|name| !FIELDS.contains(&name.as_str()));
-        let known = FIELDS.join(", ");
-        Self {
-            fields,
-            mistakes: unknown
-                .map(|name| format!("{} is none of: {known}", quoted(name)))
-                .collect(),
-        }
-    }
-
-    /// Reads one field; a mistake is noted, and reads as nothing.
-    fn take<T>(
-        &mut self,
-        name: &str,
-        parse: impl FnOnce(&Value) -> Result<T, String>,
-    ) -> Option<T> {
-        parse(self.fields.get(name)?)
-            .map_err(|message| self.mistakes.push(format!("{name} {message}")))
-            .ok()
-    }
-
-    /// The token's digest, however the token is given, which must be in one way only.
-    fn sha256(&mut self) -> [u8; 32] {
-        let ways = ["token", "sha256", "file"];
-        let given = ways.iter().filter(|way| self.fields.contains_key(**way));
-        if given.count() != 1 {
-            self.mistakes
-                .push("needs one of token, sha256 and file".to_owned());
-        }
-        let text = self.take("token", |value| token(value::text(value)?));
-        let read = self.take("file", |value| token_file(&value::path(value)?));
-        let hex = self.take("sha256", hex);
-        text.or(read)
-            .map(|secret| hash(secret.expose()))
-            .or(hex)
-            .unwrap_or_default()
-    }
 }
 
 #[cfg(test)]

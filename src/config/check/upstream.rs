@@ -35,17 +35,21 @@ const NOT_FOR_FORWARDING: [&str; 18] = [
 ];
 
 /// What means nothing where there is no upstream.
-const ONLY_WITH_UPSTREAM: [&str; 10] = [
+const ONLY_WITH_UPSTREAM: [&str; 4] = [
     "upstream.token_file",
     "upstream.max_concurrent",
     "upstream.forward_headers",
+    "upstream.on_read_failure",
+];
+
+/// And what means nothing either, unless the keys of issuers are fetched by it.
+const WAYS: [&str; 6] = [
     "upstream.ca_file",
     "upstream.proxy",
     "upstream.connect_timeout",
     "upstream.first_byte_timeout",
     "upstream.idle_timeout",
     "upstream.min_rate",
-    "upstream.on_read_failure",
 ];
 
 /// Checks `upstream.…`.
@@ -53,6 +57,9 @@ pub(super) fn upstream(raw: &mut Raw, ambient: Ambient) -> Upstream {
     let is_given = raw.take("upstream.url", address::target);
     if is_given == Some(Target::None) {
         raw.without_effect(&ONLY_WITH_UPSTREAM, "there is no upstream");
+        if !raw.is_set("access.oidc") {
+            raw.without_effect(&WAYS, "there is no upstream");
+        }
     }
     let target = is_given.unwrap_or(Target::None);
     if raw.is_set("upstream.token_file") && raw.is_set("upstream.forward_headers") {

@@ -3,11 +3,15 @@
 use super::super::{Secret, units};
 use super::{mistake_in, written};
 
+const OIDC: &str = "access.oidc = [{issuer = \"https://ci.example\", audience = \"a\", \
+                    grants = [{claims = {sub = \"x\"}, teams = [\"t\"]}]}]\n";
+
 #[test]
 fn access_follows_from_where_larder_listens_and_what_is_behind_it() {
     let far = "server.listen = \"0.0.0.0:1\"\n";
     let near = "server.listen = [\"unix:/run/l\", \"[::1]:0\", \"localhost:1\"]\n";
     let token = "access.tokens = [{name = \"a\", token = \"b\"}]\n";
+    let oidc = OIDC;
     let vercel = "upstream.url = \"vercel\"\n";
     let open = "access.mode = \"open\"\n";
     let tokens = "access.mode = \"tokens\"\n";
@@ -24,6 +28,9 @@ fn access_follows_from_where_larder_listens_and_what_is_behind_it() {
             "upstream",
             "access.tokens has no effect",
         ),
+        ([near, oidc, ""], "tokens", ""),
+        ([far, oidc, tokens], "tokens", ""),
+        ([near, oidc, open], "open", "access.oidc has no effect"),
         ([far, open, ""], "open", "everyone who reaches 0.0.0.0:1"),
         ([near, open, vercel], "open", ""),
     ] {
@@ -101,7 +108,6 @@ fn what_is_not_in_this_version_is_refused_and_never_accepted_in_silence() {
         "upstream.absent_ttl = \"5s\"",
         "upstream.breaker_failures = 3",
         "upstream.breaker_cooldown = \"1s\"",
-        "access.oidc.issuer = \"x\"",
         "upload.mode = \"back\"",
         "upstream.url = \"s3://bucket\"",
     ] {
@@ -184,4 +190,52 @@ fn headers_that_would_break_requests_cannot_be_forwarded() {
     let file = written("access.credential_headers = \"X-Team-Key\"");
     let access = file.load(&[]).unwrap().config.access;
     assert_eq!(access.credential_headers, ["x-team-key"]);
+}
+
+#[test]
+fn a_list_of_issuers_is_the_same_however_it_is_written() {
+    let tables = "\
+[[access.oidc]]
+issuer = \"https://ci.example\"
+audience = \"us\"
+[[access.oidc.grants]]
+claims = { ref = \"main\", owner = [\"acme\", \"acme-*\"] }
+teams = [\"acme\"]
+rights = \"read-write\"
+[[access.oidc.grants]]
+teams = [\"acme\"]
+[access.oidc.grants.claims]
+owner = \"acme\"
+";
+    let array = "[{issuer = \"https://ci.example\", audience = \"us\", grants = [\
+        {claims = {ref = \"main\", owner = [\"acme\", \"acme-*\"]}, teams = [\"acme\"], rights = \"read-write\"}, \
+        {claims = {owner = \"acme\"}, teams = \"acme\"}]}]";
+    let from_tables = written(tables).line(&[], "access.oidc");
+    let variable = ("LARDER_ACCESS__OIDC", array);
+    let from_variable = written("").line(&[variable], "access.oidc");
+    let value = |line: &str| line.split("  # ").next().unwrap().to_owned();
+    assert_eq!(value(&from_tables), value(&from_variable));
+    assert_eq!(
+        from_variable,
+        "access.oidc = [{ issuer = \"https://ci.example\", audience = \"us\", \
+         keys = \"https://ci.example/.well-known/jwks\", algorithm = \"RS256\", grants = [\
+         { claims = { owner = [\"acme\", \"acme-*\"], ref = \"main\" }, teams = [\"acme\"], rights = \"read-write\" }, \
+         { claims = { owner = \"acme\" }, teams = [\"acme\"], rights = \"read\" }] }]  # LARDER_ACCESS__OIDC"
+    );
+    let again = written(&value(&from_variable)).line(&[], "access.oidc");
+    assert_eq!(value(&again), value(&from_variable));
+}
+
+#[test]
+fn the_ways_to_an_upstream_lead_to_the_keys_of_issuers_too() {
+    let ways = "upstream.url = \"none\"\nupstream.connect_timeout = \"1s\"\n\
+                upstream.proxy = \"http://u:canary@p:1\"\n";
+    let file = written(&[ways, OIDC].concat());
+    assert_eq!(file.load(&[]).unwrap().warnings, Vec::<String>::new());
+    assert_eq!(
+        file.line(&[], "upstream.proxy"),
+        "upstream.proxy = \"http://***@p:1\"  # larder.toml:3"
+    );
+    let warnings = written(ways).load(&[]).unwrap().warnings;
+    assert_eq!(warnings.len(), 2, "{warnings:?}");
 }

@@ -1,5 +1,6 @@
 //! The upstream against real sockets.
 
+mod documents;
 mod origin;
 mod passed;
 mod reads;

@@ -14,7 +14,7 @@ use crate::artifact::Failure;
 use crate::config::Upstream;
 
 /// A server for `localhost`, and the file that makes it trusted.
-fn certificate() -> (TlsAcceptor, NamedTempFile) {
+pub(super) fn certificate() -> (TlsAcceptor, NamedTempFile) {
     let own = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
     let mut file = NamedTempFile::new().unwrap();
     file.write_all(own.cert.pem().as_bytes()).unwrap();
@@ -29,7 +29,7 @@ fn certificate() -> (TlsAcceptor, NamedTempFile) {
     (TlsAcceptor::from(Arc::new(server)), file)
 }
 
-async fn secure() -> (Origin, Upstream, NamedTempFile) {
+pub(super) async fn secure() -> (Origin, Upstream, NamedTempFile) {
     let (tls, file) = certificate();
     let origin = Origin::with_tls(tls, |_| vec![answer("200 OK", "abc")]).await;
     let mut config = config(&format!("https://localhost:{}", origin.address.port()));

@@ -2,6 +2,7 @@
 //!
 //! Nothing here knows what Larder should do; that is said in the tests.
 
+mod ci;
 mod client;
 mod gates;
 mod larder;
@@ -16,6 +17,7 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::time::{sleep, timeout};
 
+pub use ci::{Ci, JWKS};
 pub use client::{Client, Reply, Request};
 pub use larder::{Larder, Setup};
 pub use metrics::Metrics;
