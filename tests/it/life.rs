@@ -186,6 +186,11 @@ async fn a_data_directory_has_one_process_and_the_second_is_told_which() {
 #[tokio::test]
 async fn the_first_lines_tell_how_to_point_turbo_here() {
     let larder = Larder::alone().await;
+    // It is ready before its pipe is read to the end.
+    eventually("the last of them", async || {
+        larder.printed().contains("TURBO_TEAM=")
+    })
+    .await;
     let printed = larder.printed();
     for name in ["TURBO_API=", "TURBO_TOKEN=", "TURBO_TEAM="] {
         let line = printed.lines().find(|line| line.contains(name));
