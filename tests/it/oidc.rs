@@ -106,6 +106,23 @@ async fn listed_tokens_and_jobs_are_let_in_side_by_side() {
 }
 
 #[tokio::test]
+async fn another_list_of_issuers_counts_from_the_next_request_on() {
+    let ci = Ci::start();
+    let laptop = r#"[{ name = "laptop", token = "laptop-token" }]"#;
+    let setup = Setup::alone().set("access.mode", "tokens");
+    let mut larder = setup.toml("access.tokens", laptop).start().await;
+    let mut pull = larder.client_as(&ci.job(PULL));
+    assert_eq!(pull.get(&artifact("aa")).await.status, 401);
+    let listed = ci.listed();
+    larder
+        .reload(|setup| setup.toml("access.oidc", &listed))
+        .await;
+    assert_eq!(pull.get(&artifact("aa")).await.status, 404);
+    larder.reload(|setup| setup.unset("access.oidc")).await;
+    assert_eq!(pull.get(&artifact("aa")).await.status, 401);
+}
+
+#[tokio::test]
 async fn a_list_of_issuers_alone_makes_no_first_token() {
     let ci = Ci::start();
     let setup = Setup::alone().toml("access.oidc", &ci.listed());
