@@ -102,8 +102,11 @@ impl Access {
                     self.pause(Some(subject));
                 }
             }
-            // It proves nothing, but an origin that hides a team looks just like this.
-            Told::Absent(_) => self.verdicts.withdraw_lapsed(subject),
+            // It proves nothing, but an origin that hides a team looks just like this, and a gateway
+            // that no longer knows the caller.
+            Told::Absent(_) | Told::Failed(Failure::Page) => {
+                self.verdicts.withdraw_lapsed(subject);
+            }
             Told::Failed(Failure::Timeout | Failure::Unreachable) => self.pause(None),
             Told::Failed(
                 Failure::Error | Failure::Cut | Failure::Limited | Failure::Credential,
@@ -147,7 +150,7 @@ impl Access {
             Told::Refused(answer) => {
                 weigh(answer.code(), answer.body()) == Evidence::CouldNotBeAsked
             }
-            Told::Failed(_) => true,
+            Told::Failed(failure) => *failure != Failure::Page,
             Told::Present | Told::Absent(_) => false,
         }
     }

@@ -50,15 +50,15 @@ impl Roster {
         query: &str,
         right: Right,
     ) -> Result<(), Denial> {
-        let listed = self.current();
-        let judged = tokens::judge(&listed.tokens, caller, query, right);
-        let (judged, ground) = match judged {
-            Err(Denial::UnknownToken) if !listed.issuers.is_empty() => {
-                let judged = listed.issuers.admit(caller, query, right).await;
-                (judged, Ground::Oidc)
+        let (mut listed, mut judged, mut ground);
+        loop {
+            listed = self.current();
+            (judged, ground) = listed.judge(caller, query, right).await;
+            // Keys may have been waited for, and the list replaced meanwhile.
+            if Arc::ptr_eq(&listed, &self.current()) {
+                break;
             }
-            judged => (judged, Ground::List),
-        };
+        }
         let verdict = if judged.is_ok() {
             Verdict::Accepted
         } else {
@@ -82,6 +82,21 @@ impl fmt::Debug for Roster {
 // === impl Listed ===
 
 impl Listed {
+    async fn judge(
+        &self,
+        caller: &Caller,
+        query: &str,
+        right: Right,
+    ) -> (Result<(), Denial>, Ground) {
+        match tokens::judge(&self.tokens, caller, query, right) {
+            Err(Denial::UnknownToken) if !self.issuers.is_empty() => {
+                let judged = self.issuers.admit(caller, query, right).await;
+                (judged, Ground::Oidc)
+            }
+            judged => (judged, Ground::List),
+        }
+    }
+
     fn new(listed: &config::Roster, before: &Issuers, means: &Means) -> Self {
         Self {
             tokens: listed.tokens.clone(),

@@ -32,8 +32,16 @@ pub(super) struct Verdicts {
     grace: Duration,
     accepted: Mutex<LruCache<CallerDigest, Rights>>,
     pub(super) refused: Mutex<LruCache<Subject, (Instant, Answer)>>,
-    /// When something was last revoked of a caller.
-    revoked: Mutex<LruCache<CallerDigest, Instant>>,
+    /// Taken before `accepted`, and held over what is changed there: neither a yes nor a no slips in
+    /// between the other's look and its deed.
+    revoked: Mutex<Revocations>,
+}
+
+/// When something was last revoked of callers.
+struct Revocations {
+    last: LruCache<CallerDigest, Instant>,
+    /// When that was for whoever is no longer remembered, at the latest.
+    forgotten: Option<Instant>,
 }
 
 /// What one caller was accepted for.
@@ -80,7 +88,7 @@ impl Verdicts {
             grace,
             accepted: Mutex::new(LruCache::new(MAX_CALLERS)),
             refused: Mutex::new(LruCache::new(MAX_REFUSALS)),
-            revoked: Mutex::new(LruCache::new(MAX_REFUSALS)),
+            revoked: Mutex::new(Revocations::new()),
         }
     }
 
@@ -140,8 +148,8 @@ impl Verdicts {
     /// One that was given a moment ago stands: every artifact fetched proves the same again. And one
     /// that was asked for before something was revoked of the caller may be older than that.
     pub(super) fn accept(&self, subject: Subject, asked: Instant) -> bool {
-        let revoked = self.revoked.lock().get(&subject.caller).copied();
-        if revoked.is_some_and(|revoked| revoked >= asked) {
+        let mut revoked = self.revoked.lock();
+        if revoked.of(&subject.caller) >= Some(asked) {
             return false;
         }
         let known = self.acceptance(subject);
@@ -194,20 +202,18 @@ impl Verdicts {
 
     /// Forgets every acceptance of a caller.
     pub(super) fn revoke_caller(&self, subject: Subject, answer: Answer) {
-        self.note_revoked(subject.caller);
+        let mut revoked = self.revoked.lock();
+        revoked.note(subject.caller);
         self.accepted.lock().remove(&subject.caller);
         self.refuse(subject, answer);
     }
 
     /// Forgets one right of a caller.
     pub(super) fn revoke_right(&self, subject: Subject, answer: Answer) {
-        self.note_revoked(subject.caller);
+        let mut revoked = self.revoked.lock();
+        revoked.note(subject.caller);
         self.withdraw(subject);
         self.refuse(subject, answer);
-    }
-
-    fn note_revoked(&self, caller: CallerDigest) {
-        self.revoked.lock().insert(caller, Instant::now());
     }
 
     /// Ends the grace of an acceptance whose time is up, without remembering a refusal.
@@ -238,6 +244,32 @@ impl Verdicts {
         let mut accepted = self.accepted.lock();
         let rights = accepted.get_mut(&subject.caller)?;
         rights.get(&(subject.scope, subject.right)).map(Arc::clone)
+    }
+}
+
+// === impl Revocations ===
+
+impl Revocations {
+    fn new() -> Self {
+        Self {
+            last: LruCache::new(MAX_REFUSALS),
+            forgotten: None,
+        }
+    }
+
+    fn note(&mut self, caller: CallerDigest) {
+        if self.last.len() >= MAX_REFUSALS
+            && !self.last.contains_key(&caller)
+            && let Some((_, at)) = self.last.remove_lru()
+        {
+            self.forgotten = self.forgotten.max(Some(at));
+        }
+        self.last.insert(caller, Instant::now());
+    }
+
+    /// When something was last revoked of a caller, or may have been.
+    fn of(&mut self, caller: &CallerDigest) -> Option<Instant> {
+        self.last.get(caller).copied().max(self.forgotten)
     }
 }
 

@@ -165,3 +165,24 @@ async fn a_yes_that_was_asked_for_before_a_no_does_not_outlive_it() {
         assert!(verdicts.is_proven(read));
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn strangers_cannot_have_a_no_forgotten_before_a_late_yes() {
+    let verdicts = Verdicts::new(TTL, GRACE);
+    let one = subject(1, "a", Right::Write);
+    let asked = Instant::now();
+    advance(Duration::from_millis(1)).await;
+    verdicts.revoke_caller(one, answer());
+    for number in 0..=MAX_REFUSALS {
+        let mut digest = [9; 32];
+        digest[..8].copy_from_slice(&(number as u64).to_le_bytes());
+        let stranger = Subject {
+            caller: CallerDigest::from_bytes(digest),
+            ..one
+        };
+        verdicts.revoke_caller(stranger, answer());
+    }
+    assert!(!verdicts.accept(one, asked));
+    advance(Duration::from_millis(1)).await;
+    assert!(accept(&verdicts, one));
+}

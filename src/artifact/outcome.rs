@@ -94,17 +94,21 @@ pub enum Failure {
     /// It refuses Larder's own credential.
     #[error("the upstream refuses Larder's own credential")]
     Credential,
+    /// A page for people: the login that a gateway before the origin shows strangers, say.
+    #[error("a web page came in place of the upstream's answer")]
+    Page,
 }
 
 impl Failure {
     /// Every failure.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Timeout,
         Self::Unreachable,
         Self::Error,
         Self::Cut,
         Self::Limited,
         Self::Credential,
+        Self::Page,
     ];
 
     /// The `detail` of `Cache-Status`.
@@ -116,6 +120,7 @@ impl Failure {
             Self::Cut => "upstream-cut",
             Self::Limited => "upstream-limited",
             Self::Credential => "upstream-credential",
+            Self::Page => "upstream-page",
         }
     }
 }

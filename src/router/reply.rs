@@ -186,7 +186,8 @@ fn gateway(failure: Failure) -> (StatusCode, &'static str) {
         | Failure::Error
         | Failure::Cut
         | Failure::Limited
-        | Failure::Credential => (StatusCode::BAD_GATEWAY, "upstream_failed"),
+        | Failure::Credential
+        | Failure::Page => (StatusCode::BAD_GATEWAY, "upstream_failed"),
     }
 }
 

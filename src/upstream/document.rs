@@ -1,14 +1,14 @@
 //! A small document at an address of its own, apart from the upstream's.
 //!
-//! It is reached as the upstream is: same authorities, same proxies, same budgets. No credential goes
-//! there, and no redirect is followed.
+//! It is reached as the upstream is: same authorities, same proxies but for clear text, same budgets. No
+//! credential goes there, and no redirect is followed.
 
 use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use http::header::{ACCEPT, ACCEPT_ENCODING, HeaderMap, HeaderValue, USER_AGENT};
-use http::uri::PathAndQuery;
+use http::uri::{PathAndQuery, Scheme};
 use http::{Request, StatusCode, Uri};
 use tokio::sync::OnceCell;
 use tokio::time::Instant;
@@ -89,7 +89,12 @@ impl Document {
         let mut parts = self.url.clone().into_parts();
         parts.path_and_query = Some(PathAndQuery::from_static("/"));
         let root = Uri::from_parts(parts).map_err(Unfetched::error)?;
-        let http = Http::new(&root, &self.ways).map_err(Unfetched::error)?;
+        let mut ways = self.ways.clone();
+        if root.scheme() == Some(&Scheme::HTTP) {
+            // In clear text it is for this machine alone: a proxy would see it, and could change it.
+            ways.proxy = config::Proxy::default();
+        }
+        let http = Http::new(&root, &ways).map_err(Unfetched::error)?;
         // Whoever wants the document hears why it cannot be had.
         http.complaints().mute();
         Ok(http)

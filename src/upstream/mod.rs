@@ -13,6 +13,7 @@ mod hop;
 mod http;
 mod lanes;
 mod pace;
+mod page;
 mod reach;
 mod reads;
 mod redirect;
@@ -304,6 +305,7 @@ fn what_fails(failure: Failure) -> &'static str {
         Failure::Cut => "the connection broke",
         Failure::Limited => "429",
         Failure::Credential => "a refusal of Larder's own credential",
+        Failure::Page => "a web page where the API should be: is that the login of a gateway?",
     }
 }
 

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{CONTENT_ENCODING, CONTENT_TYPE, LOCATION};
-use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri};
+use http::header::{CONTENT_ENCODING, LOCATION};
+use http::{HeaderMap, Method, Request, StatusCode, Uri};
 use http_body::Body;
 use tokio::time::timeout;
 
@@ -12,6 +12,7 @@ use super::body::UpstreamBody;
 use super::client::Reply;
 use super::hop::{is_chunked, is_readable, strip_hop_by_hop};
 use super::http::{Http, content_length};
+use super::page::is_page;
 use super::target::Origin;
 use super::{ArtifactRequest, Fetch, Fetched, Stated, redirect, reply};
 use crate::artifact::{Answer, Failure};
@@ -39,8 +40,10 @@ impl Http {
             return arrival.not_found(Fetched::Absent, Fetched::Refused).await;
         }
         let (head, mut body) = arrival.reply.response.into_parts();
-        let is_artifact = is_identity(&head.headers) && !is_page(&head.headers);
-        if !is_artifact || !is_framed(&head.headers, &body) {
+        if is_page(&head.headers) {
+            return Err(Failure::Page);
+        }
+        if !is_identity(&head.headers) || !is_framed(&head.headers, &body) {
             return Err(Failure::Error);
         }
         body.keep(permit);
@@ -74,7 +77,7 @@ impl Http {
         }
         let mut headers = arrival.reply.response.into_parts().0.headers;
         if is_page(&headers) {
-            return Err(Failure::Error);
+            return Err(Failure::Page);
         }
         strip_hop_by_hop(&mut headers);
         let length = content_length(&headers);
@@ -145,18 +148,6 @@ fn next_hop(current: &Uri, headers: &HeaderMap) -> Result<Uri, Failure> {
     redirect::next(current, location).map_err(|error| {
         tracing::debug!(%error, "a redirect is not followed");
         Failure::Error
-    })
-}
-
-/// Whether an answer is a page for people: the login that a gateway before the origin sends strangers
-/// to, with a 200 for everybody. It is no artifact, and proves nothing.
-fn is_page(headers: &HeaderMap) -> bool {
-    let said = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
-    let media = said.and_then(|said| said.split(|byte| *byte == b';').next());
-    media.is_some_and(|media| {
-        let media = media.trim_ascii();
-        media.eq_ignore_ascii_case(b"text/html")
-            || media.eq_ignore_ascii_case(b"application/xhtml+xml")
     })
 }
 

@@ -11,6 +11,7 @@ use tokio::time::timeout;
 
 use super::client::{Broken, Patience, Reply};
 use super::http::Http;
+use super::page::shows_page;
 use super::{ArtifactRequest, Delivered, reply, what_fails};
 use crate::artifact::Failure;
 
@@ -61,9 +62,14 @@ async fn delivered(reply: Reply) -> Result<Delivered, Broken> {
         ..unsent(failure)
     };
     match status {
-        200..=299 => Ok(Delivered::Accepted(
-            reply::relayed(reply, reply::ANSWER_TIME).await,
-        )),
+        200..=299 => {
+            let sent_whole = reply.sending.is_whole();
+            let answer = reply::relayed(reply, reply::ANSWER_TIME).await;
+            if shows_page(&answer.head().headers, answer.body()) {
+                return Err(failed(Failure::Page, sent_whole));
+            }
+            Ok(Delivered::Accepted(answer))
+        }
         // An early 429 or a late one: the origin has said that it took nothing.
         429 => Err(failed(Failure::Limited, false)),
         300..=499 => {

@@ -129,11 +129,30 @@ async fn a_login_page_proves_nothing_and_is_no_artifact() {
             assert_eq!(reply.status, 404, "{method}");
             assert_eq!(
                 reply.cache_status(),
-                "larder; fwd=uri-miss; detail=upstream-error"
+                "larder; fwd=uri-miss; detail=upstream-page"
             );
         }
         assert_nothing_of(&stranger.get(&artifact("aa")).await, &body);
     }
+}
+
+#[tokio::test]
+async fn a_login_page_accepts_no_upload() {
+    let origin = Origin::start();
+    origin.members(&["member"], 403);
+    let larder = Larder::before(&origin).await;
+    let body = held(&origin, &larder, "aa").await;
+    let page = script().head(200).header("content-type", "text/html");
+    origin.once("PUT", "aa", page.chunk(b"<title>Sign in</title>"));
+    let mut stranger = larder.client_as("garbage");
+    assert_eq!(stranger.put(&artifact("aa"), b"poison").await.status, 424);
+    let mut member = larder.client();
+    member.get(&artifact("aa")).await.assert_body(&body);
+    // There are servers that call every text HTML.
+    let word = script().head(200).header("content-type", "text/html");
+    origin.once("PUT", "bb", word.chunk(b"ok"));
+    assert_eq!(member.put(&artifact("bb"), &body).await.status, 200);
+    assert!(member.get(&artifact("bb")).await.is_hit());
 }
 
 #[tokio::test]

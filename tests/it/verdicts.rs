@@ -162,6 +162,25 @@ async fn an_expired_verdict_is_asked_again_and_holds_while_nobody_can_be_asked()
 }
 
 #[tokio::test]
+async fn a_gateway_that_no_longer_knows_a_caller_gives_it_no_grace() {
+    let origin = Origin::start();
+    let larder = Setup::before(&origin)
+        .set("access.verdict_ttl", "1ns")
+        .start()
+        .await;
+    let body = held(&origin, &larder, "aa").await;
+    let page = script().head(200).header("content-type", "text/html");
+    let page = page.chunk(b"<title>Sign in</title>");
+    origin.always("HEAD", "aa", page.clone());
+    origin.always("GET", "aa", page);
+    for _ in 0..2 {
+        let reply = larder.client().get(&artifact("aa")).await;
+        assert_eq!(reply.status, 404);
+        assert_nothing_of(&reply, &body);
+    }
+}
+
+#[tokio::test]
 async fn a_limit_of_one_caller_says_nothing_of_another() {
     let origin = Origin::start();
     origin.members(&["member", "mallory"], 401);

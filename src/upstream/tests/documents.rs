@@ -48,6 +48,19 @@ async fn a_document_is_asked_for_by_its_whole_address_and_without_a_credential()
 }
 
 #[tokio::test]
+async fn what_is_asked_for_in_clear_text_goes_through_no_proxy() {
+    let origin = Origin::start(|_| vec![answer("200 OK", "{}")]).await;
+    let proxy = Origin::start(|_| vec![answer("200 OK", "forged")]).await;
+    let mut ways = config("http://unused");
+    ways.target = Target::None;
+    ways.proxy.http = Some(format!("http://{}", proxy.address));
+    let url = format!("http://{}/keys", origin.address);
+    let document = upstream(&ways).document(url.parse().unwrap());
+    assert_eq!(text(&document).await.unwrap(), "{}");
+    assert!(proxy.seen().is_empty());
+}
+
+#[tokio::test]
 async fn only_a_plain_200_within_the_limit_is_the_document() {
     let full = "x".repeat(LIMIT);
     assert_eq!(fetched(vec![answer("200 OK", &full)]).await, Ok(full));

@@ -8,7 +8,7 @@ use http::Uri;
 
 use super::super::problem::quoted;
 use super::super::raw::Raw;
-use super::super::{Issuer, KeySource, SigningAlgorithm, value};
+use super::super::{Claim, Issuer, KeySource, SigningAlgorithm, value};
 use super::entry::Entry;
 
 /// The list's key.
@@ -91,8 +91,12 @@ fn warn_of_strangers(raw: &mut Raw, issuer: &Issuer) {
         return;
     };
     for (index, grant) in issuer.grants.iter().enumerate() {
-        let says_whose = |name: &str| whose.contains(&name);
-        if !grant.claims.iter().any(|claim| says_whose(&claim.name)) {
+        // `repo:*` is everybody's: what stands before any rest must go beyond the owner.
+        let is_somebodys = |text: &String| !text.ends_with('*') || text.contains('/');
+        let says_whose = |claim: &Claim| {
+            whose.contains(&claim.name.as_str()) && claim.any_of.iter().all(is_somebodys)
+        };
+        if !grant.claims.iter().any(says_whose) {
             let number = index + 1;
             raw.warn(
                 KEY,
