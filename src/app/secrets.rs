@@ -8,7 +8,6 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use aws_lc_rs::digest::{SHA256, digest};
-use aws_lc_rs::rand;
 use data_encoding::HEXLOWER;
 use serde_json::json;
 
@@ -128,9 +127,11 @@ fn remove_stale(path: &Path) -> Result<(), SecretError> {
     }
 }
 
+/// From the system itself: the crypto library's generator first gathers noise of its own, which every
+/// start would wait for, and once more for each thread.
 fn random_bytes() -> Result<[u8; 32], SecretError> {
     let mut bytes = [0; 32];
-    rand::fill(&mut bytes).map_err(|_| SecretError::Random)?;
+    getrandom::fill(&mut bytes).map_err(|_| SecretError::Random)?;
     Ok(bytes)
 }
 

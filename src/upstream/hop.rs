@@ -36,7 +36,7 @@ static ARTIFACT_HEADERS: [HeaderName; 5] = [
 static PSEUDONYM: LazyLock<String> = LazyLock::new(|| {
     let mut random = [0; 4];
     // Without randomness every Larder has one name, and a chain of them looks like a loop: visible.
-    if aws_lc_rs::rand::fill(&mut random).is_err() {
+    if getrandom::fill(&mut random).is_err() {
         random = [0; 4];
     }
     format!("larder-{}", data_encoding::HEXLOWER.encode(&random))

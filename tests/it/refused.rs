@@ -2,7 +2,8 @@
 
 use crate::put::{STORED, announced, member};
 use crate::support::{
-    Ended, Larder, Origin, Request, Seen, Setup, artifact, bytes, error_code, eventually, script,
+    Client, Ended, Larder, Origin, Request, Seen, Setup, artifact, bytes, error_code, eventually,
+    script,
 };
 
 const ABSENT: &str = "larder; fwd=uri-miss; fwd-status=404";
@@ -150,16 +151,22 @@ async fn on_failure_keep_keeps_uploads_of_proven_writers_only() {
     assert_eq!(writer.get(&artifact("bb")).await.status, 404);
 }
 
-#[tokio::test]
-async fn what_is_said_to_be_kept_is_kept_also_where_uploads_overlap() {
-    let mut origin = Origin::start();
-    let larder = Setup::before(&origin)
+/// A Larder that keeps what it cannot deliver, and two clients that have shown their rights.
+async fn keeping(origin: &Origin) -> (Larder, Client, Client) {
+    let larder = Setup::before(origin)
         .set("upload.on_failure", "keep")
         .start()
         .await;
     let (mut one, mut two) = (larder.client(), larder.client());
     assert_eq!(one.put(&artifact("proof"), b"x").await.status, 202);
     two.get(&artifact("proof")).await.assert_body(b"x");
+    (larder, one, two)
+}
+
+#[tokio::test]
+async fn what_is_said_to_be_kept_is_kept_also_where_uploads_overlap() {
+    let mut origin = Origin::start();
+    let (_larder, mut one, mut two) = keeping(&origin).await;
     origin.stop().await;
     for writer in [&mut one, &mut two] {
         writer.send_head(&announced("aa", 10)).await;
@@ -178,13 +185,7 @@ async fn what_is_said_to_be_kept_is_kept_also_where_uploads_overlap() {
 #[tokio::test]
 async fn what_could_not_be_delivered_is_not_kept_over_what_was_accepted_meanwhile() {
     let mut origin = Origin::start();
-    let larder = Setup::before(&origin)
-        .set("upload.on_failure", "keep")
-        .start()
-        .await;
-    let (mut one, mut two) = (larder.client(), larder.client());
-    assert_eq!(one.put(&artifact("proof"), b"x").await.status, 202);
-    two.get(&artifact("proof")).await.assert_body(b"x");
+    let (larder, mut one, mut two) = keeping(&origin).await;
     let held = script().early().hold("never");
     origin.once("PUT", "aa", held);
     one.send_head(&announced("aa", 10)).await;

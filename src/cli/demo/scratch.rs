@@ -5,7 +5,6 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow};
-use aws_lc_rs::rand;
 use data_encoding::HEXLOWER;
 
 /// The folder; dropping it removes it with everything in it.
@@ -16,7 +15,7 @@ impl Scratch {
     /// Makes a folder in `temp_dir` that was not there before and that only this user can enter.
     pub(super) fn make(temp_dir: &Path) -> anyhow::Result<Self> {
         let mut random = [0; 8];
-        rand::fill(&mut random).map_err(|_| anyhow!("the system gives no random bytes"))?;
+        getrandom::fill(&mut random).map_err(|_| anyhow!("the system gives no random bytes"))?;
         let path = temp_dir.join(format!("larder-demo-{}", HEXLOWER.encode(&random)));
         DirBuilder::new()
             .mode(0o700)
