@@ -18,6 +18,7 @@ pub mod config;
 pub mod metrics;
 pub mod proxy;
 pub mod router;
+pub mod seldom;
 pub mod server;
 pub mod tasks;
 pub mod telemetry;

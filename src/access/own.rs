@@ -6,22 +6,19 @@
 use std::fmt;
 use std::sync::Arc;
 
-use parking_lot::{Mutex, RwLock};
-use tokio::time::{Duration, Instant};
+use parking_lot::RwLock;
 
 use crate::artifact::{Answer, Failure};
 use crate::caller::Caller;
 use crate::metrics::Metrics;
-
-/// How long one word about a refusal is enough.
-const ENOUGH: Duration = Duration::from_mins(1);
+use crate::seldom::Seldom;
 
 /// Larder's own credential, and what the upstream makes of it.
 pub(super) struct Own {
     credential: RwLock<Caller>,
     metrics: Arc<Metrics>,
-    /// When the log last heard that it is refused.
-    said: Mutex<Option<Instant>>,
+    /// That it is refused.
+    said: Seldom<()>,
 }
 
 /// A caller that was let in for one request, and who speaks for it upstream.
@@ -44,14 +41,14 @@ impl Own {
         Self {
             credential: RwLock::new(credential),
             metrics,
-            said: Mutex::new(None),
+            said: Seldom::default(),
         }
     }
 
     /// Speaks with another credential from now on.
     pub(super) fn replace(&self, credential: Caller) {
         *self.credential.write() = credential;
-        *self.said.lock() = None;
+        self.said.reset();
     }
 
     fn note_accepted(&self) {
@@ -60,10 +57,7 @@ impl Own {
 
     fn note_refused(&self, code: u16) {
         self.metrics.upstream_credential_refused.set(1);
-        let now = Instant::now();
-        let mut said = self.said.lock();
-        if said.is_none_or(|at| now.duration_since(at) >= ENOUGH) {
-            *said = Some(now);
+        if self.said.is_due(()) {
             tracing::error!(
                 status = code,
                 "the upstream refuses Larder's own credential (said once a minute): what is not here is a \

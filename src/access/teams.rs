@@ -1,8 +1,6 @@
 //! Which teams a request names, and whether a holder of some may make it. Pure.
 
-use std::borrow::Cow;
-
-use percent_encoding::percent_decode_str;
+use crate::artifact::form_decoded;
 
 /// Stands for any team, and for none.
 const ANY: &str = "*";
@@ -40,13 +38,8 @@ fn slot<'a>(named: &'a mut [bool; NAMES.len()], name: &str) -> Option<&'a mut bo
 }
 
 fn is_among(teams: &[String], value: &str) -> bool {
-    let value = form_decode(value);
-    !value.is_empty() && teams.iter().any(|team| *team == value)
-}
-
-fn form_decode(value: &str) -> Cow<'_, str> {
-    let spaced = value.replace('+', " ");
-    Cow::Owned(percent_decode_str(&spaced).decode_utf8_lossy().into_owned())
+    let value = form_decoded(value);
+    !value.is_empty() && teams.iter().any(|team| team.as_bytes() == value)
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use aws_lc_rs::digest::{Context, SHA256};
+use percent_encoding::percent_decode_str;
 
 use super::ArtifactHash;
 use crate::caller::CallerDigest;
@@ -182,6 +183,11 @@ pub fn named_teams(raw_query: &str) -> impl Iterator<Item = &str> {
         .filter_map(|part| part.split_once('='))
         .filter(|(name, value)| matches!(*name, "teamId" | "slug") && !value.is_empty())
         .map(|(_, value)| value)
+}
+
+/// Undoes the encoding of forms, in which clients write their queries.
+pub fn form_decoded(text: &str) -> Vec<u8> {
+    percent_decode_str(&text.replace('+', " ")).collect()
 }
 
 fn name_of(part: &str) -> &str {

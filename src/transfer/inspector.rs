@@ -3,21 +3,16 @@
 //!
 //! What makes a tag fit is `artifact`'s business.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
-
-use parking_lot::Mutex;
-use tokio::time::{Duration, Instant};
 
 use super::inspection::Inspection;
 use crate::artifact::{
     ArtifactKey, Fields, SignatureCheck, SignatureFault, SignatureKey, SignatureVerdict,
 };
 use crate::metrics::{Arrival, Metrics};
+use crate::seldom::Seldom;
 
-/// How long one word about a kind of refusal is enough: a client with a wrong key uploads hundreds.
-const ENOUGH: Duration = Duration::from_mins(1);
 /// Most bytes of a team's name in the log: several times those of real ones.
 const TEAM_SHOWN: usize = 100;
 
@@ -25,7 +20,8 @@ const TEAM_SHOWN: usize = 100;
 pub struct Inspector {
     key: Option<SignatureKey>,
     metrics: Arc<Metrics>,
-    said: Mutex<HashMap<(Arrival, SignatureFault), Instant>>,
+    /// A client with a wrong key uploads hundreds.
+    said: Seldom<(Arrival, SignatureFault)>,
 }
 
 // === impl Inspector ===
@@ -36,7 +32,7 @@ impl Inspector {
         Arc::new(Self {
             key,
             metrics,
-            said: Mutex::default(),
+            said: Seldom::default(),
         })
     }
 
@@ -71,7 +67,7 @@ impl Inspector {
         self.metrics.signatures.refused(arrival).inc();
         let (arrival_name, hash) = (arrival.as_str(), &key.hash);
         let team = shown(key.scope.team().unwrap_or("-"));
-        if self.is_due((arrival, fault)) {
+        if self.said.is_due((arrival, fault)) {
             tracing::warn!(
                 arrival = arrival_name,
                 %hash,
@@ -81,18 +77,6 @@ impl Inspector {
         } else {
             tracing::debug!(arrival = arrival_name, %hash, team, "{fault}");
         }
-    }
-
-    fn is_due(&self, kind: (Arrival, SignatureFault)) -> bool {
-        let mut said = self.said.lock();
-        let now = Instant::now();
-        let is_due = said
-            .get(&kind)
-            .is_none_or(|at| now.duration_since(*at) >= ENOUGH);
-        if is_due {
-            said.insert(kind, now);
-        }
-        is_due
     }
 }
 
@@ -119,20 +103,18 @@ fn shown(team: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use tokio::time::advance;
-
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn each_kind_of_refusal_is_said_once_a_minute() {
-        let metrics = Arc::new(Metrics::new().unwrap());
-        let inspector = Inspector::new(None, metrics);
+    async fn each_kind_of_refusal_is_said_by_itself() {
+        let inspector = Inspector::new(None, Arc::new(Metrics::new().unwrap()));
         let upload = (Arrival::Put, SignatureFault::Mismatch);
-        assert!(inspector.is_due(upload));
-        assert!(!inspector.is_due(upload));
-        assert!(inspector.is_due((Arrival::Put, SignatureFault::Missing)));
-        assert!(inspector.is_due((Arrival::Fill, SignatureFault::Mismatch)));
-        advance(ENOUGH).await;
-        assert!(inspector.is_due(upload));
+        assert!(inspector.said.is_due(upload));
+        assert!(!inspector.said.is_due(upload));
+        let others = [
+            (Arrival::Put, SignatureFault::Missing),
+            (Arrival::Fill, SignatureFault::Mismatch),
+        ];
+        assert!(others.iter().all(|other| inspector.said.is_due(*other)));
     }
 }

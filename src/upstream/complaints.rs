@@ -1,21 +1,15 @@
 //! Says what is wrong with the upstream, each kind of failure once a minute: an outage must show in
 //! the log, and must not fill it.
 
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use parking_lot::Mutex;
-use tokio::time::{Duration, Instant};
-
 use crate::artifact::Failure;
+use crate::seldom::Seldom;
 
-/// How long one word about a kind of failure is enough.
-const ENOUGH: Duration = Duration::from_mins(1);
-
-/// What was said, and when.
+/// What was said of the upstream.
 #[derive(Debug, Default)]
 pub(super) struct Complaints {
-    said: Mutex<HashMap<Failure, Instant>>,
+    said: Seldom<Failure>,
     is_mute: AtomicBool,
 }
 
@@ -30,7 +24,7 @@ impl Complaints {
         if self.is_mute.load(Ordering::Relaxed) {
             return false;
         }
-        let is_due = self.is_due(failure);
+        let is_due = self.said.is_due(failure);
         if is_due {
             tracing::warn!(
                 failure = failure.as_str(),
@@ -46,23 +40,11 @@ impl Complaints {
         }
         is_due
     }
-
-    fn is_due(&self, failure: Failure) -> bool {
-        let mut said = self.said.lock();
-        let now = Instant::now();
-        let is_due = said
-            .get(&failure)
-            .is_none_or(|at| now.duration_since(*at) >= ENOUGH);
-        if is_due {
-            said.insert(failure, now);
-        }
-        is_due
-    }
 }
 
 #[cfg(test)]
 mod tests {
-    use tokio::time::advance;
+    use tokio::time::{Duration, advance};
 
     use super::*;
 
@@ -72,10 +54,10 @@ mod tests {
         assert!(complaints.say(Failure::Timeout, "a"));
         assert!(!complaints.say(Failure::Timeout, "b"));
         assert!(complaints.say(Failure::Cut, "c"));
-        advance(ENOUGH).await;
+        advance(Duration::from_mins(1)).await;
         assert!(complaints.say(Failure::Timeout, "d"));
         complaints.mute();
-        advance(ENOUGH).await;
+        advance(Duration::from_mins(1)).await;
         assert!(!complaints.say(Failure::Timeout, "e"));
     }
 }

@@ -4,8 +4,9 @@ use crate::source::{Source, begins};
 
 /// Which top-level module may import which. A row may name only rows above it, so no import can
 /// close a cycle; every module may import itself.
-const IMPORTS: [(&str, Allowed); 17] = [
+const IMPORTS: [(&str, Allowed); 18] = [
     ("caller", Only(&[])),
+    ("seldom", Only(&[])),
     ("tasks", Only(&[])),
     ("artifact", Only(&["caller"])),
     ("metrics", Only(&["artifact"])),
@@ -17,16 +18,18 @@ const IMPORTS: [(&str, Allowed); 17] = [
     ),
     (
         "upstream",
-        Only(&["artifact", "caller", "config", "metrics", "tasks"]),
+        Only(&["artifact", "caller", "config", "metrics", "seldom", "tasks"]),
     ),
     (
         "transfer",
-        Only(&["artifact", "caller", "config", "metrics", "tasks", "tiers"]),
+        Only(&[
+            "artifact", "caller", "config", "metrics", "seldom", "tasks", "tiers",
+        ]),
     ),
     (
         "access",
         Only(&[
-            "artifact", "caller", "config", "metrics", "tasks", "upstream",
+            "artifact", "caller", "config", "metrics", "seldom", "tasks", "upstream",
         ]),
     ),
     (

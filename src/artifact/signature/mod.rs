@@ -16,10 +16,9 @@ use std::sync::Arc;
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::hmac;
 use data_encoding::BASE64;
-use percent_encoding::percent_decode_str;
 use serde_json::Value;
 
-use super::{ArtifactKey, Fields};
+use super::{ArtifactKey, Fields, form_decoded};
 
 /// What the newest scheme signs before everything else.
 const NEWEST: &[u8] = b"artifact-signature:v2";
@@ -204,17 +203,12 @@ fn team_of(key: &ArtifactKey) -> Result<Vec<u8>, SignatureFault> {
     let mut teams = key
         .scope
         .parameters()
-        .filter(|(name, _)| decoded(name) == b"teamId")
-        .map(|(_, value)| decoded(value));
+        .filter(|(name, _)| form_decoded(name) == b"teamId")
+        .map(|(_, value)| form_decoded(value));
     match (teams.next(), teams.next()) {
         (team, None) => Ok(team.unwrap_or_default()),
         (_, Some(_)) => Err(SignatureFault::Malformed),
     }
-}
-
-/// Undoes the encoding of forms, in which clients write their queries.
-fn decoded(text: &str) -> Vec<u8> {
-    percent_decode_str(&text.replace('+', " ")).collect()
 }
 
 /// What stands before a field in the newest scheme.
