@@ -201,15 +201,18 @@ async fn a_strangers_404_never_becomes_a_members_miss() {
             .await;
         for round in 0..10 {
             let hash = format!("aa{round}");
-            let gate = format!("refusal{round}");
+            let (refusal, fetch) = (format!("refusal{round}"), format!("fetch{round}"));
             origin.hold(&hash, &bytes(1, 5000));
-            origin.once("GET", &hash, script().hold(&gate).usual());
+            origin.once("GET", &hash, script().hold(&refusal).usual());
+            // What the member brings is open's to everybody, so it comes once the stranger is gone.
+            origin.once("GET", &hash, script().hold(&fetch).usual());
             let (mut stranger, mut member) = (larder.client_as("stranger"), larder.client());
             ask(&mut stranger, &hash).await;
-            origin.wait_at(&gate).await;
+            origin.wait_at(&refusal).await;
             ask(&mut member, &hash).await;
-            origin.release(&gate);
+            origin.release(&refusal);
             assert_eq!(stranger.reply().await.status, 404, "{mode}");
+            origin.release(&fetch);
             member.reply().await.assert_body(&bytes(1, 5000));
         }
     }

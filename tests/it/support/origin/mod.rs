@@ -31,6 +31,8 @@ pub struct Origin {
     address: SocketAddr,
     shared: Arc<Shared>,
     door: Door,
+    /// Never listens: it keeps others from the port while the door is shut.
+    _place: TcpSocket,
 }
 
 /// One request as it arrived.
@@ -43,11 +45,11 @@ pub struct Seen {
     pub ended: Option<Ended>,
 }
 
-/// A port that is listened to, or one that refuses and that nobody else can take meanwhile.
+/// A port that is listened to, or one that refuses.
 #[derive(Debug)]
 enum Door {
     Open(JoinSet<()>),
-    Shut(TcpSocket),
+    Shut,
 }
 
 /// What the connections share.
@@ -74,14 +76,15 @@ struct Plan {
 impl Origin {
     /// Listens on a port of its own.
     pub fn start() -> Self {
-        let socket = bind("127.0.0.1:0".parse().expect("an address"));
-        let address = socket.local_addr().expect("a bound socket");
+        let place = bind("127.0.0.1:0".parse().expect("an address"));
+        let address = place.local_addr().expect("a bound socket");
         let shared = Arc::new(Shared::default());
-        let door = Door::listen(socket, &shared);
+        let door = Door::listen(bind(address), &shared);
         Self {
             address,
             shared,
             door,
+            _place: place,
         }
     }
 
@@ -101,15 +104,14 @@ impl Origin {
             within("connections to close", open.wait_for(|open| *open == 0))
                 .await
                 .expect("ours");
-            self.door = Door::Shut(bind(self.address));
+            self.door = Door::Shut;
         }
     }
 
     /// Listens again at the same address.
     pub fn resume(&mut self) {
-        let bound = std::mem::replace(&mut self.door, Door::Open(JoinSet::new()));
-        if let Door::Shut(socket) = bound {
-            self.door = Door::listen(socket, &self.shared);
+        if let Door::Shut = self.door {
+            self.door = Door::listen(bind(self.address), &self.shared);
         }
     }
 
@@ -288,6 +290,7 @@ impl Shared {
 fn bind(address: SocketAddr) -> TcpSocket {
     let socket = TcpSocket::new_v4().expect("a socket");
     socket.set_reuseaddr(true).expect("an option");
+    socket.set_reuseport(true).expect("an option");
     socket.bind(address).expect("a free port");
     socket
 }
