@@ -1,6 +1,6 @@
 //! Which teams a request names, and whether a holder of some may make it. Pure.
 
-use crate::artifact::form_decoded;
+use crate::artifact::{form_decoded, parameters};
 
 /// Stands for any team, and for none.
 const ANY: &str = "*";
@@ -15,8 +15,7 @@ pub(super) fn may_use(teams: &[String], query: &str) -> bool {
         return true;
     }
     let mut named = [false; NAMES.len()];
-    for part in query.split('&').filter(|part| !part.is_empty()) {
-        let (name, value) = part.split_once('=').unwrap_or((part, ""));
+    for (name, value) in parameters(query) {
         let Some(seen) = slot(&mut named, name) else {
             return false;
         };

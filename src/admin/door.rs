@@ -6,7 +6,7 @@
 use std::fmt;
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
-use aws_lc_rs::digest::{SHA256, digest};
+use aws_lc_rs::digest::{Digest, SHA256, digest};
 use data_encoding::BASE64;
 use http::header::{AUTHORIZATION, HeaderMap};
 use http::{Method, Uri};
@@ -17,7 +17,7 @@ use crate::server::{Foreign, Peer, check_host};
 /// The door before everything that the admin listener has.
 pub struct Door {
     hosts: Vec<String>,
-    token: [u8; 32],
+    token: Digest,
 }
 
 /// Somebody who shows no admin token where it is asked for.
@@ -33,7 +33,7 @@ impl Door {
     pub fn new(hosts: Vec<String>, token: &Secret) -> Self {
         Self {
             hosts,
-            token: sha256(token.expose().as_bytes()),
+            token: digest(&SHA256, token.expose().as_bytes()),
         }
     }
 
@@ -53,8 +53,8 @@ impl Door {
         if peer.is_local && is_reading {
             return Ok(());
         }
-        let shown = sha256(&shown(headers).ok_or(Stranger)?);
-        verify_slices_are_equal(&self.token, &shown).map_err(|_| Stranger)
+        let shown = digest(&SHA256, &shown(headers).ok_or(Stranger)?);
+        verify_slices_are_equal(self.token.as_ref(), shown.as_ref()).map_err(|_| Stranger)
     }
 }
 
@@ -86,12 +86,6 @@ fn shown(headers: &HeaderMap) -> Option<Vec<u8>> {
     let pair = BASE64.decode(secret).ok()?;
     let colon = pair.iter().position(|byte| *byte == b':')?;
     Some(pair.split_at(colon + 1).1.to_vec())
-}
-
-fn sha256(bytes: &[u8]) -> [u8; 32] {
-    let mut sum = [0; 32];
-    sum.copy_from_slice(digest(&SHA256, bytes).as_ref());
-    sum
 }
 
 #[cfg(test)]

@@ -82,8 +82,7 @@ impl Scope {
 
     /// The query's parameters, raw; one without a value has an empty one.
     pub(super) fn parameters(&self) -> impl Iterator<Item = (&str, &str)> {
-        let parts = self.0.query.split('&').filter(|part| !part.is_empty());
-        parts.map(|part| part.split_once('=').unwrap_or((part, "")))
+        parameters(&self.0.query)
     }
 
     /// The digest under which verdicts for this scope are remembered.
@@ -175,12 +174,16 @@ impl fmt::Debug for KeyDigest {
     }
 }
 
+/// The parameters of a raw query, in its order; one without a value has an empty one.
+pub fn parameters(raw_query: &str) -> impl Iterator<Item = (&str, &str)> {
+    let parts = raw_query.split('&').filter(|part| !part.is_empty());
+    parts.map(|part| part.split_once('=').unwrap_or((part, "")))
+}
+
 /// The teams that a raw query names, raw and in its order: what stands behind each `teamId` and
 /// `slug`, unless it is empty.
 pub fn named_teams(raw_query: &str) -> impl Iterator<Item = &str> {
-    raw_query
-        .split('&')
-        .filter_map(|part| part.split_once('='))
+    parameters(raw_query)
         .filter(|(name, value)| matches!(*name, "teamId" | "slug") && !value.is_empty())
         .map(|(_, value)| value)
 }

@@ -12,7 +12,9 @@ mod key_tests;
 
 pub use answer::Answer;
 pub use hash::{ArtifactHash, InvalidHash, MAX_HASH};
-pub use key::{ArtifactKey, KeyDigest, OriginId, Scope, ScopeDigest, form_decoded, named_teams};
+pub use key::{
+    ArtifactKey, KeyDigest, OriginId, Scope, ScopeDigest, form_decoded, named_teams, parameters,
+};
 pub use label::{
     Fields, LAST_SECOND, Label, Landed, MAX_FIELD_BYTES, MAX_FIELDS, Meta, TooManyFields,
 };

@@ -119,13 +119,18 @@ pub(super) fn judged(decision: Decision) -> ControlFlow<Result<Served, ProxyErro
     let told = match decision {
         Decision::Allowed { grace } => return ControlFlow::Continue(grace),
         Decision::Refused(answer) => Ok(refused(answer)),
-        Decision::Absent(answer) => Ok(Served {
-            outcome: Outcome::Absent,
-            reply: Reply::Relayed(answer),
-        }),
+        Decision::Absent(answer) => Ok(absent(answer)),
         Decision::Unknown(failure) => Err(ProxyError::Unanswered(failure)),
     };
     ControlFlow::Break(told)
+}
+
+/// The upstream's own words about what it has not.
+pub(super) fn absent(answer: Answer) -> Served {
+    Served {
+        outcome: Outcome::Absent,
+        reply: Reply::Relayed(answer),
+    }
 }
 
 /// The upstream's own words to whoever may not read.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tokio::time::Duration;
 
-use super::get::{judged, refused};
+use super::get::{absent, judged, refused};
 use super::{Ask, Proxy, ProxyError, Reply, Served, ServedBody};
 use crate::artifact::Outcome;
 use crate::tiers::Found;
@@ -69,10 +69,7 @@ impl Proxy {
                     reply: Reply::Stated(headers, length),
                 })
             }
-            Stated::Absent(answer) => Ok(Served {
-                outcome: Outcome::Absent,
-                reply: Reply::Relayed(answer),
-            }),
+            Stated::Absent(answer) => Ok(absent(answer)),
             Stated::Refused(answer) => {
                 if let Some(failure) = ask.admitted.misfortune(&answer) {
                     return Err(ProxyError::Unanswered(failure));

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use http::HeaderValue;
 use tokio::time::{Duration, Instant, timeout_at};
 
+use super::get::{absent, refused};
 use super::{Ask, Proxy, ProxyError, Reply, Served, ServedBody};
 use crate::access::Right;
 use crate::artifact::{Bypass, Failure, Fields, Label, Outcome, Tier};
@@ -135,10 +136,8 @@ impl Proxy {
                 patience.looks -= 1;
                 Attempt::Again
             }
-            Head::Absent(answer) => relayed(Outcome::Absent, Reply::Relayed(answer)),
-            Head::Refused(answer) => {
-                relayed(Outcome::Refused(answer.code()), Reply::Relayed(answer))
-            }
+            Head::Absent(answer) => Attempt::Done(Ok(absent(answer))),
+            Head::Refused(answer) => Attempt::Done(Ok(refused(answer))),
             Head::LookAgain => Attempt::Again,
             Head::Failed(Failure::Cut) if patience.retries > 0 => {
                 patience.retries -= 1;
@@ -261,7 +260,7 @@ impl Proxy {
             cache_status: opening.head.cache_status.clone(),
             body: ServedBody::Spool(reader),
         };
-        relayed(outcome, reply)
+        Attempt::Done(Ok(Served { outcome, reply }))
     }
 
     async fn is_here(&self, ask: &Ask) -> bool {
@@ -300,10 +299,6 @@ fn outcome_of(opening: &Opening, came: Came) -> Outcome {
         (Came::Later { grace }, _) if opening.is_about_to_rest() => Outcome::Hit { tier, grace },
         (Came::Later { .. }, _) => Outcome::Collapsed,
     }
-}
-
-fn relayed(outcome: Outcome, reply: Reply) -> Attempt {
-    Attempt::Done(Ok(Served { outcome, reply }))
 }
 
 async fn head_of(follower: &Follower, until: Instant) -> Head {

@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 use tracing::{debug, warn};
 
 use super::door::{BindError, Door};
@@ -15,13 +15,12 @@ use super::socket::Socket;
 use super::{Limits, Peer, Serve, connection};
 use crate::config::Listen;
 use crate::metrics::Metrics;
+use crate::seldom::Seldom;
 use crate::tasks::Tasks;
 
 /// Pause after the system could not give us a connection: descriptors and memory come back only
 /// when others give them up.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-/// How long one word about that is enough: connections that end let others in, now and then.
-const ENOUGH: Duration = Duration::from_mins(1);
 
 /// Sockets that listen.
 #[derive(Debug)]
@@ -29,8 +28,8 @@ pub struct Listeners {
     doors: Vec<Door>,
     /// Where the next round of asking begins, so that a busy listener cannot starve another.
     next: usize,
-    /// When the log last heard that none can be accepted.
-    warned: Option<Instant>,
+    /// That none can be accepted: connections that end let others in, now and then.
+    said: Seldom<()>,
 }
 
 /// A connection in the gauge of open ones.
@@ -51,7 +50,7 @@ impl Listeners {
         Ok(Self {
             doors,
             next: 0,
-            warned: None,
+            said: Seldom::default(),
         })
     }
 
@@ -116,24 +115,13 @@ impl Listeners {
                 Ok(accepted) => return accepted,
                 Err(error) if is_gone(&error) => {}
                 Err(error) => {
-                    if self.is_warning_due() {
+                    if self.said.is_due(()) {
                         warn!(%error, "connections cannot be accepted (said once a minute)");
                     }
                     sleep(ACCEPT_PAUSE).await;
                 }
             }
         }
-    }
-
-    fn is_warning_due(&mut self) -> bool {
-        let now = Instant::now();
-        let is_due = self
-            .warned
-            .is_none_or(|at| now.saturating_duration_since(at) >= ENOUGH);
-        if is_due {
-            self.warned = Some(now);
-        }
-        is_due
     }
 
     fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<(Socket, Peer)>> {
@@ -187,10 +175,10 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_shortage_is_said_once_a_minute_however_often_it_comes_and_goes() {
-        let mut listeners = Listeners::bind(&[]).await.unwrap();
-        assert!(listeners.is_warning_due());
-        assert!(!listeners.is_warning_due());
-        advance(ENOUGH).await;
-        assert!(listeners.is_warning_due());
+        let listeners = Listeners::bind(&[]).await.unwrap();
+        assert!(listeners.said.is_due(()));
+        assert!(!listeners.said.is_due(()));
+        advance(Duration::from_mins(1)).await;
+        assert!(listeners.said.is_due(()));
     }
 }

@@ -42,7 +42,7 @@ const IMPORTS: [(&str, Allowed); 18] = [
     // The server is given a function, never a meaning.
     (
         "server",
-        Only(&["artifact", "caller", "config", "metrics", "tasks"]),
+        Only(&["artifact", "caller", "config", "metrics", "seldom", "tasks"]),
     ),
     // It answers what the server accepts, and so knows the server's contract.
     (

@@ -1,9 +1,49 @@
-//! One entry of a list of tables, read field by field: every mistake in it is noted.
+//! Lists of tables, read entry by entry and field by field: every mistake is noted.
 
 use figment::value::{Dict, Value};
 
 use super::super::problem::quoted;
+use super::super::raw::Raw;
 use super::super::{Rights, value};
+
+/// A list of tables.
+pub(super) struct List {
+    pub(super) key: &'static str,
+    /// What an entry is.
+    pub(super) what: &'static str,
+}
+
+impl List {
+    /// Reads the list. The mistakes of an entry are noted behind its name, or its number where it has
+    /// none. What `clash` finds between two of them is a mistake too.
+    pub(super) fn read<T>(
+        &self,
+        raw: &mut Raw,
+        name: impl Fn(&Value) -> Option<&str>,
+        entry: impl Fn(&Value) -> Result<T, Vec<String>>,
+        clash: impl Fn(&T, &T) -> Option<String>,
+    ) -> Vec<T> {
+        let items = raw.take(self.key, value::items).unwrap_or_default();
+        let mut entries: Vec<T> = Vec::new();
+        for (index, item) in items.iter().enumerate() {
+            match entry(item) {
+                Ok(entry) => {
+                    if let Some(mistake) = entries.iter().find_map(|other| clash(other, &entry)) {
+                        raw.mistake(self.key, mistake);
+                    }
+                    entries.push(entry);
+                }
+                Err(mistakes) => {
+                    let who = name(item).map_or_else(|| (index + 1).to_string(), quoted);
+                    for mistake in mistakes {
+                        raw.mistake(self.key, format!("{} {who}: {mistake}", self.what));
+                    }
+                }
+            }
+        }
+        entries
+    }
+}
 
 /// One entry, and what was found wrong with it so far.
 pub(super) struct Entry<'a> {

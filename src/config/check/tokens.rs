@@ -8,10 +8,13 @@ use super::super::problem::quoted;
 use super::super::raw::Raw;
 use super::super::secret::{token, token_file};
 use super::super::{Rights, Token, moment, value};
-use super::entry::{Entry, rights, teams};
+use super::entry::{Entry, List, rights, teams};
 
-/// The list's key.
-const KEY: &str = "access.tokens";
+/// The list.
+const LIST: List = List {
+    key: "access.tokens",
+    what: "token",
+};
 
 /// What an entry may say.
 const FIELDS: [&str; 7] = [
@@ -20,25 +23,7 @@ const FIELDS: [&str; 7] = [
 
 /// Checks `access.tokens`.
 pub(super) fn tokens(raw: &mut Raw) -> Vec<Token> {
-    let items = raw.take(KEY, value::items).unwrap_or_default();
-    let mut tokens: Vec<Token> = Vec::new();
-    for (index, item) in items.iter().enumerate() {
-        match entry(item) {
-            Ok(token) => {
-                if let Some(mistake) = tokens.iter().find_map(|other| clash(other, &token)) {
-                    raw.mistake(KEY, mistake);
-                }
-                tokens.push(token);
-            }
-            Err(mistakes) => {
-                let who = name(item).map_or_else(|| (index + 1).to_string(), quoted);
-                for mistake in mistakes {
-                    raw.mistake(KEY, format!("token {who}: {mistake}"));
-                }
-            }
-        }
-    }
-    tokens
+    LIST.read(raw, name, entry, clash)
 }
 
 fn name(item: &Value) -> Option<&str> {
@@ -116,7 +101,7 @@ mod tests {
 
     fn read(text: &str) -> Result<Vec<Token>, String> {
         let mut raw = Raw::new(Vec::new(), Vec::new());
-        raw.lay([Setting::text(KEY, text, "default")]);
+        raw.lay([Setting::text(LIST.key, text, "default")]);
         let tokens = tokens(&mut raw);
         let problems: Vec<String> = raw.problems.iter().map(ToString::to_string).collect();
         if problems.is_empty() {

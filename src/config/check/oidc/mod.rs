@@ -9,10 +9,13 @@ use http::Uri;
 use super::super::problem::quoted;
 use super::super::raw::Raw;
 use super::super::{Claim, Issuer, KeySource, SigningAlgorithm, value};
-use super::entry::Entry;
+use super::entry::{Entry, List};
 
-/// The list's key.
-const KEY: &str = "access.oidc";
+/// The list.
+const LIST: List = List {
+    key: "access.oidc",
+    what: "issuer",
+};
 
 /// What an entry may say.
 const FIELDS: [&str; 5] = ["issuer", "audience", "keys", "algorithm", "grants"];
@@ -47,24 +50,9 @@ const PUBLIC: [(&str, &[&str]); 2] = [
 
 /// Checks `access.oidc`.
 pub(super) fn issuers(raw: &mut Raw) -> Vec<Issuer> {
-    let items = raw.take(KEY, value::items).unwrap_or_default();
-    let mut issuers: Vec<Issuer> = Vec::new();
-    for (index, item) in items.iter().enumerate() {
-        match entry(item) {
-            Ok(issuer) => {
-                if issuers.iter().any(|other| is_twin(other, &issuer)) {
-                    raw.mistake(KEY, format!("{} is there twice", named(&issuer)));
-                }
-                warn_of_strangers(raw, &issuer);
-                issuers.push(issuer);
-            }
-            Err(mistakes) => {
-                let who = name(item).map_or_else(|| (index + 1).to_string(), quoted);
-                for mistake in mistakes {
-                    raw.mistake(KEY, format!("issuer {who}: {mistake}"));
-                }
-            }
-        }
+    let issuers = LIST.read(raw, name, entry, clash);
+    for issuer in &issuers {
+        warn_of_strangers(raw, issuer);
     }
     issuers
 }
@@ -81,8 +69,9 @@ fn named(issuer: &Issuer) -> String {
     format!("issuer {name} with the audience {audience}")
 }
 
-fn is_twin(one: &Issuer, two: &Issuer) -> bool {
-    one.issuer == two.issuer && one.audience == two.audience
+fn clash(one: &Issuer, two: &Issuer) -> Option<String> {
+    let is_twin = one.issuer == two.issuer && one.audience == two.audience;
+    is_twin.then(|| format!("{} is there twice", named(two)))
 }
 
 /// Warns of grants that hold for anybody's jobs: allowed, since only the CI knows all its claims.
@@ -99,7 +88,7 @@ fn warn_of_strangers(raw: &mut Raw, issuer: &Issuer) {
         if !grant.claims.iter().any(says_whose) {
             let number = index + 1;
             raw.warn(
-                KEY,
+                LIST.key,
                 &format!(
                     "{}: grant {number} does not say whose jobs, and that CI signs for everybody: add one \
                      of {}",

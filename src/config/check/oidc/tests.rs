@@ -10,7 +10,7 @@ const GRANTS: &str = "grants = [{claims = {repository_owner = \"acme\"}, teams =
 
 fn raw(text: &str) -> Raw {
     let mut raw = Raw::new(Vec::new(), Vec::new());
-    raw.lay([Setting::text(KEY, text, "default")]);
+    raw.lay([Setting::text(LIST.key, text, "default")]);
     raw
 }
 
