@@ -13,8 +13,6 @@ use crate::artifact::{Answer, Failure};
 use crate::metrics::{Ground, Verdict};
 use crate::upstream::{ArtifactRequest, Fetched};
 
-/// How long one question to the upstream about a caller may take: a hit waits for it.
-const PROBE_BUDGET: Duration = Duration::from_secs(2);
 /// How long the accepted are served on grace before the upstream is asked again after it could not
 /// be: an outage must not cost every hit a budget.
 const PROBE_PAUSE: Duration = Duration::from_secs(2);
@@ -119,7 +117,7 @@ impl Access {
 
     /// What the upstream says of an artifact, in full.
     async fn state(&self, request: &ArtifactRequest) -> Told {
-        match Told::from(self.upstream.stat(request.clone(), PROBE_BUDGET).await) {
+        match Told::from(self.upstream.probe(request.clone()).await) {
             Told::Refused(answer) => self.in_full(answer, request).await,
             told => told,
         }
@@ -131,7 +129,8 @@ impl Access {
         if !refusal.body().is_empty() {
             return Told::Refused(refusal);
         }
-        match timeout(PROBE_BUDGET, self.upstream.fetch(request.clone())).await {
+        let budget = self.upstream.probe_time().unwrap_or_default();
+        match timeout(budget, self.upstream.fetch(request.clone())).await {
             Ok(Fetched::Found(_)) => Told::Present,
             Ok(Fetched::Absent(answer)) => Told::Absent(answer),
             Ok(Fetched::Refused(answer)) => Told::Refused(answer),

@@ -90,7 +90,8 @@ impl App {
         let admin_token = secrets::admin_token(config.admin.token.as_ref())?;
         let door = Door::new(hosts(&config), &admin_token);
         let admin_service = Arc::new(admin(door, &metrics, &tiers));
-        let upstream = Arc::new(Upstream::new(&config.upstream, Arc::clone(&metrics))?);
+        let upstream = Upstream::new(&config.upstream, Arc::clone(&metrics), tasks.clone())?;
+        let upstream = Arc::new(upstream);
         let sealer = Arc::new(sealer(&config)?);
         let access = Access::new(
             &config.access,

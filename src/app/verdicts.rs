@@ -112,7 +112,8 @@ mod tests {
     fn notes(dir: &Path) -> Notes {
         let config = Config::built_in(dir);
         let metrics = Arc::new(Metrics::new().unwrap());
-        let upstream = Arc::new(Upstream::new(&config.upstream, Arc::clone(&metrics)).unwrap());
+        let upstream =
+            Arc::new(Upstream::new(&config.upstream, Arc::clone(&metrics), Tasks::new()).unwrap());
         let access = Access::new(&config.access, None, upstream, metrics, Tasks::new());
         Notes::new(access, dir)
     }

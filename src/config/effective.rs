@@ -98,6 +98,7 @@ fn upstream(upstream: &Upstream, raw: &Raw) -> Vec<Row> {
             raw.text("upstream.token_file").map(Value::from),
         ),
         set("upstream.max_concurrent", count(upstream.max_concurrent)),
+        set("upstream.absent_ttl", duration(upstream.absent_ttl)),
         set("upstream.forward_headers", names(&upstream.forward_headers)),
         ("upstream.ca_file", upstream.ca_file.as_deref().map(path)),
         (
@@ -114,6 +115,21 @@ fn upstream(upstream: &Upstream, raw: &Raw) -> Vec<Row> {
         ),
         set("upstream.idle_timeout", duration(upstream.idle_timeout)),
         set("upstream.min_rate", size(upstream.min_rate)),
+        set("upstream.head_timeout", duration(upstream.head_timeout)),
+        set("upstream.probe_timeout", duration(upstream.probe_timeout)),
+        set("upstream.answer_timeout", duration(upstream.answer_timeout)),
+        set(
+            "upstream.exchange_timeout",
+            duration(upstream.exchange_timeout),
+        ),
+        set(
+            "upstream.breaker_failures",
+            count(upstream.breaker.failures),
+        ),
+        set(
+            "upstream.breaker_cooldown",
+            duration(upstream.breaker.cooldown),
+        ),
         set("upstream.on_read_failure", on_read_failure),
     ]
 }

@@ -127,12 +127,33 @@ pub struct Upstream {
     pub idle_timeout: Duration,
     /// Bytes a second below which a body is ended.
     pub min_rate: u64,
+    /// From a fetch's turn to its head: redirects, further tries and an absence's body included.
+    pub head_timeout: Duration,
+    /// One question about a caller.
+    pub probe_timeout: Duration,
+    /// From an upload's end to its answer; also its longest wait for a turn.
+    pub answer_timeout: Duration,
+    /// One exchange from its turn to its last byte, either way.
+    pub exchange_timeout: Duration,
+    /// When it is left alone.
+    pub breaker: Breaker,
+    /// How long an absence is remembered; 0 for not at all.
+    pub absent_ttl: Duration,
     /// Requests upstream at once.
     pub max_concurrent: usize,
     /// Further request headers that go upstream on artifact routes.
     pub forward_headers: Vec<HeaderName>,
     /// What a client sees when a read cannot be answered.
     pub on_read_failure: OnReadFailure,
+}
+
+/// When an upstream that fails is left alone.
+#[derive(Clone, Copy, Debug)]
+pub struct Breaker {
+    /// Failures in a row that open it; 0 for never.
+    pub failures: usize,
+    /// How long it is open before one request tries again.
+    pub cooldown: Duration,
 }
 
 /// Where misses go.

@@ -30,14 +30,22 @@ pub(super) fn path(value: &Value) -> Result<PathBuf, String> {
 
 /// A whole number, at least 1.
 pub(super) fn count(value: &Value) -> Result<usize, String> {
-    let number = match value {
+    counted(value)
+        .filter(|count| *count > 0)
+        .ok_or_else(|| "must be a whole number, at least 1".to_owned())
+}
+
+/// A whole number, where 0 turns something off.
+pub(super) fn count_or_none(value: &Value) -> Result<usize, String> {
+    counted(value).ok_or_else(|| "must be a whole number".to_owned())
+}
+
+fn counted(value: &Value) -> Option<usize> {
+    match value {
         Value::String(_, text) => text.trim().parse().ok(),
         Value::Num(_, number) => whole(*number).and_then(|number| usize::try_from(number).ok()),
         _ => None,
-    };
-    number
-        .filter(|count| *count > 0)
-        .ok_or_else(|| "must be a whole number, at least 1".to_owned())
+    }
 }
 
 /// A native number where it is a whole one and not negative.

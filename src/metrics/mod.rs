@@ -5,17 +5,19 @@ mod register;
 mod requests;
 mod scrub;
 mod signatures;
+mod upstream;
 mod verdicts;
 
-use prometheus::{HistogramVec, IntCounter, IntCounterVec, IntGauge, Registry};
+use prometheus::{IntCounter, IntCounterVec, IntGauge, Registry};
 
 pub use disk::{DiskFault, DiskMetrics, DiskState};
 pub use requests::RequestMetrics;
 pub use scrub::{Checked, ScrubMetrics};
 pub use signatures::{Arrival, SignatureMetrics};
+pub use upstream::UpstreamMetrics;
 pub use verdicts::{Ground, Verdict, VerdictMetrics};
 
-use self::register::{counters, gauges, histograms, one};
+use self::register::{counters, gauges, one};
 use self::requests::RequestFamilies;
 use crate::artifact::{Outcome, RouteName, Tier};
 
@@ -28,8 +30,8 @@ pub struct Metrics {
     registry: Registry,
     requests: RequestFamilies,
     response_bytes: Vec<IntCounter>,
-    upstream_requests: IntCounterVec,
-    upstream_seconds: HistogramVec,
+    /// What goes upstream.
+    pub upstream: UpstreamMetrics,
     tiers: [TierMetrics; 2],
     /// The disk tier's health.
     pub disk: DiskMetrics,
@@ -108,18 +110,7 @@ impl Metrics {
         Ok(Self {
             requests: RequestFamilies::register(&registry)?,
             response_bytes: requests::response_bytes(&registry)?,
-            upstream_requests: counters(
-                &registry,
-                "larder_upstream_requests_total",
-                "Requests sent upstream.",
-                &["operation", "result"],
-            )?,
-            upstream_seconds: histograms(
-                &registry,
-                "larder_upstream_seconds",
-                "Time to the upstream's head.",
-                &["operation"],
-            )?,
+            upstream: UpstreamMetrics::register(&registry)?,
             tiers: tier_metrics(&registry)?,
             disk: DiskMetrics::register(&registry)?,
             evictions: counters(
@@ -181,16 +172,6 @@ impl Metrics {
     /// The byte counter of one outcome.
     pub fn response_bytes(&self, outcome: Outcome) -> Option<&IntCounter> {
         self.response_bytes.get(outcome.index())
-    }
-
-    /// Counts one request upstream and the seconds to its head.
-    pub fn upstream(&self, operation: &'static str, result: &'static str, seconds: f64) {
-        self.upstream_requests
-            .with_label_values(&[operation, result])
-            .inc();
-        self.upstream_seconds
-            .with_label_values(&[operation])
-            .observe(seconds);
     }
 
     /// The handles of one tier.

@@ -40,8 +40,8 @@ impl Proxy {
             if self.upstream.is_none() {
                 return Err(ProxyError::Absent);
             }
-            if let Some(answer) = self.access.recent_refusal(&ask.question()) {
-                return Ok(refused(answer));
+            if let Some(served) = self.remembered(ask) {
+                return Ok(served);
             }
             let attempt = match self.serve_miss(ask, &mut patience).await {
                 Attempt::Again if patience.rounds == 0 => Attempt::Alone,
@@ -53,6 +53,21 @@ impl Proxy {
                 Attempt::Alone => return self.fetch_alone(ask, &patience).await,
             }
         }
+    }
+
+    /// What the upstream said a moment ago, where that still holds for this caller.
+    pub(super) fn remembered(&self, ask: &Ask) -> Option<Served> {
+        if let Some(answer) = self.access.recent_refusal(&ask.question()) {
+            return Some(refused(answer));
+        }
+        let key = &ask.key.digest;
+        let absence = self.absences.recall(key, self.tiers.epoch(key))?;
+        let caller = ask.caller.digest();
+        let is_theirs = absence.caller == caller
+            || self
+                .access
+                .share_absences([absence.caller, caller], ask.key.scope.digest());
+        is_theirs.then(|| absent(absence.answer))
     }
 
     /// Serves what a tier holds, if this caller may have it; `None` where it turned out damaged or

@@ -3,16 +3,11 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use tokio::time::Duration;
-
 use super::get::{absent, judged, refused};
 use super::{Ask, Proxy, ProxyError, Reply, Served, ServedBody};
 use crate::artifact::Outcome;
 use crate::tiers::Found;
 use crate::upstream::Stated;
-
-/// How long the upstream may take to describe an artifact.
-const STAT_BUDGET: Duration = Duration::from_secs(10);
 
 impl Proxy {
     /// Describes an artifact.
@@ -58,10 +53,10 @@ impl Proxy {
     }
 
     async fn describe_miss(&self, ask: &Ask) -> Result<Served, ProxyError> {
-        if let Some(answer) = self.access.recent_refusal(&ask.question()) {
-            return Ok(refused(answer));
+        if let Some(served) = self.remembered(ask) {
+            return Ok(served);
         }
-        match self.upstream.stat(ask.request.clone(), STAT_BUDGET).await {
+        match self.upstream.stat(ask.request.clone()).await {
             Stated::Present(headers, length) => {
                 self.access.learn_read(&ask.question());
                 Ok(Served {

@@ -139,10 +139,6 @@ impl Proxy {
             Head::Absent(answer) => Attempt::Done(Ok(absent(answer))),
             Head::Refused(answer) => Attempt::Done(Ok(refused(answer))),
             Head::LookAgain => Attempt::Again,
-            Head::Failed(Failure::Cut) if patience.retries > 0 => {
-                patience.retries -= 1;
-                Attempt::Again
-            }
             Head::Failed(failure) => Attempt::Done(Err(ProxyError::Unanswered(failure))),
             Head::Asking => Attempt::Done(Err(ProxyError::Unanswered(Failure::Timeout))),
         }
@@ -198,8 +194,11 @@ impl Proxy {
 
     /// Asks the upstream with the caller's own credential: the fetch is the judgement.
     pub(super) async fn fetch(self: Arc<Self>, ask: Ask) -> Source<UpstreamBody> {
+        let key = ask.key.digest;
+        let noted = self.tiers.epoch(&key);
         match self.upstream.fetch(ask.request.clone()).await {
             Fetched::Found(found) => {
+                self.absences.forget(&key);
                 self.access.learn_read(&ask.question());
                 let fields = Fields::pick(&found.headers);
                 let said = found.headers.get_all("cache-status").iter();
@@ -213,7 +212,10 @@ impl Proxy {
                 };
                 Source::Found(head, found.body)
             }
-            Fetched::Absent(answer) => Source::Absent(answer),
+            Fetched::Absent(answer) => {
+                self.absences.note(key, ask.caller.digest(), &answer, noted);
+                Source::Absent(answer)
+            }
             Fetched::Refused(answer) => {
                 if let Some(failure) = ask.admitted.misfortune(&answer) {
                     return Source::Failed(failure);

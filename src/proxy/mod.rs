@@ -3,6 +3,7 @@
 //! A request comes in as an [`Ask`], already named; what goes out is [`Served`] or a
 //! [`ProxyError`], and neither knows a status code.
 
+mod absences;
 mod acquaintance;
 mod batch;
 mod error;
@@ -28,6 +29,7 @@ pub use events::EventQueue;
 pub use put::UploadBody;
 pub use served::{Here, Reply, Served, ServedBody};
 
+use self::absences::Absences;
 use self::acquaintance::Known;
 use crate::access::{Access, Admitted, Question, Standing};
 use crate::artifact::{ArtifactHash, ArtifactKey, OriginId};
@@ -56,6 +58,7 @@ pub struct Proxy {
     access: Arc<Access>,
     flights: Arc<Flights>,
     uploads: Arc<Uploads>,
+    absences: Absences,
     inspector: Arc<Inspector>,
     events: EventQueue,
     metrics: Arc<Metrics>,
@@ -113,6 +116,7 @@ impl Proxy {
         let signature_key = config.access.signature_key.clone();
         Arc::new(Self {
             origin: upstream.origin_id(),
+            absences: Absences::new(config.upstream.absent_ttl),
             config,
             sealer,
             tiers,

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use http_body_util::combinators::UnsyncBoxBody;
 use tokio::sync::oneshot;
-use tokio::time::timeout;
+use tokio::time::{Duration, sleep, timeout};
 
 use super::settle::{Ending, refusal};
 use super::{Ask, Proxy, ProxyError, Served};
@@ -26,6 +26,9 @@ use crate::upstream::Delivered;
 
 /// How far ahead of the upstream an upload is read whose caller has not proven its right to write.
 const UNPROVEN_AHEAD: u64 = 8 * 1024 * 1024;
+
+/// How often an upload is sent: a server that restarts is back by the third time, or it is an outage.
+const MOST_TRIES: usize = 3;
 
 /// An upload's body, whatever it comes from.
 pub type UploadBody = UnsyncBoxBody<bytes::Bytes, hyper::Error>;
@@ -155,9 +158,10 @@ impl Upload {
     async fn store(&self, spool: &Spool, reader: Reader, length: Option<u64>) -> Delivered {
         let (delivered, is_unknown) = self.send(spool, reader, length).await;
         let delivered = match delivered {
-            Delivered::Failed { failure, .. } => Delivered::Failed {
+            Delivered::Failed { failure, again, .. } => Delivered::Failed {
                 failure,
                 sent_whole: is_unknown,
+                again,
             },
             judged => judged,
         };
@@ -174,34 +178,47 @@ impl Upload {
         delivered
     }
 
-    /// Sends, and once more where the connection broke: one that the upstream had closed while it
-    /// was idle looks just like that, and the same bytes twice are the same artifact. Says too
-    /// whether the upstream may hold the body without having said so.
-    async fn send(&self, spool: &Spool, reader: Reader, length: Option<u64>) -> (Delivered, bool) {
+    /// Sends, and again where that may go better a moment later: the same bytes twice are the same
+    /// artifact. Says too whether the upstream may hold the body without having said so.
+    async fn send(
+        &self,
+        spool: &Spool,
+        mut reader: Reader,
+        length: Option<u64>,
+    ) -> (Delivered, bool) {
         let (upstream, request) = (&self.proxy.upstream, &self.ask.request);
-        let first = upstream.store(request.clone(), length, reader).await;
-        let first = self.unless_misfortune(first);
-        let (failure, is_unknown) = match first {
-            Delivered::Failed {
-                failure,
-                sent_whole,
-            } => (failure, sent_whole),
-            delivered => return (delivered, false),
-        };
-        let (Failure::Cut, Ok(reader)) = (failure, spool.reader()) else {
-            return (first, is_unknown);
-        };
-        let again = reader.with_length(length);
-        let second = upstream.store(request.clone(), length, again).await;
-        let second = self.unless_misfortune(second);
-        let sent_whole = matches!(
-            second,
-            Delivered::Failed {
-                sent_whole: true,
-                ..
+        let mut is_unknown = false;
+        let mut tries = 0;
+        loop {
+            let delivered = upstream.store(request.clone(), length, reader).await;
+            let delivered = self.unless_misfortune(delivered);
+            let Delivered::Failed {
+                sent_whole, again, ..
+            } = delivered
+            else {
+                return (delivered, is_unknown);
+            };
+            is_unknown |= sent_whole;
+            tries += 1;
+            let again = again.filter(|_| tries < MOST_TRIES);
+            match self.next_try(spool, again).await {
+                Some(next) => reader = next.with_length(length),
+                None => return (delivered, is_unknown),
             }
-        );
-        (second, is_unknown || sent_whole)
+        }
+    }
+
+    /// Waits until another try may go better; none where the spool no longer has everything, or
+    /// where it would come too late for the client.
+    async fn next_try(&self, spool: &Spool, again: Option<Duration>) -> Option<Reader> {
+        let pause = again?;
+        spool.reader().ok()?;
+        let left = self.proxy.upload_timeout();
+        if self.ask.since.elapsed() + pause > left {
+            return None;
+        }
+        sleep(pause).await;
+        spool.reader().ok()
     }
 
     /// A refusal of Larder's own credential is no judgement of this upload.
@@ -213,6 +230,7 @@ impl Upload {
             Some(failure) => Delivered::Failed {
                 failure,
                 sent_whole: false,
+                again: None,
             },
             None => delivered,
         }

@@ -41,6 +41,7 @@ impl Upload {
                 Delivered::Failed {
                     failure,
                     sent_whole: false,
+                    ..
                 },
                 Received::Whole(whole),
             ) if self.keeps() => {

@@ -3,15 +3,19 @@
 use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
+use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep, sleep_until};
 
+use super::gates::Passage;
 use super::lanes::Permit;
 use super::pace::{Late, Pace};
 use super::sending::Sending;
+use super::setback::Setback;
 use super::wire::Wire;
 use crate::artifact::Failure;
 
@@ -28,6 +32,7 @@ pub(super) struct Flight {
     sending: Sending,
     wire: Option<Wire>,
     permit: Option<Permit>,
+    passage: Option<Passage>,
 }
 
 enum State {
@@ -40,18 +45,22 @@ struct Live {
     incoming: Incoming,
     pace: Pace,
     alarm: Pin<Box<Sleep>>,
+    /// When it ends, whatever its pace.
+    deadline: Instant,
     flight: Flight,
 }
 
 // === impl UpstreamBody ===
 
 impl UpstreamBody {
-    pub(super) fn new(incoming: Incoming, pace: Pace, flight: Flight) -> Self {
+    /// `limit`: the longest it may take, whatever its pace.
+    pub(super) fn new(incoming: Incoming, pace: Pace, limit: Duration, flight: Flight) -> Self {
         Self {
             state: State::Live(Box::new(Live {
                 incoming,
                 pace,
                 alarm: Box::pin(sleep_until(Instant::now())),
+                deadline: Instant::now() + limit,
                 flight,
             })),
         }
@@ -61,6 +70,21 @@ impl UpstreamBody {
     pub(super) fn keep(&mut self, permit: Permit) {
         if let State::Live(live) = &mut self.state {
             live.flight.permit = Some(permit);
+        }
+    }
+
+    /// Reads until it is known whether the upstream delivers, and no further.
+    pub(super) async fn prove(mut self) {
+        while let State::Live(live) = &self.state
+            && live.flight.is_watched()
+            && let Some(Ok(_)) = self.frame().await
+        {}
+    }
+
+    /// Says what becomes of the body where it is to be known.
+    pub(super) fn watch(&mut self, passage: Passage) {
+        if let State::Live(live) = &mut self.state {
+            live.flight.passage = Some(passage);
         }
     }
 }
@@ -81,8 +105,14 @@ impl Body for UpstreamBody {
         let polled = std::task::ready!(live.poll_data(cx));
         match &polled {
             Some(Ok(_)) => {}
-            Some(Err(failure)) => self.state = State::Failed(*failure),
-            None => self.state = State::Ended,
+            Some(Err(failure)) => {
+                live.flight.failed(*failure);
+                self.state = State::Failed(*failure);
+            }
+            None => {
+                live.flight.succeeded();
+                self.state = State::Ended;
+            }
         }
         Poll::Ready(polled.map(|result| result.map(Frame::data)))
     }
@@ -124,7 +154,12 @@ impl Live {
                     let Ok(data) = frame.into_data() else {
                         continue;
                     };
-                    let arrived = self.pace.arrived(data.len(), Instant::now);
+                    let now = Instant::now();
+                    if now >= self.deadline {
+                        return Poll::Ready(Some(Err(Failure::Timeout)));
+                    }
+                    self.flight.delivered(data.len(), now);
+                    let arrived = self.pace.arrived(data.len(), || now);
                     return Poll::Ready(Some(arrived.map(|()| data).map_err(too_late)));
                 }
                 Poll::Ready(Some(Err(_))) => return Poll::Ready(Some(Err(Failure::Cut))),
@@ -144,6 +179,10 @@ impl Live {
                 Ok(due) => due,
                 Err(late) => return Poll::Ready(late),
             };
+            if Instant::now() >= self.deadline {
+                return Poll::Ready(Late);
+            }
+            let due = due.min(self.deadline);
             if self.alarm.is_elapsed() || self.alarm.deadline() > due {
                 self.alarm.as_mut().reset(due);
             }
@@ -164,6 +203,31 @@ impl Flight {
             sending,
             wire,
             permit: None,
+            passage: None,
+        }
+    }
+}
+
+impl Flight {
+    fn is_watched(&self) -> bool {
+        self.passage.as_ref().is_some_and(Passage::is_unproven)
+    }
+
+    fn delivered(&mut self, bytes: usize, now: Instant) {
+        if let Some(passage) = &mut self.passage {
+            passage.delivered(bytes, now);
+        }
+    }
+
+    fn succeeded(&mut self) {
+        if let Some(mut passage) = self.passage.take() {
+            passage.succeeded();
+        }
+    }
+
+    fn failed(&mut self, failure: Failure) {
+        if let Some(mut passage) = self.passage.take() {
+            passage.failed(Setback::halfway(failure));
         }
     }
 }

@@ -20,7 +20,7 @@ use tokio::time::{Instant, sleep_until};
 use super::body::{Flight, UpstreamBody};
 use super::complaints::Complaints;
 use super::connector::Connector;
-use super::error::{failure_of, in_full, is_withdrawn};
+use super::error::{failure_of, in_full, is_slow, is_withdrawn};
 use super::pace::Pace;
 use super::sending::{End, Outbound, Sending};
 use super::wire::Wire;
@@ -36,9 +36,19 @@ type Outgoing = UnsyncBoxBody<Bytes, Box<dyn Error + Send + Sync>>;
 pub(super) struct Client {
     http: legacy::Client<Connector, Outgoing>,
     connector: Connector,
-    idle: Duration,
-    min_rate: u64,
+    pace: BodyPace,
     complaints: Complaints,
+}
+
+/// How slow a body may be.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct BodyPace {
+    /// The silence after which it is ended.
+    pub(super) idle: Duration,
+    /// Bytes a second below which it is.
+    pub(super) min_rate: u64,
+    /// The longest it may take, whatever its pace.
+    pub(super) limit: Duration,
 }
 
 /// How long an exchange may stand still.
@@ -65,28 +75,36 @@ pub(super) struct Broken {
     pub(super) cause: String,
     /// The request's body had gone out whole.
     pub(super) sent_whole: bool,
+    /// What else it may have been.
+    pub(super) cut: Cut,
+}
+
+/// How an exchange broke, as far as it matters what else it may have been than a fault of the upstream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Cut {
+    /// Nothing else.
+    Fault,
+    /// A slow line looks just like this.
+    Slow,
     /// A pooled connection that the origin had closed: the request was never seen.
-    pub(super) is_stale: bool,
+    Stale,
     /// The request's own body broke off: the origin has no part in it.
-    pub(super) is_withdrawn: bool,
+    Withdrawn,
 }
 
 // === impl Client ===
 
 impl Client {
-    /// `pace`: the silence and the rate below which a body is ended.
-    pub(super) fn new(connector: Connector, max_idle: usize, pace: (Duration, u64)) -> Self {
+    pub(super) fn new(connector: Connector, max_idle: usize, pace: BodyPace) -> Self {
         let http = legacy::Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(POOL_IDLE)
             .pool_max_idle_per_host(max_idle)
             .build(connector.clone());
-        let (idle, min_rate) = pace;
         Self {
             http,
             connector,
-            idle,
-            min_rate,
+            pace,
             complaints: Complaints::default(),
         }
     }
@@ -119,31 +137,34 @@ impl Client {
         let result = tokio::select! {
             biased;
             result = response => result.map_err(|error| self.explain(&error)),
-            () = no_answer(&mut captured, &sending, patience) => {
-                Err((Failure::Timeout, "no answer in time".to_owned(), false))
-            }
+            () = no_answer(&mut captured, &sending, patience) => Err(Broken::silence()),
         };
         let wire = wire_of(&captured);
         match result {
             Ok(response) => Ok(self.reply(response, sending, wire)),
-            Err((failure, cause, is_withdrawn)) => Err(Broken {
-                is_withdrawn,
-                ..broken((failure, cause), &sending, wire.as_ref())
-            }),
+            Err(broken) => Err(broken.at(&sending, wire.as_ref())),
         }
     }
 
-    /// Why there is no answer, which people are told, and whether the request was withdrawn, which
-    /// is nothing to tell.
-    fn explain(&self, error: &legacy::Error) -> (Failure, String, bool) {
-        let (failure, is_withdrawn) = (failure_of(error), is_withdrawn(error));
-        let cause = in_full(error);
-        if is_withdrawn {
+    /// Why there is no answer, which people are told, unless the request was withdrawn, which is
+    /// nothing to tell.
+    fn explain(&self, error: &legacy::Error) -> Broken {
+        let (failure, cause) = (failure_of(error), in_full(error));
+        let cut = if is_withdrawn(error) {
             tracing::debug!(cause, "a request was withdrawn");
+            Cut::Withdrawn
         } else {
             self.complaints.say(failure, &cause);
+            if is_slow(error) {
+                Cut::Slow
+            } else {
+                Cut::Fault
+            }
+        };
+        Broken {
+            cut,
+            ..Broken::new(failure, cause)
         }
-        (failure, cause, is_withdrawn)
     }
 
     fn reply(
@@ -156,9 +177,14 @@ impl Client {
             wire.mark_used();
         }
         let flight = Flight::new(sending.clone(), wire.clone());
-        let pace = Pace::new(self.idle, self.min_rate);
+        let BodyPace {
+            idle,
+            min_rate,
+            limit,
+        } = self.pace;
+        let pace = Pace::new(idle, min_rate);
         Reply {
-            response: response.map(|body| UpstreamBody::new(body, pace, flight)),
+            response: response.map(|body| UpstreamBody::new(body, pace, limit, flight)),
             sending,
             wire,
         }
@@ -187,25 +213,39 @@ impl Reply {
     }
 }
 
-impl From<Broken> for Failure {
-    fn from(broken: Broken) -> Self {
-        broken.failure
-    }
-}
+// === impl Broken ===
 
-fn broken(why: (Failure, String), sending: &Sending, wire: Option<&Wire>) -> Broken {
-    let (failure, cause) = why;
-    let is_stale = failure == Failure::Cut && wire.is_some_and(Wire::is_stale);
-    // The client closes a connection whose answer nobody wants, but not one that is stuck writing.
-    if let Some(wire) = wire {
-        wire.sever();
+impl Broken {
+    /// Nothing was sent, as far as is known.
+    pub(super) fn new(failure: Failure, cause: String) -> Self {
+        Self {
+            failure,
+            cause,
+            sent_whole: false,
+            cut: Cut::Fault,
+        }
     }
-    Broken {
-        failure,
-        cause,
-        sent_whole: wire.is_some() && sending.is_whole(),
-        is_stale,
-        is_withdrawn: false,
+
+    fn silence() -> Self {
+        Self {
+            cut: Cut::Slow,
+            ..Self::new(Failure::Timeout, "no answer in time".to_owned())
+        }
+    }
+
+    /// Ends the connection where this happened, and notes how far the request had come.
+    fn at(self, sending: &Sending, wire: Option<&Wire>) -> Self {
+        let is_broken = self.failure == Failure::Cut && self.cut == Cut::Fault;
+        let is_stale = is_broken && wire.is_some_and(Wire::is_stale);
+        // The client closes a connection whose answer nobody wants, but not one that is stuck writing.
+        if let Some(wire) = wire {
+            wire.sever();
+        }
+        Self {
+            sent_whole: wire.is_some() && sending.is_whole(),
+            cut: if is_stale { Cut::Stale } else { self.cut },
+            ..self
+        }
     }
 }
 

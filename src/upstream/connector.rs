@@ -25,6 +25,8 @@ use tokio_rustls::TlsConnector;
 use tower_service::Service;
 
 use super::UpstreamError;
+use super::error::Overdue;
+use super::gates::Gates;
 use super::reach::{ForbiddenAddress, Reach, check};
 use super::target::{Base, Origin};
 use super::wire::{Io, Line};
@@ -51,6 +53,7 @@ struct Routes {
     proxies: Matcher,
     tls: TlsConnector,
     timeout: Duration,
+    gates: Arc<Gates>,
 }
 
 /// Dials a URL's own host, with TLS where the URL says so.
@@ -74,8 +77,9 @@ impl Connector {
         base: &Base,
         proxy: &Proxy,
         tls: TlsConnector,
-        timeout: Duration,
+        limits: (Duration, Arc<Gates>),
     ) -> Result<Self, UpstreamError> {
+        let (timeout, gates) = limits;
         let root = base
             .root()
             .map_err(|_| UpstreamError::Url("not a host and port"))?;
@@ -89,6 +93,7 @@ impl Connector {
                 .build(),
             tls,
             timeout,
+            gates,
         })))
     }
 
@@ -113,9 +118,8 @@ impl Service<Uri> for Connector {
     fn call(&mut self, target: Uri) -> Self::Future {
         let routes = Arc::clone(&self.0);
         Box::pin(async move {
-            timeout(routes.timeout, routes.connect(target))
-                .await
-                .map_err(|_| "no connection in time")?
+            let connecting = timeout(routes.timeout, routes.connect(target));
+            connecting.await.map_err(|_| Overdue)?
         })
     }
 }
@@ -130,25 +134,29 @@ impl Routes {
         if let (Some(limit), Some(address)) = (limit, named_address(&origin)) {
             check(address, limit)?;
         }
-        match self.proxies.intercept(&target) {
+        let line = match self.proxies.intercept(&target) {
             // Behind a proxy only the proxy knows the address; its own rules hold there.
             Some(proxy) if origin.is_https() => {
                 let io = self.tunnel(&proxy, target).await?;
                 let io = handshake(&self.tls, &origin, io).await?;
-                Ok(TokioIo::new(Line::new(io, false)))
+                Line::new(io, false)
             }
             Some(proxy) => {
                 let (io, _) = self.dialer(None).dial(proxy.uri().clone()).await?;
-                Ok(TokioIo::new(Line::new(io, true)))
+                Line::new(io, true)
             }
             None => {
                 let (io, peer) = self.dialer(limit).dial(target).await?;
                 if is_upstream {
                     *self.upstream_reach.lock() = Reach::of(peer).unwrap_or(Reach::Private);
                 }
-                Ok(TokioIo::new(Line::new(io, false)))
+                Line::new(io, false)
             }
+        };
+        if is_upstream {
+            self.gates.connected();
         }
+        Ok(TokioIo::new(line))
     }
 
     async fn tunnel(&self, proxy: &Intercept, target: Uri) -> Result<Io, BoxError> {
@@ -277,7 +285,13 @@ mod tests {
             no: Some(".direct.example".to_owned()),
         };
         let tls = super::super::tls::connector(None).unwrap();
-        let connector = Connector::new(&base(), &both, tls, KEEPALIVE).unwrap();
+        let rule = crate::config::Breaker {
+            failures: 0,
+            cooldown: KEEPALIVE,
+        };
+        let open = crate::metrics::Gauge::new("open", "open").unwrap();
+        let limits = (KEEPALIVE, Arc::new(Gates::new(rule, open)));
+        let connector = Connector::new(&base(), &both, tls, limits).unwrap();
         let credential =
             |target: &'static str| connector.proxy_authorization(&Uri::from_static(target));
         assert_eq!(credential("http://o.example/").unwrap(), "Basic dTpw");

@@ -14,14 +14,15 @@ use tokio::sync::OnceCell;
 use tokio::time::Instant;
 
 use super::client::{Broken, Reply};
+use super::counted::{result_of, result_of_code, what_fails};
 use super::hop::is_readable;
 use super::http::Http;
 use super::reads::is_identity;
 use super::reply::{ANSWER_TIME, read};
-use super::{result_of, result_of_code, what_fails};
 use crate::artifact::Failure;
 use crate::config;
-use crate::metrics::Metrics;
+use crate::metrics::{Gauge, Metrics};
+use crate::tasks::Tasks;
 
 /// Who asks: some servers refuse whoever does not say.
 const AGENT: &str = concat!("larder/", env!("CARGO_PKG_VERSION"));
@@ -32,6 +33,7 @@ pub struct Document {
     ways: config::Upstream,
     http: OnceCell<Http>,
     metrics: Arc<Metrics>,
+    tasks: Tasks,
 }
 
 /// The document could not be had; says why.
@@ -47,12 +49,18 @@ pub struct Unfetched {
 
 impl Document {
     /// Goes to `url` by the `ways` to the upstream; connects to nothing yet.
-    pub(super) fn new(url: Uri, ways: config::Upstream, metrics: Arc<Metrics>) -> Self {
+    pub(super) fn new(
+        url: Uri,
+        ways: config::Upstream,
+        metrics: Arc<Metrics>,
+        tasks: Tasks,
+    ) -> Self {
         Self {
             url,
             ways,
             http: OnceCell::new(),
             metrics,
+            tasks,
         }
     }
 
@@ -62,7 +70,7 @@ impl Document {
         let fetched = self.fetch_uncounted(limit).await;
         let result = fetched.as_ref().map_or_else(|error| error.result, |_| "ok");
         let seconds = started.elapsed().as_secs_f64();
-        self.metrics.upstream("keys", result, seconds);
+        self.metrics.upstream.count("keys", result, seconds);
         fetched
     }
 
@@ -94,7 +102,9 @@ impl Document {
             // In clear text it is for this machine alone: a proxy would see it, and could change it.
             ways.proxy = config::Proxy::default();
         }
-        let http = Http::new(&root, &ways).map_err(Unfetched::error)?;
+        // Whoever renews keys has an order of its own for failures.
+        let unseen = Gauge::new("unseen", "Of no breaker.").map_err(Unfetched::error)?;
+        let http = Http::new(&root, &ways, unseen, self.tasks.clone()).map_err(Unfetched::error)?;
         // Whoever wants the document hears why it cannot be had.
         http.complaints().mute();
         Ok(http)

@@ -32,6 +32,11 @@ pub enum BadTarget {
     NotAPath,
 }
 
+/// No connection was made in time: the line may be slow, or nobody be there.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("no connection in time")]
+pub(super) struct Overdue;
+
 /// Sorts an error of the client by what its caller decides.
 pub(super) fn failure_of(error: &legacy::Error) -> Failure {
     if chain(error).any(<dyn Error>::is::<ForbiddenAddress>) {
@@ -55,6 +60,11 @@ pub(super) fn is_withdrawn(error: &legacy::Error) -> bool {
     chain(error)
         .filter_map(|cause| cause.downcast_ref::<hyper::Error>())
         .any(hyper::Error::is_user)
+}
+
+/// Whether a slow line may have been all that was wrong.
+pub(super) fn is_slow(error: &legacy::Error) -> bool {
+    chain(error).any(<dyn Error>::is::<Overdue>)
 }
 
 /// An error and its causes in one line, for the log.

@@ -1,36 +1,37 @@
-//! An origin that speaks HTTP: what every verb needs of it, and requests that are no artifact's.
+//! An origin that speaks HTTP: what every verb needs of it.
 
-use std::error::Error;
 use std::fmt;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
+use http::header::CONTENT_LENGTH;
 use http::uri::PathAndQuery;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri};
-use http_body::Body;
+use http::{HeaderMap, Method, Request, Uri};
 use http_body_util::Full;
+use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-use super::body::UpstreamBody;
-use super::client::{Broken, Client, Patience, Reply};
+use super::breaker::TRY_WAIT;
+use super::client::{BodyPace, Broken, Client, Cut, Patience, Reply};
 use super::complaints::Complaints;
 use super::connector::Connector;
-use super::hop::{is_readable, strip_hop_by_hop};
+use super::gates::{Class, Gates, Passage};
 use super::lanes::Lanes;
+use super::pauses::Pauses;
+use super::retry::Retries;
+use super::setback::Setback;
 use super::target::Base;
 use super::{UpstreamError, tls};
 use crate::artifact::Failure;
 use crate::config;
+use crate::metrics::Gauge;
+use crate::tasks::Tasks;
 
 /// Idle time-outs without a byte taken, after which an upload has stalled. More than one: the
 /// kernel's send buffer empties in steps that a slow line needs long for.
 const STALL_FACTOR: u32 = 3;
-
-/// A fetch has its head in this time, waiting for its turn, redirects and an absence's body
-/// included: a client that gives up after 30 s must hear of a miss before. Longer only where one
-/// exchange alone is allowed more.
-const FETCH_HEAD_TIME: Duration = Duration::from_secs(15);
 
 /// The origin and the pool of connections to it.
 pub(super) struct Http {
@@ -39,27 +40,63 @@ pub(super) struct Http {
     pub(super) lanes: Lanes,
     first_byte: Duration,
     pub(super) stall: Duration,
-    pub(super) fetch_head: Duration,
+    /// The budgets of whole operations.
+    pub(super) limits: Limits,
+    pub(super) gates: Arc<Gates>,
+    pub(super) pauses: Pauses,
+    pub(super) retries: Retries,
+    pub(super) tasks: Tasks,
+}
+
+/// How long a whole operation may take.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    /// A fetch, to its head.
+    pub(super) head: Duration,
+    /// A question about a caller.
+    pub(super) probe: Duration,
+    /// From an upload's end to its answer.
+    pub(super) answer: Duration,
+    /// An exchange, to its last byte.
+    pub(super) exchange: Duration,
 }
 
 // === impl Http ===
 
 impl Http {
-    pub(super) fn new(url: &Uri, config: &config::Upstream) -> Result<Self, UpstreamError> {
+    /// `open` is 1 while some requests are spared.
+    pub(super) fn new(
+        url: &Uri,
+        config: &config::Upstream,
+        open: Gauge,
+        tasks: Tasks,
+    ) -> Result<Self, UpstreamError> {
         let base = Base::new(url)?;
         let tls = tls::connector(config.ca_file.as_deref())?;
-        let connector = Connector::new(&base, &config.proxy, tls, config.connect_timeout)?;
-        let pace = (config.idle_timeout, config.min_rate);
-        let exchange = config
-            .connect_timeout
-            .saturating_add(config.first_byte_timeout);
+        let gates = Arc::new(Gates::new(config.breaker, open));
+        let limits = (config.connect_timeout, Arc::clone(&gates));
+        let connector = Connector::new(&base, &config.proxy, tls, limits)?;
+        let pace = BodyPace {
+            idle: config.idle_timeout,
+            min_rate: config.min_rate,
+            limit: config.exchange_timeout,
+        };
         Ok(Self {
             base,
             client: Client::new(connector, config.max_concurrent, pace),
             lanes: Lanes::new(config.max_concurrent),
             first_byte: config.first_byte_timeout,
             stall: config.idle_timeout.saturating_mul(STALL_FACTOR),
-            fetch_head: FETCH_HEAD_TIME.max(exchange),
+            limits: Limits {
+                head: config.head_timeout,
+                probe: config.probe_timeout,
+                answer: config.answer_timeout,
+                exchange: config.exchange_timeout,
+            },
+            gates,
+            pauses: Pauses::new(),
+            retries: Retries::new(),
+            tasks,
         })
     }
 
@@ -71,53 +108,23 @@ impl Http {
         &self.base
     }
 
-    pub(super) async fn ask(&self, request: Request<Bytes>) -> Result<Reply, Failure> {
-        let permit = self.soon(self.lanes.read()).await?;
-        let (mut head, body) = request.into_parts();
-        head.uri = self.uri(&target_of(&head.uri))?;
-        head.headers.remove(CONTENT_LENGTH);
-        let mut reply = self.send_small(&Request::from_parts(head, body)).await?;
-        reply.response.body_mut().keep(permit);
-        Ok(reply)
+    /// Lets a request through, unless what would come of it is known.
+    pub(super) async fn enter(
+        &self,
+        class: Class,
+        target: &PathAndQuery,
+        headers: &HeaderMap,
+    ) -> Result<Passage, Setback> {
+        self.pauses.check(class, headers)?;
+        self.gates.enter(class, key_of(target)).await
     }
 
-    pub(super) async fn pass<B>(
-        &self,
-        request: Request<B>,
-    ) -> Result<Response<UpstreamBody>, Failure>
-    where
-        B: Body<Data = Bytes> + Send + Unpin + 'static,
-        B::Error: Into<Box<dyn Error + Send + Sync>>,
-    {
-        let (mut head, body) = request.into_parts();
-        head.uri = self.uri(&target_of(&head.uri))?;
-        let length = if body.is_end_stream() {
-            Some(0)
-        } else {
-            content_length(&head.headers).or(body.size_hint().exact())
-        };
-        let permit = match length {
-            Some(0) => self.soon(self.lanes.read()).await?,
-            _ => self.soon(self.lanes.passed()).await?,
-        };
-        if length.is_none() {
-            // The client takes a GET or a HEAD to have no body unless it is told.
-            head.headers.remove(CONTENT_LENGTH);
-            head.headers
-                .insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+    /// Takes note of what an exchange led to, where that was nothing.
+    pub(super) fn failed(&self, passage: &mut Passage, setback: Setback, headers: &HeaderMap) {
+        passage.failed(setback);
+        if let (Failure::Limited, Some(rest)) = (setback.failure, setback.rest) {
+            self.pauses.note(passage.class(), headers, rest);
         }
-        let request = Request::from_parts(head, body);
-        let reply = self.client.send(request, length, self.patience()).await?;
-        let mut response = reply.response;
-        if response.status().is_informational() || !is_readable(response.headers()) {
-            return Err(Failure::Error);
-        }
-        strip_hop_by_hop(response.headers_mut());
-        // From here on the client's pace decides: that may cost a socket, not a place.
-        if !reply.sending.is_whole() {
-            response.body_mut().keep(permit);
-        }
-        Ok(response)
     }
 
     /// Sends a request whose body is at hand; a safe one again, once, where it met a connection
@@ -125,7 +132,7 @@ impl Http {
     pub(super) async fn send_small(&self, request: &Request<Bytes>) -> Result<Reply, Broken> {
         let is_safe = matches!(*request.method(), Method::GET | Method::HEAD);
         match self.send_once(request).await {
-            Err(broken) if broken.is_stale && is_safe => self.send_once(request).await,
+            Err(broken) if broken.cut == Cut::Stale && is_safe => self.send_once(request).await,
             result => result,
         }
     }
@@ -136,21 +143,48 @@ impl Http {
         self.client.send(request, length, self.patience()).await
     }
 
-    pub(super) fn uri(&self, target: &PathAndQuery) -> Result<Uri, Failure> {
-        self.base.uri(target).map_err(|_| Failure::Error)
+    /// Runs the exchange that tries for everybody as nobody's: whoever asked hears a moment later
+    /// that it leads to nothing, as before, and the exchange goes on until it is known.
+    ///
+    /// `unread` ends an answer that nobody waits for any more.
+    pub(super) async fn venture<T, F>(
+        &self,
+        exchange: impl Future<Output = Result<T, Setback>> + Send + 'static,
+        why: Failure,
+        unread: impl FnOnce(T) -> F + Send + 'static,
+    ) -> Result<T, Setback>
+    where
+        T: Send + 'static,
+        F: Future<Output = ()> + Send,
+    {
+        let (sender, told) = oneshot::channel();
+        self.tasks.spawn(async move {
+            if let Err(Ok(late)) = sender.send(exchange.await) {
+                unread(late).await;
+            }
+        });
+        match timeout(TRY_WAIT, told).await {
+            Ok(Ok(result)) => result,
+            Ok(Err(_)) | Err(_) => Err(Setback::spared(why)),
+        }
     }
 
-    fn patience(&self) -> Patience {
+    pub(super) fn uri(&self, target: &PathAndQuery) -> Result<Uri, Setback> {
+        let uri = self.base.uri(target);
+        uri.map_err(|_| Setback::useless(Failure::Error))
+    }
+
+    pub(super) fn patience(&self) -> Patience {
         Patience {
             stall: self.stall,
             answer: self.first_byte,
         }
     }
 
-    pub(super) async fn soon<T>(&self, turn: impl Future<Output = T>) -> Result<T, Failure> {
+    pub(super) async fn soon<T>(&self, turn: impl Future<Output = T>) -> Result<T, Setback> {
         timeout(self.first_byte, turn)
             .await
-            .map_err(|_| Failure::Timeout)
+            .map_err(|_| Setback::crowded())
     }
 }
 
@@ -162,10 +196,11 @@ impl fmt::Debug for Http {
     }
 }
 
-fn target_of(uri: &Uri) -> PathAndQuery {
-    uri.path_and_query()
-        .cloned()
-        .unwrap_or_else(|| PathAndQuery::from_static("/"))
+/// What tells targets apart where failures are counted.
+pub(super) fn key_of(target: &PathAndQuery) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    target.hash(&mut hasher);
+    hasher.finish()
 }
 
 pub(super) fn content_length(headers: &HeaderMap) -> Option<u64> {

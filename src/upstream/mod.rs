@@ -1,24 +1,33 @@
 //! The origin, and how to reach it.
 //!
-//! Requests go out and answers come back sorted by what a caller can do about them; nothing here
-//! knows what is stored, who may read, or whether an upstream that fails should be asked again.
+//! Requests go out and answers come back sorted by what a caller can do about them. An upstream that
+//! fails is asked again where that may help, and left alone where it does not. Nothing here knows what
+//! is stored or who may read.
 
 mod body;
+mod breaker;
 mod client;
 mod complaints;
 mod connector;
+mod counted;
 mod document;
 mod error;
+mod gates;
 mod hop;
 mod http;
 mod lanes;
+mod others;
 mod pace;
 mod page;
+mod pauses;
+mod pulse;
 mod reach;
 mod reads;
 mod redirect;
 mod reply;
+mod retry;
 mod sending;
+mod setback;
 mod target;
 mod tls;
 mod upload;
@@ -32,7 +41,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ::http::uri::PathAndQuery;
-use ::http::{HeaderMap, Method, Request, Response, Uri};
+use ::http::{HeaderMap, Request, Response, Uri};
 use bytes::Bytes;
 use http_body::Body;
 use tokio::time::Instant;
@@ -46,15 +55,22 @@ pub use target::{artifact_target, upstream_target};
 use crate::artifact::{Answer, Failure, OriginId};
 use crate::config;
 use crate::metrics::Metrics;
+use crate::tasks::Tasks;
+use counted::{operation_of, result_of, result_of_code};
 use http::Http;
+use setback::Setback;
+
+/// What comes of asking where there is no upstream.
+const NOWHERE: Setback = Setback::spared(Failure::Unreachable);
 
 /// The upstream, or none; shared behind an [`Arc`].
 #[derive(Debug)]
 pub struct Upstream {
-    http: Option<Http>,
+    http: Option<Arc<Http>>,
     /// How whatever else is asked is reached; without the credential, which is for the upstream.
     ways: config::Upstream,
     metrics: Arc<Metrics>,
+    tasks: Tasks,
 }
 
 /// A request for one artifact.
@@ -116,6 +132,8 @@ pub enum Delivered {
         failure: Failure,
         /// The whole body had gone out: nobody knows what the origin has made of it.
         sent_whole: bool,
+        /// After what time another try may go better, where it may.
+        again: Option<Duration>,
     },
 }
 
@@ -123,9 +141,14 @@ pub enum Delivered {
 
 impl Upstream {
     /// Reads the certificate authorities and sets up TLS and the pool; connects to nothing.
-    pub fn new(config: &config::Upstream, metrics: Arc<Metrics>) -> Result<Self, UpstreamError> {
+    pub fn new(
+        config: &config::Upstream,
+        metrics: Arc<Metrics>,
+        tasks: Tasks,
+    ) -> Result<Self, UpstreamError> {
+        let open = metrics.upstream.breaker_open.clone();
         let http = match &config.target {
-            config::Target::Http(url) => Some(Http::new(url, config)?),
+            config::Target::Http(url) => Some(Http::new(url, config, open, tasks.clone())?),
             config::Target::None => None,
         };
         let ways = config::Upstream {
@@ -133,9 +156,10 @@ impl Upstream {
             ..config.clone()
         };
         Ok(Self {
-            http,
+            http: http.map(Arc::new),
             ways,
             metrics,
+            tasks,
         })
     }
 
@@ -163,38 +187,52 @@ impl Upstream {
         let started = Instant::now();
         let fetched = match &self.http {
             Some(http) => http.fetch(request).await,
-            None => Err(Failure::Unreachable),
-        }
-        .unwrap_or_else(Fetched::Failed);
-        let result = match &fetched {
+            None => Err(NOWHERE),
+        };
+        let result = fetched.as_ref().map(|fetched| match fetched {
             Fetched::Found(_) => "ok",
             Fetched::Absent(_) => "absent",
             Fetched::Refused(_) => "refused",
             Fetched::Failed(failure) => result_of(*failure),
-        };
+        });
         self.count("get", result, started);
-        fetched
+        fetched.unwrap_or_else(|setback| Fetched::Failed(setback.failure))
     }
 
-    /// Asks for an artifact's headers, within `budget`, following redirects.
+    /// Asks for an artifact's headers, following redirects.
     ///
     /// Where a `HEAD` is not understood, or refused by storage behind a redirect, by a `GET` that is
     /// dropped after its head.
-    pub async fn stat(&self, request: ArtifactRequest, budget: Duration) -> Stated {
+    pub async fn stat(&self, request: ArtifactRequest) -> Stated {
+        let budget = self.http.as_ref().map(|http| http.limits.head);
+        self.state(request, budget).await
+    }
+
+    /// The same within the time of a question about a caller.
+    pub async fn probe(&self, request: ArtifactRequest) -> Stated {
+        let budget = self.probe_time();
+        self.state(request, budget).await
+    }
+
+    /// How long a question about a caller may take.
+    pub fn probe_time(&self) -> Option<Duration> {
+        self.http.as_ref().map(|http| http.limits.probe)
+    }
+
+    async fn state(&self, request: ArtifactRequest, budget: Option<Duration>) -> Stated {
         let started = Instant::now();
-        let statement = match &self.http {
-            Some(http) => http.stat(request, budget).await,
-            None => Err(Failure::Unreachable),
-        }
-        .unwrap_or_else(Stated::Failed);
-        let result = match &statement {
+        let told = match (&self.http, budget) {
+            (Some(http), Some(budget)) => http.stat(request, budget).await,
+            _ => Err(NOWHERE),
+        };
+        let result = told.as_ref().map(|told| match told {
             Stated::Present(..) => "ok",
             Stated::Absent(_) => "absent",
             Stated::Refused(_) => "refused",
             Stated::Failed(failure) => result_of(*failure),
-        };
+        });
         self.count("head", result, started);
-        statement
+        told.unwrap_or_else(|setback| Stated::Failed(setback.failure))
     }
 
     /// Uploads an artifact of `length` bytes; chunked, where that is not known.
@@ -214,40 +252,37 @@ impl Upstream {
         let started = Instant::now();
         let stored = match &self.http {
             Some(http) => http.store(request, length, body).await,
-            None => Err(upload::unsent(Failure::Unreachable)),
+            None => Err(NOWHERE.into()),
         };
         let result = match &stored {
-            Ok(Delivered::Accepted(_)) => "ok",
-            Ok(Delivered::Refused(_)) => "refused",
-            Ok(Delivered::Failed { failure, .. }) => result_of(*failure),
-            Err(broken) if broken.is_withdrawn => "withdrawn",
-            Err(broken) => result_of(broken.failure),
+            Ok(Delivered::Accepted(_)) => Ok("ok"),
+            Ok(Delivered::Refused(_)) => Ok("refused"),
+            Ok(Delivered::Failed { failure, .. }) => Ok(result_of(*failure)),
+            Err(undelivered) if undelivered.is_withdrawn => Ok("withdrawn"),
+            Err(undelivered) => Err(&undelivered.setback),
         };
-        let delivered = stored.unwrap_or_else(|broken| Delivered::Failed {
-            failure: broken.failure,
-            sent_whole: broken.sent_whole,
-        });
         self.count("put", result, started);
-        delivered
+        stored.unwrap_or_else(|undelivered| Delivered::Failed {
+            failure: undelivered.setback.failure,
+            sent_whole: undelivered.sent_whole,
+            again: undelivered.again,
+        })
     }
 
-    /// Sends a small request and keeps its small answer, whatever its status: batch, events, status.
+    /// Sends a small request and keeps its small answer: batch, events, status. A 429 or a 5xx is a
+    /// failure.
     ///
     /// Only the path and query of the request's URI count. Redirects are not followed.
     pub async fn ask(&self, request: Request<Bytes>) -> Result<Answer, Failure> {
         let started = Instant::now();
         let operation = operation_of(request.method(), request.uri());
-        let replied = match &self.http {
+        let asked = match &self.http {
             Some(http) => http.ask(request).await,
-            None => Err(Failure::Unreachable),
+            None => Err(NOWHERE),
         };
-        let answer = match replied {
-            Ok(reply) => reply::asked(reply).await,
-            Err(failure) => Err(failure),
-        };
-        let result = result_of_status(&answer, Answer::code);
+        let result = asked.as_ref().map(|answer| result_of_code(answer.code()));
         self.count(operation, result, started);
-        answer
+        asked.map_err(|setback| setback.failure)
     }
 
     /// Passes a request on, streaming both ways, whatever the answer's status.
@@ -261,72 +296,19 @@ impl Upstream {
         let started = Instant::now();
         let passed = match &self.http {
             Some(http) => http.pass(request).await,
-            None => Err(Failure::Unreachable),
+            None => Err(NOWHERE),
         };
-        let result = result_of_status(&passed, |response| response.status().as_u16());
+        let status = |response: &Response<UpstreamBody>| response.status().as_u16();
+        let result = passed
+            .as_ref()
+            .map(|response| result_of_code(status(response)));
         self.count("pass", result, started);
-        passed
+        passed.map_err(|setback| setback.failure)
     }
 
     /// A small document at an address of its own, reached as the upstream is.
     pub fn document(&self, url: Uri) -> Document {
-        Document::new(url, self.ways.clone(), Arc::clone(&self.metrics))
-    }
-
-    fn count(&self, operation: &'static str, result: &'static str, started: Instant) {
-        let seconds = started.elapsed().as_secs_f64();
-        self.metrics.upstream(operation, result, seconds);
-        let failure = Failure::ALL
-            .into_iter()
-            .find(|failure| result_of(*failure) == result);
-        if let (Some(failure), Some(http)) = (failure, &self.http) {
-            http.complaints().say(failure, what_fails(failure));
-        }
-    }
-}
-
-fn operation_of(method: &Method, uri: &Uri) -> &'static str {
-    match *method {
-        Method::POST if uri.path().ends_with("/events") => "events",
-        Method::POST => "batch",
-        _ => "status",
-    }
-}
-
-/// Said of a failure that no connection explains.
-fn what_fails(failure: Failure) -> &'static str {
-    match failure {
-        Failure::Timeout => "no answer in time",
-        Failure::Unreachable => "no connection",
-        Failure::Error => {
-            "a 5xx, a redirect that is not followed, or a 200 that cannot be kept: encoded, or with \
-             neither a length nor chunks"
-        }
-        Failure::Cut => "the connection broke",
-        Failure::Limited => "429",
-        Failure::Credential => "a refusal of Larder's own credential",
-        Failure::Page => "a web page where the API should be: is that the login of a gateway?",
-    }
-}
-
-fn result_of(failure: Failure) -> &'static str {
-    let name = failure.as_str();
-    name.strip_prefix("upstream-").unwrap_or(name)
-}
-
-fn result_of_status<T>(result: &Result<T, Failure>, code: impl FnOnce(&T) -> u16) -> &'static str {
-    match result {
-        Ok(answer) => result_of_code(code(answer)),
-        Err(failure) => result_of(*failure),
-    }
-}
-
-fn result_of_code(code: u16) -> &'static str {
-    match code {
-        404 => "absent",
-        429 => result_of(Failure::Limited),
-        400..=499 => "refused",
-        500.. => result_of(Failure::Error),
-        _ => "ok",
+        let (metrics, tasks) = (Arc::clone(&self.metrics), self.tasks.clone());
+        Document::new(url, self.ways.clone(), metrics, tasks)
     }
 }

@@ -1,18 +1,22 @@
 //! `GET` and `HEAD` of an artifact, wherever the origin keeps it.
 
+use std::future::ready;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, LOCATION};
 use http::{HeaderMap, Method, Request, StatusCode, Uri};
 use http_body::Body;
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep, timeout};
 
 use super::body::UpstreamBody;
 use super::client::Reply;
+use super::gates::{Class, Passage};
 use super::hop::{is_chunked, is_readable, strip_hop_by_hop};
 use super::http::{Http, content_length};
 use super::page::is_page;
+use super::setback::Setback;
 use super::target::Origin;
 use super::{ArtifactRequest, Fetch, Fetched, Stated, redirect, reply};
 use crate::artifact::{Answer, Failure};
@@ -27,26 +31,58 @@ struct Arrival {
 // === impl Http ===
 
 impl Http {
-    pub(super) async fn fetch(&self, request: ArtifactRequest) -> Result<Fetched, Failure> {
-        timeout(self.fetch_head, self.fetch_unbounded(request))
-            .await
-            .unwrap_or(Err(Failure::Timeout))
+    pub(super) async fn fetch(
+        self: &Arc<Self>,
+        request: ArtifactRequest,
+    ) -> Result<Fetched, Setback> {
+        let passage = self.enter_read(&request).await?;
+        let tries = passage.tries();
+        let http = Arc::clone(self);
+        let fetching = async move { http.fetch_through(passage, &request).await };
+        match tries {
+            None => fetching.await,
+            Some(why) => self.venture(fetching, why, proven).await,
+        }
     }
 
-    async fn fetch_unbounded(&self, request: ArtifactRequest) -> Result<Fetched, Failure> {
+    /// Fetches, and says what became of it: of an artifact, its body does.
+    async fn fetch_through(
+        &self,
+        mut passage: Passage,
+        request: &ArtifactRequest,
+    ) -> Result<Fetched, Setback> {
         let permit = self.soon(self.lanes.read()).await?;
-        let arrival = self.read(Method::GET, &request).await?;
+        let fetching = self.fetch_unbounded(request);
+        let fetched = timeout(self.limits.head, fetching).await;
+        match fetched.unwrap_or(Err(Setback::upstream(Failure::Timeout))) {
+            Ok(Fetched::Found(mut fetch)) => {
+                fetch.body.keep(permit);
+                fetch.body.watch(passage);
+                Ok(Fetched::Found(fetch))
+            }
+            Ok(judged) => {
+                passage.succeeded();
+                Ok(judged)
+            }
+            Err(setback) => {
+                self.failed(&mut passage, setback, &request.headers);
+                Err(setback)
+            }
+        }
+    }
+
+    async fn fetch_unbounded(&self, request: &ArtifactRequest) -> Result<Fetched, Setback> {
+        let arrival = self.read(Method::GET, request).await?;
         if arrival.reply.response.status() != StatusCode::OK {
             return arrival.not_found(Fetched::Absent, Fetched::Refused).await;
         }
-        let (head, mut body) = arrival.reply.response.into_parts();
+        let (head, body) = arrival.reply.response.into_parts();
         if is_page(&head.headers) {
-            return Err(Failure::Page);
+            return Err(Setback::useless(Failure::Page));
         }
         if !is_identity(&head.headers) || !is_framed(&head.headers, &body) {
-            return Err(Failure::Error);
+            return Err(Setback::useless(Failure::Error));
         }
-        body.keep(permit);
         let mut headers = head.headers;
         strip_hop_by_hop(&mut headers);
         Ok(Fetched::Found(Fetch {
@@ -57,17 +93,45 @@ impl Http {
     }
 
     pub(super) async fn stat(
-        &self,
+        self: &Arc<Self>,
         request: ArtifactRequest,
         budget: Duration,
-    ) -> Result<Stated, Failure> {
-        timeout(budget, self.stat_unbounded(&request))
-            .await
-            .unwrap_or(Err(Failure::Timeout))
+    ) -> Result<Stated, Setback> {
+        let passage = self.enter_read(&request).await?;
+        let tries = passage.tries();
+        let http = Arc::clone(self);
+        let stating = async move { http.stat_through(passage, &request, budget).await };
+        match tries {
+            None => stating.await,
+            Some(why) => self.venture(stating, why, |_| ready(())).await,
+        }
     }
 
-    async fn stat_unbounded(&self, request: &ArtifactRequest) -> Result<Stated, Failure> {
-        let _permit = self.soon(self.lanes.read()).await?;
+    async fn stat_through(
+        &self,
+        mut passage: Passage,
+        request: &ArtifactRequest,
+        budget: Duration,
+    ) -> Result<Stated, Setback> {
+        let turn = timeout(budget, self.lanes.read()).await;
+        let _permit = turn.map_err(|_| Setback::crowded())?;
+        let stated = timeout(budget, self.stat_unbounded(request)).await;
+        let stated = stated.unwrap_or(Err(Setback::upstream(Failure::Timeout)));
+        match &stated {
+            Ok(_) => passage.succeeded(),
+            Err(setback) => self.failed(&mut passage, *setback, &request.headers),
+        }
+        stated
+    }
+
+    async fn enter_read(&self, request: &ArtifactRequest) -> Result<Passage, Setback> {
+        let (target, headers) = (&request.path_and_query, &request.headers);
+        let passage = self.enter(Class::Reads, target, headers).await?;
+        self.retries.begin();
+        Ok(passage)
+    }
+
+    async fn stat_unbounded(&self, request: &ArtifactRequest) -> Result<Stated, Setback> {
         let mut arrival = self.read(Method::HEAD, request).await?;
         if arrival.wants_a_get() {
             arrival = self.read(Method::GET, request).await?;
@@ -77,15 +141,35 @@ impl Http {
         }
         let mut headers = arrival.reply.response.into_parts().0.headers;
         if is_page(&headers) {
-            return Err(Failure::Page);
+            return Err(Setback::useless(Failure::Page));
         }
         strip_hop_by_hop(&mut headers);
         let length = content_length(&headers);
         Ok(Stated::Present(headers, length))
     }
 
-    /// `GET` or `HEAD`, redirects followed.
-    async fn read(&self, method: Method, request: &ArtifactRequest) -> Result<Arrival, Failure> {
+    /// `GET` or `HEAD`, and once more where that may go better: no byte has gone out to a client.
+    async fn read(&self, method: Method, request: &ArtifactRequest) -> Result<Arrival, Setback> {
+        let begun = Instant::now();
+        let first = self.read_once(method.clone(), request).await;
+        let setback = match first.and_then(Arrival::unless_failed) {
+            Ok(arrival) => return Ok(arrival),
+            Err(setback) => setback,
+        };
+        let Some(pause) = self.retries.of_read(&setback, begun.elapsed()) else {
+            return Err(setback);
+        };
+        sleep(pause).await;
+        let again = self.read_once(method, request).await;
+        again.and_then(Arrival::unless_failed)
+    }
+
+    /// The same once, redirects followed.
+    async fn read_once(
+        &self,
+        method: Method,
+        request: &ArtifactRequest,
+    ) -> Result<Arrival, Setback> {
         let mut uri = self.uri(&request.path_and_query)?;
         let mut headers = request.headers.clone();
         let mut is_foreign = false;
@@ -109,7 +193,7 @@ impl Http {
             reply::discarded(reply).await;
         }
         tracing::debug!("the upstream redirects in a circle");
-        Err(Failure::Error)
+        Err(Setback::useless(Failure::Error))
     }
 }
 
@@ -126,28 +210,47 @@ impl Arrival {
         }
     }
 
+    /// Whether the server says that it cannot answer, as against an answer.
+    fn unless_failed(self) -> Result<Self, Setback> {
+        let headers = self.reply.response.headers();
+        match self.reply.response.status().as_u16() {
+            429 => Err(Setback::said(Failure::Limited, headers)),
+            501 => Ok(self),
+            500.. => Err(Setback::said(Failure::Error, headers)),
+            _ => Ok(self),
+        }
+    }
+
     /// Sorts every status that is not a success.
     async fn not_found<T>(
         self,
         absent: impl FnOnce(Answer) -> T,
         refused: impl FnOnce(Answer) -> T,
-    ) -> Result<T, Failure> {
+    ) -> Result<T, Setback> {
         match self.reply.response.status().as_u16() {
             404 => Ok(absent(reply::relayed(self.reply, reply::READ_TIME).await)),
-            429 => Err(Failure::Limited),
             400..=499 if !self.is_foreign => {
                 Ok(refused(reply::relayed(self.reply, reply::READ_TIME).await))
             }
-            _ => Err(Failure::Error),
+            _ => Err(Setback::useless(Failure::Error)),
         }
     }
 }
 
-fn next_hop(current: &Uri, headers: &HeaderMap) -> Result<Uri, Failure> {
-    let location = headers.get(LOCATION).ok_or(Failure::Error)?;
+/// Reads on where an artifact came too late for whoever asked, until it is known whether the upstream
+/// delivers it.
+async fn proven(fetched: Fetched) {
+    if let Fetched::Found(fetch) = fetched {
+        fetch.body.prove().await;
+    }
+}
+
+fn next_hop(current: &Uri, headers: &HeaderMap) -> Result<Uri, Setback> {
+    let useless = Setback::useless(Failure::Error);
+    let location = headers.get(LOCATION).ok_or(useless)?;
     redirect::next(current, location).map_err(|error| {
         tracing::debug!(%error, "a redirect is not followed");
-        Failure::Error
+        useless
     })
 }
 

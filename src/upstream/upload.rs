@@ -1,6 +1,7 @@
 //! `PUT` of an artifact.
 
 use std::error::Error;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -9,35 +10,75 @@ use http::{HeaderValue, Method, Request};
 use http_body::Body;
 use tokio::time::timeout;
 
-use super::client::{Broken, Patience, Reply};
+use super::client::{Broken, Cut, Patience, Reply};
+use super::gates::Class;
 use super::http::Http;
 use super::page::shows_page;
-use super::{ArtifactRequest, Delivered, reply, what_fails};
+use super::setback::Setback;
+use super::{ArtifactRequest, Delivered, reply};
 use crate::artifact::Failure;
 
-/// An origin stores what it was sent before it answers, which for a large artifact takes long; the
-/// client's own wait is bounded elsewhere. Also the longest an upload waits for its turn.
-const UPLOAD_ANSWER_TIME: Duration = Duration::from_mins(2);
+/// An upload without a judgement.
+pub(super) struct Undelivered {
+    pub(super) setback: Setback,
+    /// The whole body had gone out: nobody knows what the origin has made of it.
+    pub(super) sent_whole: bool,
+    /// It was broken off on this side.
+    pub(super) is_withdrawn: bool,
+    /// When it is worth another try, if it is.
+    pub(super) again: Option<Duration>,
+}
 
 impl Http {
     pub(super) async fn store<B>(
-        &self,
+        self: &Arc<Self>,
         request: ArtifactRequest,
         length: Option<u64>,
         body: B,
-    ) -> Result<Delivered, Broken>
+    ) -> Result<Delivered, Undelivered>
     where
         B: Body<Data = Bytes> + Send + Unpin + 'static,
         B::Error: Into<Box<dyn Error + Send + Sync>>,
     {
-        let _permit = timeout(UPLOAD_ANSWER_TIME, self.lanes.upload())
-            .await
-            .map_err(|_| unsent(Failure::Timeout))?;
+        let (target, headers) = (&request.path_and_query, request.headers.clone());
+        let mut passage = self.enter(Class::Uploads, target, &headers).await?;
+        self.retries.begin();
+        let sending = self.store_unbounded(request, length, body);
+        let sent = timeout(self.limits.exchange, sending).await;
+        // Whether all of it had gone out is not known then.
+        let sent = sent.unwrap_or_else(|_| Err(Undelivered::in_doubt(Failure::Timeout)));
+        match sent {
+            Ok(delivered) => {
+                passage.succeeded();
+                Ok(delivered)
+            }
+            Err(mut undelivered) => {
+                self.failed(&mut passage, undelivered.setback, &headers);
+                if undelivered.again.is_none() {
+                    undelivered.again = self.retries.of_upload(&undelivered.setback);
+                }
+                Err(undelivered)
+            }
+        }
+    }
+
+    async fn store_unbounded<B>(
+        &self,
+        request: ArtifactRequest,
+        length: Option<u64>,
+        body: B,
+    ) -> Result<Delivered, Undelivered>
+    where
+        B: Body<Data = Bytes> + Send + Unpin + 'static,
+        B::Error: Into<Box<dyn Error + Send + Sync>>,
+    {
+        let turn = timeout(self.limits.answer, self.lanes.upload()).await;
+        let _permit = turn.map_err(|_| Setback::crowded())?;
         let patience = Patience {
             stall: self.stall,
-            answer: UPLOAD_ANSWER_TIME,
+            answer: self.limits.answer,
         };
-        let uri = self.uri(&request.path_and_query).map_err(unsent)?;
+        let uri = self.uri(&request.path_and_query)?;
         let mut upload = Request::new(body);
         *upload.method_mut() = Method::PUT;
         *upload.uri_mut() = uri;
@@ -49,29 +90,32 @@ impl Http {
         }
         let reply = self.client.send(upload, length, patience).await?;
         if reply.response.status().is_success() {
-            reply.finish_sending(patience).await.map_err(unsent)?;
+            let finished = reply.finish_sending(patience).await;
+            finished.map_err(Setback::upstream)?;
         }
         delivered(reply).await
     }
 }
 
-async fn delivered(reply: Reply) -> Result<Delivered, Broken> {
-    let status = reply.response.status().as_u16();
-    let failed = |failure, sent_whole| Broken {
+async fn delivered(reply: Reply) -> Result<Delivered, Undelivered> {
+    let sent_whole = reply.sending.is_whole();
+    let failed = |setback, sent_whole| Undelivered {
         sent_whole,
-        ..unsent(failure)
+        ..Undelivered::from(setback)
     };
-    match status {
+    match reply.response.status().as_u16() {
         200..=299 => {
-            let sent_whole = reply.sending.is_whole();
             let answer = reply::relayed(reply, reply::ANSWER_TIME).await;
             if shows_page(&answer.head().headers, answer.body()) {
-                return Err(failed(Failure::Page, sent_whole));
+                return Err(failed(Setback::useless(Failure::Page), sent_whole));
             }
             Ok(Delivered::Accepted(answer))
         }
         // An early 429 or a late one: the origin has said that it took nothing.
-        429 => Err(failed(Failure::Limited, false)),
+        429 => Err(failed(
+            Setback::said(Failure::Limited, reply.response.headers()),
+            false,
+        )),
         300..=499 => {
             let mut reply = reply;
             // Old clients follow it around us, or take it as stored.
@@ -80,16 +124,46 @@ async fn delivered(reply: Reply) -> Result<Delivered, Broken> {
                 reply::relayed(reply, reply::ANSWER_TIME).await,
             ))
         }
-        _ => Err(failed(Failure::Error, reply.sending.is_whole())),
+        _ => Err(failed(
+            Setback::said(Failure::Error, reply.response.headers()),
+            sent_whole,
+        )),
     }
 }
 
-pub(super) fn unsent(failure: Failure) -> Broken {
-    Broken {
-        failure,
-        cause: what_fails(failure).to_owned(),
-        sent_whole: false,
-        is_stale: false,
-        is_withdrawn: false,
+// === impl Undelivered ===
+
+impl Undelivered {
+    fn in_doubt(failure: Failure) -> Self {
+        Self {
+            sent_whole: true,
+            ..Self::from(Setback::upstream(failure))
+        }
+    }
+}
+
+impl From<Setback> for Undelivered {
+    /// Nothing was sent whole.
+    fn from(setback: Setback) -> Self {
+        Self {
+            setback,
+            sent_whole: false,
+            is_withdrawn: false,
+            again: None,
+        }
+    }
+}
+
+impl From<Broken> for Undelivered {
+    fn from(broken: Broken) -> Self {
+        let (sent_whole, cut) = (broken.sent_whole, broken.cut);
+        // The origin never saw it, and had no reason to refuse it.
+        let again = (cut == Cut::Stale).then_some(Duration::ZERO);
+        Self {
+            sent_whole,
+            is_withdrawn: cut == Cut::Withdrawn,
+            again,
+            ..Self::from(Setback::from(broken))
+        }
     }
 }

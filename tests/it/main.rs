@@ -7,7 +7,9 @@
 
 mod support;
 
+mod absent;
 mod access;
+mod breaker;
 mod collapse;
 mod conflicts;
 mod degrade;

@@ -9,7 +9,9 @@ use super::super::problem::quoted;
 use super::super::proxy::{self, Ambient};
 use super::super::raw::{Raw, Setting};
 use super::super::secret::token_file;
-use super::super::{OnReadFailure, Proxy, Target, Upstream, address, authorities, units, value};
+use super::super::{
+    Breaker, OnReadFailure, Proxy, Target, Upstream, address, authorities, units, value,
+};
 
 /// Headers that belong to one connection, to one message's framing, or to what an artifact fetch
 /// must not carry: naming them as credentials or as forwarded would break requests.
@@ -35,21 +37,28 @@ const NOT_FOR_FORWARDING: [&str; 18] = [
 ];
 
 /// What means nothing where there is no upstream.
-const ONLY_WITH_UPSTREAM: [&str; 4] = [
+const ONLY_WITH_UPSTREAM: [&str; 10] = [
     "upstream.token_file",
     "upstream.max_concurrent",
+    "upstream.absent_ttl",
     "upstream.forward_headers",
+    "upstream.head_timeout",
+    "upstream.probe_timeout",
+    "upstream.answer_timeout",
+    "upstream.breaker_failures",
+    "upstream.breaker_cooldown",
     "upstream.on_read_failure",
 ];
 
 /// And what means nothing either, unless the keys of issuers are fetched by it.
-const WAYS: [&str; 6] = [
+const WAYS: [&str; 7] = [
     "upstream.ca_file",
     "upstream.proxy",
     "upstream.connect_timeout",
     "upstream.first_byte_timeout",
     "upstream.idle_timeout",
     "upstream.min_rate",
+    "upstream.exchange_timeout",
 ];
 
 /// Checks `upstream.…`.
@@ -87,6 +96,14 @@ pub(super) fn upstream(raw: &mut Raw, ambient: Ambient) -> Upstream {
         min_rate: raw
             .take("upstream.min_rate", units::size)
             .unwrap_or_default(),
+        head_timeout: period(raw, "upstream.head_timeout"),
+        probe_timeout: period(raw, "upstream.probe_timeout"),
+        answer_timeout: period(raw, "upstream.answer_timeout"),
+        exchange_timeout: period(raw, "upstream.exchange_timeout"),
+        breaker: breaker(raw),
+        absent_ttl: raw
+            .take("upstream.absent_ttl", units::duration)
+            .unwrap_or_default(),
         max_concurrent: raw
             .take("upstream.max_concurrent", value::count)
             .unwrap_or_default(),
@@ -98,6 +115,17 @@ pub(super) fn upstream(raw: &mut Raw, ambient: Ambient) -> Upstream {
                 value::choice(value, &words)
             })
             .unwrap_or(OnReadFailure::Miss),
+    }
+}
+
+fn breaker(raw: &mut Raw) -> Breaker {
+    Breaker {
+        failures: raw
+            .take("upstream.breaker_failures", value::count_or_none)
+            .unwrap_or_default(),
+        cooldown: raw
+            .take("upstream.breaker_cooldown", units::period)
+            .unwrap_or_default(),
     }
 }
 

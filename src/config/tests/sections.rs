@@ -105,9 +105,6 @@ fn what_is_not_in_this_version_is_refused_and_never_accepted_in_silence() {
         "[listener.office]",
         "upstream.client_cert = \"/x\"",
         "upstream.client_key = \"/x\"",
-        "upstream.absent_ttl = \"5s\"",
-        "upstream.breaker_failures = 3",
-        "upstream.breaker_cooldown = \"1s\"",
         "upload.mode = \"back\"",
         "upstream.url = \"s3://bucket\"",
     ] {

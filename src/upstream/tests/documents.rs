@@ -9,6 +9,7 @@ use super::routes::{certificate, secure};
 use super::{SHORT, config, upstream};
 use crate::config::Target;
 use crate::metrics::Metrics;
+use crate::tasks::Tasks;
 use crate::upstream::{Document, Upstream};
 
 const LIMIT: usize = 16;
@@ -134,7 +135,7 @@ async fn fetches_are_counted_as_what_they_are() {
     .await;
     let metrics = Arc::new(Metrics::new().unwrap());
     let ways = config("http://unused");
-    let upstream = Upstream::new(&ways, Arc::clone(&metrics)).unwrap();
+    let upstream = Upstream::new(&ways, Arc::clone(&metrics), Tasks::new()).unwrap();
     for path in ["keys", "elsewhere"] {
         let url = format!("http://{}/{path}", origin.address);
         let document = upstream.document(url.parse().unwrap());

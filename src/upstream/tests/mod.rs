@@ -20,6 +20,7 @@ use super::{ArtifactRequest, Fetch, Fetched, Upstream};
 use crate::artifact::Failure;
 use crate::config::{self, OnReadFailure, Proxy, Target};
 use crate::metrics::Metrics;
+use crate::tasks::Tasks;
 
 /// Long enough that it is never what ends a test that passes.
 const LONG: Duration = Duration::from_secs(30);
@@ -36,6 +37,15 @@ fn config(url: &str) -> config::Upstream {
         first_byte_timeout: LONG,
         idle_timeout: LONG,
         min_rate: 1024,
+        head_timeout: Duration::from_secs(15),
+        probe_timeout: Duration::from_secs(2),
+        answer_timeout: LONG,
+        exchange_timeout: LONG,
+        breaker: config::Breaker {
+            failures: 0,
+            cooldown: LONG,
+        },
+        absent_ttl: Duration::ZERO,
         max_concurrent: 4,
         forward_headers: Vec::new(),
         on_read_failure: OnReadFailure::Miss,
@@ -47,7 +57,7 @@ fn at(address: SocketAddr) -> config::Upstream {
 }
 
 fn upstream(config: &config::Upstream) -> Upstream {
-    Upstream::new(config, Arc::new(Metrics::new().unwrap())).unwrap()
+    Upstream::new(config, Arc::new(Metrics::new().unwrap()), Tasks::new()).unwrap()
 }
 
 fn artifact() -> ArtifactRequest {
@@ -96,7 +106,7 @@ async fn every_exchange_can_run_in_a_task_of_its_own() {
     fn assert_send(_: impl Send) {}
     let upstream = upstream(&config("http://unused"));
     assert_send(upstream.fetch(artifact()));
-    assert_send(upstream.stat(artifact(), LONG));
+    assert_send(upstream.stat(artifact()));
     assert_send(upstream.store(artifact(), Some(0), Empty::new()));
     assert_send(upstream.ask(Request::default()));
     assert_send(upstream.pass(Request::new(Empty::new())));

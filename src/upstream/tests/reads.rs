@@ -9,9 +9,10 @@ use prometheus::proto::LabelPair;
 
 use super::super::{Fetched, Stated, Upstream, forwarded_headers};
 use super::origin::{Origin, Step, answer, say};
-use super::{LONG, SHORT, artifact, at, failed, found, upstream, whole};
+use super::{SHORT, artifact, at, failed, found, upstream, whole};
 use crate::artifact::Failure;
 use crate::metrics::Metrics;
+use crate::tasks::Tasks;
 
 #[tokio::test]
 async fn a_fetch_says_what_the_origin_must_know() {
@@ -52,52 +53,60 @@ async fn a_chunked_artifact_has_no_length_and_ends_cleanly() {
 }
 
 #[tokio::test]
-async fn every_answer_that_is_none_is_a_failure() {
+async fn every_answer_that_is_none_is_a_failure_and_asked_for_again_where_that_may_help() {
     let table = [
         (
             "HTTP/1.1 500 No\r\ncontent-length: 0\r\n\r\n",
             Failure::Error,
+            2,
         ),
         (
             "HTTP/1.1 503 No\r\ncontent-length: 0\r\n\r\n",
             Failure::Error,
+            2,
         ),
-        ("HTTP/1.1 204 No\r\n\r\n", Failure::Error),
+        ("HTTP/1.1 204 No\r\n\r\n", Failure::Error, 1),
         (
             "HTTP/1.1 206 Part\r\ncontent-length: 1\r\n\r\na",
             Failure::Error,
+            1,
         ),
-        ("HTTP/1.1 304 Not\r\n\r\n", Failure::Error),
+        ("HTTP/1.1 304 Not\r\n\r\n", Failure::Error, 1),
         (
             "HTTP/1.1 302 Found\r\ncontent-length: 0\r\n\r\n",
             Failure::Error,
+            1,
         ),
-        ("HTTP/1.1 200 OK\r\n\r\nunframed", Failure::Error),
+        ("HTTP/1.1 200 OK\r\n\r\nunframed", Failure::Error, 1),
         (
             "HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: 1\r\n\r\na",
             Failure::Error,
+            1,
         ),
         (
             "HTTP/1.1 200 OK\r\ntransfer-encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
             Failure::Error,
+            1,
         ),
         (
             "HTTP/1.1 200 OK\r\ntransfer-encoding: gzip\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
             Failure::Error,
+            1,
         ),
-        ("SSH-2.0-OpenSSH\r\n\r\n", Failure::Error),
+        ("SSH-2.0-OpenSSH\r\n\r\n", Failure::Error, 2),
         (
             "HTTP/1.1 429 Slow\r\ncontent-length: 0\r\n\r\n",
             Failure::Limited,
+            2,
         ),
-        ("", Failure::Cut),
-        ("HTTP/1.1 200 O", Failure::Cut),
+        ("", Failure::Cut, 2),
+        ("HTTP/1.1 200 O", Failure::Cut, 2),
     ];
-    for (said, expected) in table {
+    for (said, expected, requests) in table {
         let origin = Origin::start(move |_| vec![say(said), Step::Close]).await;
         let fetched = upstream(&at(origin.address)).fetch(artifact()).await;
         assert_eq!(failed(&fetched), expected, "{said:?}");
-        assert_eq!(origin.seen().len(), 1, "{said:?}");
+        assert_eq!(origin.seen().len(), requests, "{said:?}");
     }
 }
 
@@ -240,7 +249,7 @@ async fn stat_asks_with_head() {
         )]
     })
     .await;
-    match upstream(&at(origin.address)).stat(artifact(), LONG).await {
+    match upstream(&at(origin.address)).stat(artifact()).await {
         Stated::Present(headers, Some(12)) => assert_eq!(headers["x-artifact-duration"], "7"),
         other => panic!("{other:?}"),
     }
@@ -258,7 +267,7 @@ async fn stat_falls_back_to_a_get_that_is_dropped() {
         ]
     })
     .await;
-    let stated = upstream(&at(origin.address)).stat(artifact(), LONG).await;
+    let stated = upstream(&at(origin.address)).stat(artifact()).await;
     assert!(
         matches!(stated, Stated::Present(_, Some(1_000_000))),
         "{stated:?}"
@@ -267,9 +276,11 @@ async fn stat_falls_back_to_a_get_that_is_dropped() {
 }
 
 #[tokio::test]
-async fn stat_keeps_its_budget() {
+async fn a_question_about_a_caller_keeps_its_budget() {
     let origin = Origin::start(|_| vec![Step::ReadToEnd]).await;
-    let stated = upstream(&at(origin.address)).stat(artifact(), SHORT).await;
+    let mut config = at(origin.address);
+    config.probe_timeout = SHORT;
+    let stated = upstream(&config).probe(artifact()).await;
     assert!(
         matches!(stated, Stated::Failed(Failure::Timeout)),
         "{stated:?}"
@@ -277,8 +288,8 @@ async fn stat_keeps_its_budget() {
 }
 
 #[tokio::test]
-async fn asked_answers_come_whole_whatever_their_status() {
-    for status in ["200 OK", "404 No", "500 No"] {
+async fn asked_answers_come_whole() {
+    for status in ["200 OK", "404 No"] {
         let origin = Origin::start(move |_| vec![Step::ReadBody, answer(status, "{}")]).await;
         let mut request = Request::post("/v8/artifacts/events?slug=t")
             .body(Bytes::from_static(b"[1]"))
@@ -297,6 +308,22 @@ async fn asked_answers_come_whole_whatever_their_status() {
         );
         assert_eq!(seen.header("content-length"), Some("3"));
         assert_eq!(seen.header("host").unwrap(), origin.address.to_string());
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_cannot_answer_a_small_request_fails_it() {
+    for (status, expected) in [
+        ("500 No", Failure::Error),
+        ("503 No", Failure::Error),
+        ("429 Slow", Failure::Limited),
+    ] {
+        let origin = Origin::start(move |_| vec![answer(status, "{}")]).await;
+        let request = Request::get("/v8/artifacts/status")
+            .body(Bytes::new())
+            .unwrap();
+        let asked = upstream(&at(origin.address)).ask(request).await;
+        assert_eq!(asked.unwrap_err(), expected, "{status}");
     }
 }
 
@@ -322,9 +349,9 @@ async fn passed_answers_are_relayed_with_their_redirects() {
 async fn every_exchange_is_counted_once() {
     let origin = Origin::start(|_| vec![answer("404 No", "")]).await;
     let metrics = Arc::new(Metrics::new().unwrap());
-    let upstream = Upstream::new(&at(origin.address), Arc::clone(&metrics)).unwrap();
+    let upstream = Upstream::new(&at(origin.address), Arc::clone(&metrics), Tasks::new()).unwrap();
     upstream.fetch(artifact()).await;
-    upstream.stat(artifact(), LONG).await;
+    upstream.stat(artifact()).await;
     let counted: Vec<_> = metrics
         .registry()
         .gather()

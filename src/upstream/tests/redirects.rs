@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use super::super::{Fetched, Stated};
 use super::origin::{Origin, Step, answer, say};
-use super::{LONG, SHORT, artifact, at, failed, found, upstream, whole};
+use super::{SHORT, artifact, at, failed, found, upstream, whole};
 use crate::artifact::Failure;
 
 fn to(location: &str) -> Vec<Step> {
@@ -100,11 +100,11 @@ async fn storage_signed_for_get_alone_is_asked_with_get() {
         .await;
         let location = format!("http://{}/bucket/a?sig=1", storage.address);
         let origin = Origin::start(move |_| to(&location)).await;
-        let stated = upstream(&at(origin.address)).stat(artifact(), LONG).await;
+        let stated = upstream(&at(origin.address)).stat(artifact()).await;
         assert!(matches!(stated, Stated::Present(_, Some(3))), "{stated:?}");
     }
     let (origin, _storage) = pair("403 No").await;
-    let stated = upstream(&at(origin.address)).stat(artifact(), LONG).await;
+    let stated = upstream(&at(origin.address)).stat(artifact()).await;
     assert!(
         matches!(stated, Stated::Failed(Failure::Error)),
         "{stated:?}"
@@ -118,7 +118,7 @@ async fn the_origins_own_refusal_of_a_head_is_final() {
         vec![say("HTTP/1.1 403 No\r\n\r\n")]
     })
     .await;
-    let stated = upstream(&at(origin.address)).stat(artifact(), LONG).await;
+    let stated = upstream(&at(origin.address)).stat(artifact()).await;
     assert!(matches!(stated, Stated::Refused(_)), "{stated:?}");
 }
 
@@ -152,8 +152,9 @@ async fn a_fetch_has_one_bound_from_its_turn_to_its_head() {
         _ => to("/moved"),
     })
     .await;
-    let mut upstream = upstream(&at(origin.address));
-    upstream.http.as_mut().unwrap().fetch_head = SHORT;
+    let mut config = at(origin.address);
+    config.head_timeout = SHORT;
+    let upstream = upstream(&config);
     assert_eq!(failed(&upstream.fetch(artifact()).await), Failure::Timeout);
     origin.deserted().await;
 }

@@ -16,6 +16,7 @@ use super::origin::{Origin, Step, answer, say};
 use super::{SHORT, artifact, at, found, upstream, whole};
 use crate::artifact::Failure;
 use crate::metrics::Metrics;
+use crate::tasks::Tasks;
 
 /// More than all buffers between here and there hold.
 const PIECES: usize = 2048;
@@ -136,6 +137,7 @@ async fn an_origin_that_takes_nothing_is_a_timeout() {
         Delivered::Failed {
             failure: Failure::Timeout,
             sent_whole: false,
+            ..
         } => {}
         other => panic!("{other:?}"),
     }
@@ -165,6 +167,7 @@ async fn a_break_after_the_whole_body_leaves_the_outcome_open() {
         Delivered::Failed {
             failure: Failure::Cut,
             sent_whole: true,
+            ..
         } => {}
         other => panic!("{other:?}"),
     }
@@ -195,7 +198,8 @@ async fn every_judgement_of_an_upload_is_told_apart() {
         limited,
         Delivered::Failed {
             failure: Failure::Limited,
-            sent_whole: false
+            sent_whole: false,
+            ..
         }
     ));
     let error = judged("HTTP/1.1 502 Bad\r\ncontent-length: 0\r\n\r\n").await;
@@ -203,7 +207,8 @@ async fn every_judgement_of_an_upload_is_told_apart() {
         error,
         Delivered::Failed {
             failure: Failure::Error,
-            sent_whole: true
+            sent_whole: true,
+            ..
         }
     ));
 }
@@ -221,6 +226,7 @@ async fn an_unreachable_origin_has_seen_nothing_of_an_upload() {
             Delivered::Failed {
                 failure: Failure::Unreachable,
                 sent_whole: false,
+                ..
             } => {}
             other => panic!("{other:?}"),
         }
@@ -258,7 +264,7 @@ async fn a_passed_body_is_streamed_and_an_early_answer_ends_it() {
 async fn an_upload_whose_own_body_breaks_is_no_failure_of_the_origin() {
     let origin = Origin::start(|_| vec![Step::ReadBody, answer("200 OK", "")]).await;
     let metrics = Arc::new(Metrics::new().unwrap());
-    let upstream = Upstream::new(&at(origin.address), Arc::clone(&metrics)).unwrap();
+    let upstream = Upstream::new(&at(origin.address), Arc::clone(&metrics), Tasks::new()).unwrap();
     let pieces = || [Ok(Frame::data(Bytes::from_static(b"ab"))), Err("broke off")];
     for length in [Some(4), None] {
         let body = StreamBody::new(stream::iter(pieces()));

@@ -28,7 +28,7 @@ fn caller(token: &str) -> Caller {
 fn means() -> Means {
     let config = config::Config::built_in(Path::new("/nowhere"));
     let metrics = Arc::new(Metrics::new().unwrap());
-    let upstream = Upstream::new(&config.upstream, Arc::clone(&metrics)).unwrap();
+    let upstream = Upstream::new(&config.upstream, Arc::clone(&metrics), Tasks::new()).unwrap();
     Means {
         upstream: Arc::new(upstream),
         metrics,

@@ -1,0 +1,256 @@
+//! The way to the upstream, open or shut for each kind of request: where breakers learn what became
+//! of requests, and where requests learn that they are spared.
+
+use std::fmt;
+use std::pin::pin;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+use tokio::time::{Instant, timeout_at};
+
+use super::breaker::{Admission, Breaker, Change, Strike};
+use super::pulse::Pulse;
+use super::setback::{Ground, Setback};
+use crate::artifact::Failure;
+use crate::config;
+use crate::metrics::Gauge;
+use crate::seldom::Seldom;
+
+/// Bytes of a body after which it counts as delivered: a server that only ever sends heads, or stalls
+/// with the first bytes, is not well.
+const PROOF: u64 = 64 * 1024;
+
+/// Kinds of requests that fail for reasons of their own: storage may be full, and reading go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Class {
+    /// `GET` and `HEAD` of artifacts.
+    Reads,
+    /// `PUT` of artifacts.
+    Uploads,
+    /// Everything else.
+    Others,
+}
+
+/// A breaker for each class.
+pub(super) struct Gates {
+    breakers: Mutex<[Breaker; 3]>,
+    /// Something changed for those who wait.
+    word: Notify,
+    pulse: Pulse,
+    said: Seldom<(Class, bool)>,
+    open: Gauge,
+}
+
+/// A request let through, until it is known what became of it.
+pub(super) struct Passage {
+    gates: Arc<Gates>,
+    class: Class,
+    key: u64,
+    /// It is the one to try; after this failure.
+    tries: Option<Failure>,
+    delivered: u64,
+}
+
+// === impl Class ===
+
+impl Class {
+    const ALL: [Self; 3] = [Self::Reads, Self::Uploads, Self::Others];
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Reads => "reads",
+            Self::Uploads => "uploads",
+            Self::Others => "other requests",
+        }
+    }
+}
+
+// === impl Gates ===
+
+impl Gates {
+    /// `open` is 1 while any class is left alone.
+    pub(super) fn new(rule: config::Breaker, open: Gauge) -> Self {
+        Self {
+            breakers: Mutex::new(Class::ALL.map(|_| Breaker::new(rule))),
+            word: Notify::new(),
+            pulse: Pulse::new(),
+            said: Seldom::default(),
+            open,
+        }
+    }
+
+    /// Lets a request about `key` through, or says what would come of it. Waits a moment at most, for
+    /// word of one that tries.
+    pub(super) async fn enter(
+        self: &Arc<Self>,
+        class: Class,
+        key: u64,
+    ) -> Result<Passage, Setback> {
+        loop {
+            let mut word = pin!(self.word.notified());
+            word.as_mut().enable();
+            let admission = self.with(class, |breaker| breaker.admit(Instant::now()));
+            let tries = match admission {
+                Admission::Go => None,
+                Admission::Try(why) => Some(why),
+                Admission::No(failure) => return Err(Setback::spared(failure)),
+                Admission::Wait(until) => {
+                    // Whichever it was, the breaker knows.
+                    drop(timeout_at(until, word).await);
+                    continue;
+                }
+            };
+            return Ok(Passage {
+                gates: Arc::clone(self),
+                class,
+                key,
+                tries,
+                delivered: 0,
+            });
+        }
+    }
+
+    /// A connection was made.
+    pub(super) fn connected(&self) {
+        let now = Instant::now();
+        for class in Class::ALL {
+            let change = self.with(class, |breaker| breaker.connected(now));
+            self.tell(class, change);
+        }
+    }
+
+    fn succeeded(&self, class: Class) {
+        let now = Instant::now();
+        let change = self.with(class, |breaker| breaker.succeeded(now));
+        self.tell(class, change);
+    }
+
+    fn failed(&self, passage: &Passage, setback: Setback) {
+        let now = Instant::now();
+        let is_dead = setback.failure == Failure::Unreachable;
+        let strike = Strike {
+            failure: setback.failure,
+            key: (!is_dead).then_some(passage.key),
+            // One caller's limit is not everybody's.
+            rest: setback.rest.filter(|_| setback.failure != Failure::Limited),
+        };
+        let struck = Class::ALL.into_iter().filter(|class| {
+            // The way is the same for all.
+            *class == passage.class || is_dead
+        });
+        for class in struck {
+            let tried = class == passage.class && passage.tries.is_some();
+            let change = self.with(class, |breaker| breaker.failed(now, strike, tried));
+            self.tell(class, change);
+        }
+        self.word.notify_waiters();
+    }
+
+    fn gave_up(&self, class: Class) {
+        self.with(class, |breaker| breaker.gave_up(Instant::now()));
+        self.word.notify_waiters();
+    }
+
+    fn with<T>(&self, class: Class, look: impl FnOnce(&mut Breaker) -> T) -> T {
+        let [reads, uploads, others] = &mut *self.breakers.lock();
+        look(match class {
+            Class::Reads => reads,
+            Class::Uploads => uploads,
+            Class::Others => others,
+        })
+    }
+
+    fn tell(&self, class: Class, change: Option<Change>) {
+        let Some(change) = change else {
+            return;
+        };
+        let is_open = !self.breakers.lock().iter().all(Breaker::is_closed);
+        self.open.set(i64::from(is_open));
+        self.word.notify_waiters();
+        if !self.said.is_due((class, change == Change::Closed)) {
+            return;
+        }
+        let requests = class.as_str();
+        match change {
+            Change::Opened(failure) => tracing::warn!(
+                requests,
+                failure = failure.as_str(),
+                "the upstream keeps failing and is left alone, but for one request now and then"
+            ),
+            Change::Closed => tracing::info!(requests, "the upstream answers again"),
+        }
+    }
+}
+
+impl fmt::Debug for Gates {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Gates").finish_non_exhaustive()
+    }
+}
+
+// === impl Passage ===
+
+impl Passage {
+    pub(super) fn class(&self) -> Class {
+        self.class
+    }
+
+    /// What failed before, where this is the one request that tries again.
+    pub(super) fn tries(&self) -> Option<Failure> {
+        self.tries
+    }
+
+    /// The upstream lives.
+    pub(super) fn succeeded(&mut self) {
+        self.tries = None;
+        self.gates.succeeded(self.class);
+    }
+
+    /// The exchange led to nothing.
+    pub(super) fn failed(&mut self, setback: Setback) {
+        let is_felt = self.gates.pulse.is_felt(Instant::now());
+        match setback.ground {
+            Ground::Answer => self.succeeded(),
+            Ground::Here | Ground::Spared => {}
+            // A line that delivers to others is slow, and will be for whoever tries again.
+            Ground::Slowness if is_felt => {}
+            Ground::Slowness | Ground::Upstream => {
+                self.gates.failed(self, setback);
+                self.tries = None;
+            }
+        }
+    }
+
+    /// Whether it is still to be seen that the upstream delivers.
+    pub(super) fn is_unproven(&self) -> bool {
+        self.delivered < PROOF
+    }
+
+    /// Bytes of the body came.
+    pub(super) fn delivered(&mut self, bytes: usize, now: Instant) {
+        self.gates.pulse.delivered(now);
+        let before = self.delivered;
+        self.delivered = before.saturating_add(bytes as u64);
+        if before < PROOF && self.delivered >= PROOF {
+            self.succeeded();
+        }
+    }
+}
+
+impl Drop for Passage {
+    fn drop(&mut self) {
+        if self.tries.is_some() {
+            self.gates.gave_up(self.class);
+        }
+    }
+}
+
+impl fmt::Debug for Passage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Passage")
+            .field("class", &self.class)
+            .field("tries", &self.tries)
+            .finish_non_exhaustive()
+    }
+}

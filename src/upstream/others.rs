@@ -1,0 +1,124 @@
+//! Requests that are about no single artifact: small ones, answered whole, and those that are passed
+//! on as they are.
+
+use std::error::Error;
+use std::future::ready;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
+use http::uri::PathAndQuery;
+use http::{HeaderValue, Request, Response, Uri};
+use http_body::Body;
+
+use super::body::UpstreamBody;
+use super::gates::{Class, Passage};
+use super::hop::{is_readable, strip_hop_by_hop};
+use super::http::{Http, content_length, key_of};
+use super::reply;
+use super::setback::Setback;
+use crate::artifact::{Answer, Failure};
+
+impl Http {
+    pub(super) async fn ask(self: &Arc<Self>, request: Request<Bytes>) -> Result<Answer, Setback> {
+        let target = target_of(request.uri());
+        let passage = self
+            .enter(Class::Others, &target, request.headers())
+            .await?;
+        let tries = passage.tries();
+        let http = Arc::clone(self);
+        let asking = async move { http.ask_through(passage, request).await };
+        match tries {
+            None => asking.await,
+            Some(why) => self.venture(asking, why, |_| ready(())).await,
+        }
+    }
+
+    async fn ask_through(
+        &self,
+        mut passage: Passage,
+        request: Request<Bytes>,
+    ) -> Result<Answer, Setback> {
+        let headers = request.headers().clone();
+        let asked = self.asked(request).await;
+        match &asked {
+            Ok(_) => passage.succeeded(),
+            Err(setback) => self.failed(&mut passage, *setback, &headers),
+        }
+        asked
+    }
+
+    async fn asked(&self, request: Request<Bytes>) -> Result<Answer, Setback> {
+        let _permit = self.soon(self.lanes.read()).await?;
+        let (mut head, body) = request.into_parts();
+        head.uri = self.uri(&target_of(&head.uri))?;
+        head.headers.remove(CONTENT_LENGTH);
+        let reply = self.send_small(&Request::from_parts(head, body)).await?;
+        let headers = reply.response.headers();
+        match reply.response.status().as_u16() {
+            429 => Err(Setback::said(Failure::Limited, headers)),
+            500.. => Err(Setback::said(Failure::Error, headers)),
+            _ => reply::asked(reply).await.map_err(Setback::upstream),
+        }
+    }
+
+    pub(super) async fn pass<B>(
+        &self,
+        request: Request<B>,
+    ) -> Result<Response<UpstreamBody>, Setback>
+    where
+        B: Body<Data = Bytes> + Send + Unpin + 'static,
+        B::Error: Into<Box<dyn Error + Send + Sync>>,
+    {
+        let target = target_of(request.uri());
+        let mut passage = self.gates.enter(Class::Others, key_of(&target)).await?;
+        let passed = self.passed(request).await;
+        match &passed {
+            Ok(_) => passage.succeeded(),
+            Err(setback) => passage.failed(*setback),
+        }
+        passed
+    }
+
+    async fn passed<B>(&self, request: Request<B>) -> Result<Response<UpstreamBody>, Setback>
+    where
+        B: Body<Data = Bytes> + Send + Unpin + 'static,
+        B::Error: Into<Box<dyn Error + Send + Sync>>,
+    {
+        let (mut head, body) = request.into_parts();
+        head.uri = self.uri(&target_of(&head.uri))?;
+        let length = if body.is_end_stream() {
+            Some(0)
+        } else {
+            content_length(&head.headers).or(body.size_hint().exact())
+        };
+        let permit = match length {
+            Some(0) => self.soon(self.lanes.read()).await?,
+            _ => self.soon(self.lanes.passed()).await?,
+        };
+        if length.is_none() {
+            // The client takes a GET or a HEAD to have no body unless it is told.
+            head.headers.remove(CONTENT_LENGTH);
+            head.headers
+                .insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+        }
+        let request = Request::from_parts(head, body);
+        let reply = self.client.send(request, length, self.patience()).await?;
+        let mut response = reply.response;
+        if response.status().is_informational() || !is_readable(response.headers()) {
+            return Err(Setback::useless(Failure::Error));
+        }
+        strip_hop_by_hop(response.headers_mut());
+        // From here on the client's pace decides: that may cost a socket, not a place.
+        if !reply.sending.is_whole() {
+            response.body_mut().keep(permit);
+        }
+        Ok(response)
+    }
+}
+
+fn target_of(uri: &Uri) -> PathAndQuery {
+    uri.path_and_query()
+        .cloned()
+        .unwrap_or_else(|| PathAndQuery::from_static("/"))
+}
