@@ -9,6 +9,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 #[derive(Debug)]
 pub(super) struct Lanes {
     all: Arc<Semaphore>,
+    /// Kept free for questions on which a hit waits: under load hits go first.
+    questions: Arc<Semaphore>,
     uploads: Arc<Semaphore>,
     passed: Arc<Semaphore>,
 }
@@ -22,11 +24,18 @@ pub(super) struct Permit {
 
 impl Lanes {
     /// Lets `max` through at once, at least one; half of them may be uploads, and a quarter passed
-    /// requests that have a body.
+    /// requests that have a body. An eighth is for questions about callers alone.
     pub(super) fn new(max: usize) -> Self {
         let max = max.clamp(1, Semaphore::MAX_PERMITS);
+        let kept = max / 8;
+        let all = Arc::new(Semaphore::new(max - kept));
+        let questions = match kept {
+            0 => Arc::clone(&all),
+            kept => Arc::new(Semaphore::new(kept)),
+        };
         Self {
-            all: Arc::new(Semaphore::new(max)),
+            all,
+            questions,
             uploads: Arc::new(Semaphore::new((max / 2).max(1))),
             passed: Arc::new(Semaphore::new((max / 4).max(1))),
         }
@@ -37,6 +46,14 @@ impl Lanes {
         Permit {
             _share: None,
             _any: acquire(&self.all).await,
+        }
+    }
+
+    /// For a question on which a hit waits.
+    pub(super) async fn question(&self) -> Permit {
+        Permit {
+            _share: None,
+            _any: acquire(&self.questions).await,
         }
     }
 
@@ -90,12 +107,14 @@ mod tests {
             .filter_map(|_| lanes.upload().now_or_never())
             .collect();
         let reads: Vec<_> = (0..8).filter_map(|_| lanes.read().now_or_never()).collect();
-        assert_eq!((passed.len(), uploads.len(), reads.len()), (2, 4, 2));
+        assert_eq!((passed.len(), uploads.len(), reads.len()), (2, 4, 1));
+        assert!(lanes.question().now_or_never().is_some());
     }
 
     #[test]
     fn there_is_always_one() {
         let lanes = Lanes::new(0);
         assert!(lanes.upload().now_or_never().is_some());
+        assert!(lanes.question().now_or_never().is_some());
     }
 }

@@ -58,6 +58,7 @@ use crate::metrics::Metrics;
 use crate::tasks::Tasks;
 use counted::{operation_of, result_of, result_of_code};
 use http::Http;
+use reads::Purpose;
 use setback::Setback;
 
 /// What comes of asking where there is no upstream.
@@ -204,14 +205,12 @@ impl Upstream {
     /// Where a `HEAD` is not understood, or refused by storage behind a redirect, by a `GET` that is
     /// dropped after its head.
     pub async fn stat(&self, request: ArtifactRequest) -> Stated {
-        let budget = self.http.as_ref().map(|http| http.limits.head);
-        self.state(request, budget).await
+        self.state(request, Purpose::Describe).await
     }
 
     /// The same within the time of a question about a caller.
     pub async fn probe(&self, request: ArtifactRequest) -> Stated {
-        let budget = self.probe_time();
-        self.state(request, budget).await
+        self.state(request, Purpose::Judge).await
     }
 
     /// How long a question about a caller may take.
@@ -219,11 +218,11 @@ impl Upstream {
         self.http.as_ref().map(|http| http.limits.probe)
     }
 
-    async fn state(&self, request: ArtifactRequest, budget: Option<Duration>) -> Stated {
+    async fn state(&self, request: ArtifactRequest, purpose: Purpose) -> Stated {
         let started = Instant::now();
-        let told = match (&self.http, budget) {
-            (Some(http), Some(budget)) => http.stat(request, budget).await,
-            _ => Err(NOWHERE),
+        let told = match &self.http {
+            Some(http) => http.stat(request, purpose).await,
+            None => Err(NOWHERE),
         };
         let result = told.as_ref().map(|told| match told {
             Stated::Present(..) => "ok",

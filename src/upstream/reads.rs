@@ -2,7 +2,6 @@
 
 use std::future::ready;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, LOCATION};
@@ -20,6 +19,15 @@ use super::setback::Setback;
 use super::target::Origin;
 use super::{ArtifactRequest, Fetch, Fetched, Stated, redirect, reply};
 use crate::artifact::{Answer, Failure};
+
+/// What a description of an artifact is wanted for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// A client asked for it.
+    Describe,
+    /// It tells whether a caller may have what is here.
+    Judge,
+}
 
 /// Where a chain of redirects ended.
 struct Arrival {
@@ -95,12 +103,12 @@ impl Http {
     pub(super) async fn stat(
         self: &Arc<Self>,
         request: ArtifactRequest,
-        budget: Duration,
+        purpose: Purpose,
     ) -> Result<Stated, Setback> {
         let passage = self.enter_read(&request).await?;
         let tries = passage.tries();
         let http = Arc::clone(self);
-        let stating = async move { http.stat_through(passage, &request, budget).await };
+        let stating = async move { http.stat_through(passage, &request, purpose).await };
         match tries {
             None => stating.await,
             Some(why) => self.venture(stating, why, |_| ready(())).await,
@@ -111,9 +119,18 @@ impl Http {
         &self,
         mut passage: Passage,
         request: &ArtifactRequest,
-        budget: Duration,
+        purpose: Purpose,
     ) -> Result<Stated, Setback> {
-        let turn = timeout(budget, self.lanes.read()).await;
+        let (budget, turn) = match purpose {
+            Purpose::Describe => (
+                self.limits.head,
+                timeout(self.limits.head, self.lanes.read()).await,
+            ),
+            Purpose::Judge => (
+                self.limits.probe,
+                timeout(self.limits.probe, self.lanes.question()).await,
+            ),
+        };
         let _permit = turn.map_err(|_| Setback::crowded())?;
         let stated = timeout(budget, self.stat_unbounded(request)).await;
         let stated = stated.unwrap_or(Err(Setback::upstream(Failure::Timeout)));

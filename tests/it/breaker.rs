@@ -1,7 +1,7 @@
 //! An upstream that fails is asked again where that may help, and left alone where it does not.
 
 use crate::support::{
-    Larder, Metrics, Origin, Reply, Script, Setup, artifact, bytes, eventually, script,
+    Larder, Metrics, Origin, Reply, Request, Script, Setup, artifact, bytes, eventually, script,
 };
 
 const TIMEOUT: &str = "larder; fwd=uri-miss; detail=upstream-timeout";
@@ -324,4 +324,38 @@ async fn where_everything_fails_few_requests_are_repeated() {
     }
     let asked = origin.requests().len();
     assert!((60..=80).contains(&asked), "{asked}");
+}
+
+#[tokio::test]
+async fn whether_a_hit_may_be_served_is_asked_though_every_other_place_is_taken() {
+    let origin = Origin::start();
+    origin.hold("aa", &bytes(1, 100));
+    let larder = Setup::before(&origin)
+        .set("upstream.max_concurrent", "8")
+        .start()
+        .await;
+    larder
+        .client()
+        .get(&artifact("aa"))
+        .await
+        .assert_body(&bytes(1, 100));
+    larder.settled().await;
+    // More than there are places for, all of them silent.
+    let mut waiting = Vec::new();
+    for number in 0..10 {
+        let hash = format!("x{number}");
+        origin.always("GET", &hash, script().hold(&hash).usual());
+        let mut client = larder.client();
+        client
+            .send_whole(&Request::new("GET", &artifact(&hash)))
+            .await;
+        waiting.push(client);
+    }
+    eventually("every place to be taken", async || {
+        origin.seen_where(|seen| seen.target().contains("/x")).len() == 7
+    })
+    .await;
+    let hit = larder.client_as("other").get(&artifact("aa")).await;
+    assert!(hit.is_hit());
+    hit.assert_body(&bytes(1, 100));
 }
