@@ -1,6 +1,7 @@
 //! The upstream against real sockets.
 
 mod documents;
+mod odd;
 mod origin;
 mod passed;
 mod reads;

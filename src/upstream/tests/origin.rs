@@ -33,6 +33,8 @@ pub(super) enum Step {
     Wait(watch::Receiver<bool>),
     /// Becomes a tunnel to this address.
     Tunnel(SocketAddr),
+    /// Says that nothing more will come.
+    Finish,
     /// Closes the connection.
     Close,
 }
@@ -207,6 +209,7 @@ async fn act(
             let ended = copy_bidirectional(stream, &mut target).await;
             ended.ok().and(None)
         }
+        Step::Finish => stream.shutdown().await.ok(),
         Step::Close => None,
     }
 }
