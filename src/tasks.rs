@@ -1,6 +1,7 @@
 //! Work that belongs to no request: the only place that spawns.
 //!
 //! Whatever runs here is waited for at shutdown, up to the grace, and told when it is time to end.
+//! What has not ended by then is dropped while there is still somebody to clean up behind it.
 
 use std::future::Future;
 
@@ -13,6 +14,7 @@ use tokio_util::task::TaskTracker;
 pub struct Tasks {
     tracker: TaskTracker,
     stopping: CancellationToken,
+    over: CancellationToken,
 }
 
 impl Tasks {
@@ -21,8 +23,24 @@ impl Tasks {
         Self::default()
     }
 
-    /// Runs `work` to its end, whoever stops waiting for it.
+    /// Runs `work` to its end, whoever stops waiting for it, or until the grace is over.
     pub fn spawn<F>(&self, work: F)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let over = self.over.clone();
+        self.tracker.spawn(async move {
+            tokio::select! {
+                biased;
+                () = work => {}
+                () = over.cancelled() => {}
+            }
+        });
+    }
+
+    /// Runs `work` that keeps to the grace by itself, and is polled too often to be asked about it
+    /// each time.
+    pub fn spawn_punctual<F>(&self, work: F)
     where
         F: Future<Output = ()> + Send + 'static,
     {
@@ -47,5 +65,32 @@ impl Tasks {
             Ok(()) => 0,
             Err(_) => self.tracker.len(),
         }
+    }
+
+    /// Drops what still runs after the grace.
+    pub fn give_up(&self) {
+        self.over.cancel();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn what_outlasts_the_grace_is_dropped_with_what_it_holds() {
+        let tasks = Tasks::new();
+        let (held, dropped) = tokio::sync::oneshot::channel::<()>();
+        tasks.spawn(async move {
+            pending::<()>().await;
+            drop(held);
+        });
+        tasks.stop();
+        assert_eq!(tasks.drain(Duration::from_secs(30)).await, 1);
+        tasks.give_up();
+        assert_eq!(tasks.drain(Duration::from_secs(30)).await, 0);
+        assert!(dropped.await.is_err());
     }
 }

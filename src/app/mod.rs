@@ -26,7 +26,7 @@ use crate::telemetry::AccessLog;
 use crate::tiers::{OpenError, Tiers};
 use crate::upstream::{Upstream, UpstreamError};
 
-/// What tasks get to end in once connections have used up the grace.
+/// What tasks get to end in once connections have used up the grace, and once more to be dropped in.
 const LAST_MOMENT: Duration = Duration::from_millis(100);
 
 /// Everything built and bound, not yet serving.
@@ -204,6 +204,9 @@ impl App {
             let ((), since) = tokio::join!(data, stopped);
             let left = grace.saturating_sub(since.elapsed()).max(LAST_MOMENT);
             let running = self.tasks.drain(left).await;
+            // While there is still somebody to remove the drafts that it holds.
+            self.tasks.give_up();
+            self.tasks.drain(LAST_MOMENT).await;
             tokio::join!(notes.close(), self.tiers.close());
             watched.stop();
             running

@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::io::{self, Write, stdout};
 use std::process::ExitCode;
+use std::time::Duration;
 
 #[cfg(target_os = "linux")]
 use rustix::process::{DumpableBehavior, set_dumpable_behavior};
@@ -14,6 +15,9 @@ use crate::app::{App, StartError};
 use crate::config::{AccessMode, Loaded, LogFormat, Target};
 use crate::telemetry;
 use crate::tiers::OpenError;
+
+/// What file calls under way get to end in once everything else has.
+const LAST_FILES: Duration = Duration::from_secs(1);
 
 /// The signals that are listened for.
 struct Signals {
@@ -30,8 +34,9 @@ pub(super) fn run(loaded: Loaded, read: Read) -> anyhow::Result<ExitCode> {
     }
     let runtime = super::runtime()?;
     let code = serve(&runtime, loaded, read);
-    // Whatever a second signal left behind is not waited for.
-    runtime.shutdown_background();
+    // Drafts are still being removed, which takes no time unless the disk hangs. Whatever else
+    // a second signal left behind is not waited for.
+    runtime.shutdown_timeout(LAST_FILES);
     Ok(code)
 }
 

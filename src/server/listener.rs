@@ -76,7 +76,7 @@ impl Listeners {
             let service = Arc::clone(&service);
             let counted = Counted::new(metrics.clone());
             let connection_tasks = tasks.clone();
-            tasks.spawn(async move {
+            tasks.spawn_punctual(async move {
                 connection::run(socket, service, peer, limits, &connection_tasks).await;
                 drop((counted, permit));
             });

@@ -36,4 +36,5 @@ mod reload;
 mod routes;
 mod secrets;
 mod signed;
+mod stop;
 mod verdicts;

@@ -110,6 +110,11 @@ impl Process {
         self.signal(Signal::TERM);
     }
 
+    /// What a terminal sends at Ctrl-C; does not wait.
+    pub fn interrupt(&self) {
+        self.signal(Signal::INT);
+    }
+
     /// Tells it to read its configuration once more; does not wait.
     pub fn hang_up(&self) {
         self.signal(Signal::HUP);
