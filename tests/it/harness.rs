@@ -1,6 +1,10 @@
 //! The harness itself, against a plain client: what it tells of others it must do.
 
-use crate::support::{Client, Ended, Origin, Request, Setup, artifact, bytes, script};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::support::{Client, Ended, Line, Origin, Request, Setup, Width, artifact, bytes, script};
 
 #[tokio::test]
 async fn the_origin_is_a_store() {
@@ -168,6 +172,30 @@ async fn a_stopped_origin_refuses_and_comes_back_at_its_address() {
     );
     origin.resume();
     assert_eq!(client.get(&artifact("aa")).await.status, 404);
+}
+
+#[tokio::test]
+async fn a_line_is_late_and_no_wider_than_it_is() {
+    let width = Width {
+        round_trip: Duration::from_millis(100),
+        bytes_per_second: 100_000,
+    };
+    let origin = Origin::start();
+    for hash in ["aa", "bb"] {
+        origin.hold(hash, &bytes(1, 20_000));
+    }
+    let line = Line::to(origin.address(), width).await;
+    let begun = Instant::now();
+    let read = async |hash: &str| {
+        let mut client = Client::new(line.address()).token("t");
+        client.get(&artifact(hash)).await
+    };
+    let (one, other) = tokio::join!(read("aa"), read("bb"));
+    one.assert_body(&bytes(1, 20_000));
+    other.assert_body(&bytes(1, 20_000));
+    // To connect, there and back, and four tenths of a second of bytes for the two of them.
+    let least = Duration::from_millis(100 + 100 + 380);
+    assert!(begun.elapsed() >= least, "{:?}", begun.elapsed());
 }
 
 #[tokio::test]

@@ -36,5 +36,6 @@ mod reload;
 mod routes;
 mod secrets;
 mod signed;
+mod slow;
 mod stop;
 mod verdicts;
