@@ -22,6 +22,10 @@ model cases="10000":
 kill rounds="300":
     KILL_ROUNDS={{ rounds }} cargo test --test it killed -- --nocapture
 
+# Mixed traffic before an origin that fails at random; the seed is printed and can be given
+soak minutes="30" seed="$(date +%s)":
+    SOAK_SECONDS=$(({{ minutes }} * 60)) SOAK_SEED={{ seed }} cargo test --test it soak -- --nocapture
+
 # Single bits flipped in entries of all sizes, and how many of them anybody was served
 flips rounds="500":
     FLIP_ROUNDS={{ rounds }} cargo test --lib tiers::tests::flips -- --nocapture

@@ -37,5 +37,6 @@ mod routes;
 mod secrets;
 mod signed;
 mod slow;
+mod soak;
 mod stop;
 mod verdicts;

@@ -2,17 +2,13 @@
 
 use std::cell::Cell;
 
-use crate::support::{Ended, Reply, Request, artifact, assert_bytes, bytes};
+use crate::support::{Dice, Ended, Reply, Request, artifact, assert_bytes, bytes};
 
 const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
 
 /// Keys of each story: few enough to be overwritten often, enough to outgrow a small disk tier.
 const ITEMS: u64 = 24;
-
-/// Numbers that look random and are the same in every run.
-#[derive(Debug)]
-pub struct Dice(u64);
 
 /// Every key of a story.
 #[derive(Debug)]
@@ -33,22 +29,6 @@ pub struct Version {
     tag: String,
     duration: String,
     pub body: Vec<u8>,
-}
-
-// === impl Dice ===
-
-impl Dice {
-    pub fn new(seed: u64) -> Self {
-        Self(seed)
-    }
-
-    /// A number from 0, below `end`.
-    pub fn below(&mut self, end: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (mixed ^ (mixed >> 31)) % end
-    }
 }
 
 // === impl Stock ===

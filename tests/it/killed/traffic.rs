@@ -8,8 +8,8 @@ use futures_util::future::join_all;
 use tokio::sync::watch;
 use tokio::task::yield_now;
 
-use super::stock::{Dice, Item, Stock, Version};
-use crate::support::{Client, Ended, Larder, Reply, Request, within};
+use super::stock::{Item, Stock, Version};
+use crate::support::{Client, Dice, Ended, Larder, Reply, Request, within};
 
 const WRITERS: u64 = 4;
 const READERS: u64 = 3;

@@ -4,6 +4,7 @@
 
 mod ci;
 mod client;
+mod dice;
 mod gates;
 mod larder;
 mod line;
@@ -20,12 +21,13 @@ use tokio::time::{sleep, timeout};
 
 pub use ci::{Ci, JWKS};
 pub use client::{Client, Reply, Request};
+pub use dice::Dice;
 pub use larder::{Larder, Setup};
 pub use line::{Line, Width};
 pub use metrics::Metrics;
 pub use origin::{Artifact, Origin, Script, Seen, Style, script};
 pub use process::{Exit, Process};
-pub use wire::{Ended, Head};
+pub use wire::{Ended, Head, Incoming};
 
 /// Longer than anything here takes on a busy machine: reaching it means that something hangs.
 const PATIENCE: Duration = Duration::from_secs(30);
