@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::support::{Client, Ended, Line, Origin, Request, Setup, Width, artifact, bytes, script};
+use crate::support::{
+    Client, Ended, Larder, Line, Moment, Origin, Request, Setup, Speech, Width, artifact, bytes,
+    script,
+};
 
 #[tokio::test]
 async fn the_origin_is_a_store() {
@@ -211,4 +214,80 @@ fn bytes_differ_by_seed_and_position() {
     assert_ne!(bytes(1, 64), bytes(2, 64));
     assert_ne!(bytes(1, 64)[..32], bytes(1, 64)[32..]);
     assert_eq!(bytes(1, 64), bytes(1, 128)[..64]);
+}
+
+#[tokio::test]
+async fn a_greeting_takes_the_origins_place_until_it_is_forgotten() {
+    let mut origin = Origin::start();
+    origin.hold("aa", b"body".as_slice());
+    origin.greet(
+        Moment::Accepted,
+        script().chunk(b"HTTP/1.1 204 No\r\n\r\n").cut(),
+    );
+    let mut client = Client::new(origin.address()).token("t");
+    assert_eq!(client.get(&artifact("aa")).await.status, 204);
+    client.leave();
+    origin.forget();
+    client.get(&artifact("aa")).await.assert_body(b"body");
+    assert_eq!((origin.requests().len(), origin.accepted()), (1, 2));
+    origin.jam().await;
+    origin.resume();
+    client.leave();
+    client.get(&artifact("aa")).await.assert_body(b"body");
+}
+
+#[tokio::test]
+async fn the_origin_fails_once_it_has_read_a_part() {
+    let origin = Origin::start();
+    let body = bytes(1, 4 << 20);
+    origin.once("PUT", "aa", script().after(body.len() / 2).reset());
+    let mut client = Client::new(origin.address()).token("t");
+    assert_eq!(client.put(&artifact("aa"), &body).await.status, 0);
+    let seen = &origin.seen("PUT", "aa")[0];
+    assert!((body.len() / 2..body.len()).contains(&seen.body.len()));
+    assert_eq!(seen.ended, None);
+}
+
+#[tokio::test]
+async fn an_origin_that_keeps_nobody_closes_behind_every_answer() {
+    let origin = Origin::start();
+    origin.keep_nobody();
+    let mut client = Client::new(origin.address()).token("t");
+    for _ in 0..2 {
+        let reply = client.get(&artifact("aa")).await;
+        assert_eq!(
+            (reply.status, reply.header("connection")),
+            (404, Some("close"))
+        );
+    }
+    assert_eq!(origin.accepted(), 2);
+}
+
+#[tokio::test]
+async fn a_larder_trusts_the_certificate_of_its_origin() {
+    let origin = Origin::narrow(Speech::http1_tls());
+    origin.hold("aa", b"body".as_slice());
+    let larder = Larder::before(&origin).await;
+    larder
+        .client()
+        .get(&artifact("aa"))
+        .await
+        .assert_body(b"body");
+    assert_eq!(origin.gets("aa"), 1);
+}
+
+#[tokio::test]
+async fn loose_bytes_are_outside_a_bodys_framing() {
+    let origin = Origin::start();
+    let broken = script()
+        .head(200)
+        .chunked()
+        .chunk(b"half")
+        .loose(b"no size\r\n");
+    origin.once("GET", "aa", broken.stall());
+    let reply = Client::new(origin.address()).get(&artifact("aa")).await;
+    assert_eq!(
+        (reply.body.as_slice(), reply.ended),
+        (b"half".as_slice(), Ended::Cut)
+    );
 }

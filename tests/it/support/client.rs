@@ -237,7 +237,7 @@ impl Request {
             return self.body.clone();
         }
         let mut framed = Vec::new();
-        for piece in self.body.chunks(1000) {
+        for piece in self.body.chunks(1000.max(self.body.len() / 100)) {
             framed.extend_from_slice(format!("{:x}\r\n", piece.len()).as_bytes());
             framed.extend_from_slice(piece);
             framed.extend_from_slice(b"\r\n");

@@ -34,7 +34,11 @@ pub struct Larder {
 impl Setup {
     /// Before this origin.
     pub fn before(origin: &Origin) -> Self {
-        Self::new().set("upstream.url", &origin.url())
+        let setup = Self::new().set("upstream.url", &origin.url());
+        match origin.authority() {
+            Some(pem) => setup.secret("upstream.ca_file", pem),
+            None => setup,
+        }
     }
 
     /// As a cache by itself.

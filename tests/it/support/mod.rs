@@ -25,7 +25,7 @@ pub use dice::Dice;
 pub use larder::{Larder, Setup};
 pub use line::{Line, Width};
 pub use metrics::Metrics;
-pub use origin::{Artifact, Origin, Script, Seen, Style, script};
+pub use origin::{Artifact, Moment, Origin, Script, Seen, Speech, Style, script};
 pub use process::{Exit, Process};
 pub use wire::{Ended, Head, Incoming};
 

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
-use socket2::SockRef;
 use tokio::io::{AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 
+use super::greeting::welcome;
+use super::link::Link;
 use super::script::{Answer, Framing, Script, Step};
+use super::speech::Speech;
 use super::{Seen, Shared};
 use crate::support::wire::{Ended, Head, Incoming};
 
@@ -23,10 +24,16 @@ enum Next {
 struct Open(Arc<Shared>);
 
 /// Serves one connection to its end.
-pub async fn serve(stream: TcpStream, shared: Arc<Shared>) {
+pub async fn serve(stream: TcpStream, speech: Speech, shared: Arc<Shared>) {
     let _open = Open::new(&shared);
     let connection = shared.accepted.fetch_add(1, Ordering::Relaxed);
-    let mut stream = BufReader::new(stream);
+    if let Some(link) = welcome(stream, &shared, &speech).await {
+        serve_requests(link, connection, &shared).await;
+    }
+}
+
+async fn serve_requests(link: Link, connection: usize, shared: &Shared) {
+    let mut stream = BufReader::new(link);
     while let Some(head) = Head::read(&mut stream).await {
         let seen = Seen {
             connection,
@@ -34,25 +41,25 @@ pub async fn serve(stream: TcpStream, shared: Arc<Shared>) {
             body: Vec::new(),
             ended: None,
         };
-        let index = record(&shared, seen.clone());
+        let index = record(shared, seen.clone());
         let script = shared
             .script(&seen)
             .unwrap_or_else(|| Script::default().usual());
-        let received = if script.early {
-            Ended::Whole
-        } else {
-            receive(&shared, index, &mut stream).await
-        };
-        if received == Ended::Cut {
+        let mut incoming = Incoming::of_request(&seen.head);
+        let most = script.early.unwrap_or(usize::MAX);
+        if receive(shared, index, &mut incoming, (&mut stream, most)).await == Some(Ended::Cut) {
             return;
         }
-        let next = play(&shared, index, script.steps, &mut stream).await;
-        if script.early {
-            receive(&shared, index, &mut stream).await;
-            return;
-        }
+        let next = play(shared, index, script.steps, &mut stream).await;
         if next == Next::Close {
             return;
+        }
+        if script.early.is_some() {
+            receive(shared, index, &mut incoming, (&mut stream, usize::MAX)).await;
+            return;
+        }
+        if shared.closes.load(Ordering::Relaxed) {
+            return stream.get_mut().close().await;
         }
     }
 }
@@ -66,10 +73,14 @@ fn record(shared: &Shared, seen: Seen) -> usize {
     index
 }
 
-/// Reads the request's body into its record.
-async fn receive(shared: &Shared, index: usize, stream: &mut BufReader<TcpStream>) -> Ended {
-    let mut incoming = Incoming::of_request(&shared.seen.borrow()[index].head);
-    loop {
+/// Reads the request's body into its record, until that holds `most` bytes or the body has ended.
+async fn receive(
+    shared: &Shared,
+    index: usize,
+    incoming: &mut Incoming,
+    (stream, most): (&mut BufReader<Link>, usize),
+) -> Option<Ended> {
+    while shared.seen.borrow()[index].body.len() < most {
         match incoming.piece(stream).await {
             Ok(piece) => shared
                 .seen
@@ -78,17 +89,18 @@ async fn receive(shared: &Shared, index: usize, stream: &mut BufReader<TcpStream
                 shared
                     .seen
                     .send_modify(|all| all[index].ended = Some(ended));
-                return ended;
+                return Some(ended);
             }
         }
     }
+    None
 }
 
 async fn play(
     shared: &Shared,
     index: usize,
     steps: Vec<Step>,
-    stream: &mut BufReader<TcpStream>,
+    stream: &mut BufReader<Link>,
 ) -> Next {
     for step in steps {
         let next = match step {
@@ -97,13 +109,15 @@ async fn play(
                 Next::Request
             }
             Step::Answer(answer) => send(shared, index, answer, stream).await,
-            Step::Raw(bytes) => written(stream.write_all(&bytes).await.is_ok()),
+            Step::Raw(bytes) | Step::Loose(bytes) => {
+                written(stream.write_all(&bytes).await.is_ok())
+            }
             Step::AsUsual => {
                 let seen = shared.seen.borrow()[index].clone();
                 let answer = shared.store.lock().answer(&seen);
                 send(shared, index, answer, stream).await
             }
-            Step::Cut => Next::Close,
+            Step::Cut => close(stream).await,
             Step::Reset => reset(stream),
             Step::Stall => std::future::pending().await,
         };
@@ -115,13 +129,10 @@ async fn play(
 }
 
 /// Sends one answer, its body piece by piece.
-async fn send(
-    shared: &Shared,
-    index: usize,
-    answer: Answer,
-    stream: &mut BufReader<TcpStream>,
-) -> Next {
+async fn send(shared: &Shared, index: usize, answer: Answer, stream: &mut BufReader<Link>) -> Next {
     let is_head = shared.seen.borrow()[index].method() == "HEAD";
+    let is_last = shared.closes.load(Ordering::Relaxed);
+    let answer = if is_last { answer.closing() } else { answer };
     if stream.write_all(answer.head().as_bytes()).await.is_err() {
         return Next::Close;
     }
@@ -130,13 +141,15 @@ async fn send(
         let next = match step {
             Step::Raw(_) if is_head => Next::Request,
             Step::Raw(bytes) => written(stream.write_all(&framing.frame(&bytes)).await.is_ok()),
+            Step::Loose(bytes) => written(stream.write_all(&bytes).await.is_ok()),
             Step::Hold(gate) => {
                 shared.gates.pass(&gate).await;
                 Next::Request
             }
             Step::Reset => reset(stream),
             Step::Stall => std::future::pending().await,
-            Step::Cut | Step::Answer(_) | Step::AsUsual => Next::Close,
+            Step::Cut => close(stream).await,
+            Step::Answer(_) | Step::AsUsual => Next::Close,
         };
         if next == Next::Close {
             return Next::Close;
@@ -154,11 +167,13 @@ fn written(well: bool) -> Next {
     if well { Next::Request } else { Next::Close }
 }
 
-/// Makes the close that follows a reset instead of an orderly end.
-fn reset(stream: &BufReader<TcpStream>) -> Next {
-    SockRef::from(stream.get_ref())
-        .set_linger(Some(Duration::ZERO))
-        .expect("an option");
+async fn close(stream: &mut BufReader<Link>) -> Next {
+    stream.get_mut().close().await;
+    Next::Close
+}
+
+fn reset(stream: &BufReader<Link>) -> Next {
+    stream.get_ref().reset();
     Next::Close
 }
 

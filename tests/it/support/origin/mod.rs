@@ -3,25 +3,32 @@
 //! Without a script it behaves as a small Vercel: see [`store`].
 
 mod connection;
+mod door;
+mod greeting;
 mod guard;
+mod link;
 mod script;
+mod speech;
 mod store;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
-use tokio::net::{TcpListener, TcpSocket};
+use tokio::net::TcpSocket;
 use tokio::sync::watch;
-use tokio::task::JoinSet;
 
 use super::gates::Gates;
 use super::wire::{Ended, Head};
 use super::within;
+use door::{Door, Manner, bind};
+pub use greeting::Moment;
 use guard::Guard;
 pub use guard::Style;
 pub use script::{Script, script};
+use speech::Certificate;
+pub use speech::Speech;
 pub use store::Artifact;
 use store::Store;
 
@@ -30,6 +37,7 @@ use store::Store;
 pub struct Origin {
     address: SocketAddr,
     shared: Arc<Shared>,
+    manner: Manner,
     door: Door,
     /// Never listens: it keeps others from the port while the door is shut.
     _place: TcpSocket,
@@ -45,20 +53,16 @@ pub struct Seen {
     pub ended: Option<Ended>,
 }
 
-/// A port that is listened to, or one that refuses.
-#[derive(Debug)]
-enum Door {
-    Open(JoinSet<()>),
-    Shut,
-}
-
 /// What the connections share.
 #[derive(Debug, Default)]
 struct Shared {
     seen: watch::Sender<Vec<Seen>>,
     open: watch::Sender<usize>,
     accepted: AtomicUsize,
+    /// Every answer is the last on its connection.
+    closes: AtomicBool,
     gates: Gates,
+    greeting: Mutex<Option<(Moment, Script)>>,
     plans: Mutex<Vec<Plan>>,
     store: Mutex<Store>,
 }
@@ -76,20 +80,41 @@ struct Plan {
 impl Origin {
     /// Listens on a port of its own.
     pub fn start() -> Self {
+        Self::listen(Manner {
+            speech: Speech::Http1,
+            is_narrow: false,
+        })
+    }
+
+    /// The same, speaking this, and with little room for what has come and is not read.
+    pub fn narrow(speech: Speech) -> Self {
+        Self::listen(Manner {
+            speech,
+            is_narrow: true,
+        })
+    }
+
+    fn listen(manner: Manner) -> Self {
         let place = bind("127.0.0.1:0".parse().expect("an address"));
         let address = place.local_addr().expect("a bound socket");
         let shared = Arc::new(Shared::default());
-        let door = Door::listen(bind(address), &shared);
+        let door = Door::listen(address, &manner, &shared);
         Self {
             address,
             shared,
+            manner,
             door,
             _place: place,
         }
     }
 
     pub fn url(&self) -> String {
-        format!("http://{}", self.address)
+        format!("{}://{}", self.manner.speech.scheme(), self.address)
+    }
+
+    /// The certificate that makes it trusted, as PEM, where it speaks TLS.
+    pub fn authority(&self) -> Option<&str> {
+        self.manner.speech.certificate().map(Certificate::pem)
     }
 
     pub fn address(&self) -> SocketAddr {
@@ -108,11 +133,34 @@ impl Origin {
         }
     }
 
+    /// Breaks every connection and keeps new ones waiting for ever.
+    pub async fn jam(&mut self) {
+        self.stop().await;
+        self.door = Door::jam(self.address).await;
+    }
+
     /// Listens again at the same address.
     pub fn resume(&mut self) {
-        if let Door::Shut = self.door {
-            self.door = Door::listen(bind(self.address), &self.shared);
+        if !matches!(self.door, Door::Open(_)) {
+            // Nobody else is to be in the queue.
+            self.door = Door::Shut;
+            self.door = Door::listen(self.address, &self.manner, &self.shared);
         }
+    }
+
+    /// Closes every connection behind its first answer, and says so in it.
+    pub fn keep_nobody(&self) {
+        self.shared.closes.store(true, Ordering::Relaxed);
+    }
+
+    /// Has every new connection meet `script` at that moment, until [`forget`](Self::forget).
+    pub fn greet(&self, moment: Moment, script: Script) {
+        *self.shared.greeting.lock() = Some((moment, script));
+    }
+
+    /// How many connections there have been.
+    pub fn accepted(&self) -> usize {
+        self.shared.accepted.load(Ordering::Relaxed)
     }
 
     /// Answers the next such request by `script`; several are used up in order. `name` is a path,
@@ -128,6 +176,7 @@ impl Origin {
 
     /// Forgets every script.
     pub fn forget(&self) {
+        *self.shared.greeting.lock() = None;
         self.shared.plans.lock().clear();
     }
 
@@ -259,20 +308,16 @@ impl Seen {
     }
 }
 
-// === impl Door ===
-
-impl Door {
-    fn listen(socket: TcpSocket, shared: &Arc<Shared>) -> Self {
-        let listener = socket.listen(1024).expect("a listening socket");
-        let mut serving = JoinSet::new();
-        serving.spawn(accept(listener, Arc::clone(shared)));
-        Self::Open(serving)
-    }
-}
-
 // === impl Shared ===
 
 impl Shared {
+    /// What a connection meets at that moment instead of the origin.
+    fn greeting(&self, moment: Moment) -> Option<Script> {
+        let greeting = self.greeting.lock();
+        let (at, script) = greeting.as_ref()?;
+        (*at == moment).then(|| script.clone())
+    }
+
     /// The script for a request, if one was written for it.
     fn script(&self, seen: &Seen) -> Option<Script> {
         let mut plans = self.plans.lock();
@@ -284,23 +329,5 @@ impl Shared {
         } else {
             Some(plans[found].script.clone())
         }
-    }
-}
-
-fn bind(address: SocketAddr) -> TcpSocket {
-    let socket = TcpSocket::new_v4().expect("a socket");
-    socket.set_reuseaddr(true).expect("an option");
-    socket.set_reuseport(true).expect("an option");
-    socket.bind(address).expect("a free port");
-    socket
-}
-
-/// Accepts until dropped; the connections end with it.
-async fn accept(listener: TcpListener, shared: Arc<Shared>) {
-    let mut connections = JoinSet::new();
-    while let Ok((stream, _)) = listener.accept().await {
-        // Answers go out in pieces, and none is to wait until the one before has been acknowledged.
-        stream.set_nodelay(true).expect("an option");
-        connections.spawn(connection::serve(stream, Arc::clone(&shared)));
     }
 }

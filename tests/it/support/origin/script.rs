@@ -7,7 +7,8 @@
 /// [`early`](Script::early).
 #[derive(Clone, Debug, Default)]
 pub struct Script {
-    pub(super) early: bool,
+    /// How much of the request's body is read before the first step, where not all of it.
+    pub(super) early: Option<usize>,
     pub(super) steps: Vec<Step>,
 }
 
@@ -16,6 +17,8 @@ pub(super) enum Step {
     Hold(String),
     Answer(Answer),
     Raw(Vec<u8>),
+    /// The same, outside a body's framing.
+    Loose(Vec<u8>),
     AsUsual,
     Cut,
     Reset,
@@ -49,8 +52,13 @@ pub fn script() -> Script {
 
 impl Script {
     /// Answers before the request's body is read.
-    pub fn early(mut self) -> Self {
-        self.early = true;
+    pub fn early(self) -> Self {
+        self.after(0)
+    }
+
+    /// Answers once this much of the request's body has been read.
+    pub fn after(mut self, bytes: usize) -> Self {
+        self.early = Some(bytes);
         self
     }
 
@@ -85,6 +93,11 @@ impl Script {
     /// Sends a piece of the body.
     pub fn chunk(self, bytes: &[u8]) -> Self {
         self.step(Step::Raw(bytes.to_vec()))
+    }
+
+    /// Sends bytes as they are, whatever was promised about what is sent now.
+    pub fn loose(self, bytes: &[u8]) -> Self {
+        self.step(Step::Loose(bytes.to_vec()))
     }
 
     /// Waits until the test opens the gate.
@@ -155,6 +168,13 @@ impl Answer {
         self.headers
             .push(("content-type".to_owned(), content_type.to_owned()));
         self.body.push(Step::Raw(body.into()));
+        self
+    }
+
+    /// Says that nothing follows on this connection.
+    pub(super) fn closing(mut self) -> Self {
+        self.headers
+            .push(("connection".to_owned(), "close".to_owned()));
         self
     }
 
