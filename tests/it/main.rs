@@ -15,6 +15,7 @@ mod conflicts;
 mod degrade;
 mod disk;
 mod edges;
+mod faults;
 mod fill;
 mod framing;
 mod fsck;
