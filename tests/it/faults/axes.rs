@@ -5,6 +5,7 @@
 pub enum Protocol {
     Http1,
     Http1Tls,
+    Http2Tls,
 }
 
 /// Where an exchange with the origin goes wrong.
@@ -35,6 +36,8 @@ pub enum Fault {
     TooShort,
     /// The connection closes in an orderly way.
     Close,
+    /// The same, with the word that nothing was done about any question.
+    GoAway,
 }
 
 /// Whom it meets.
@@ -51,6 +54,12 @@ pub enum Asker {
     Lapsed,
     /// The same question about somebody unknown.
     Stranger,
+}
+
+// === impl Protocol ===
+
+impl Protocol {
+    pub const ALL: [Self; 3] = [Self::Http1, Self::Http1Tls, Self::Http2Tls];
 }
 
 // === impl Place ===
@@ -76,7 +85,7 @@ impl Place {
 // === impl Fault ===
 
 impl Fault {
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Refuse,
         Self::Stall,
         Self::Reset,
@@ -84,7 +93,13 @@ impl Fault {
         Self::TooLong,
         Self::TooShort,
         Self::Close,
+        Self::GoAway,
     ];
+
+    /// Whether HTTP/2 says by it that the origin has done nothing about a question.
+    pub fn is_disavowal(self) -> bool {
+        matches!(self, Self::Refuse | Self::GoAway)
+    }
 
     pub fn is_lie(self) -> bool {
         matches!(self, Self::TooLong | Self::TooShort)

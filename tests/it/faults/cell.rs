@@ -22,6 +22,8 @@ pub const LIE: usize = 10;
 const GARBAGE: &[u8] = b"220 mail.example ESMTP\r\n\r\n";
 /// A fatal alert, `handshake_failure`.
 const ALERT: &[u8] = &[21, 3, 3, 0, 2, 2, 40];
+/// `GOAWAY`, the last stream being none, for no error.
+const GOAWAY: &[u8] = &[0, 0, 8, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
 /// What an origin says of an upload that it has taken.
 pub const TAKEN: &[u8] = br#"{"urls":["acme/here"]}"#;
 
@@ -146,7 +148,7 @@ impl Cell {
             (Fault::TooLong | Fault::TooShort, _) => {
                 let (first, second) = body.split_at(self.before_gate());
                 let head = head.length(self.said(body.len())).chunk(first);
-                head.hold(&self.gate()).chunk(second).cut()
+                head.hold(&self.gate()).chunk(second)
             }
             // Only between chunks are bytes not just an artifact's, and its end not said by its length.
             (Fault::Garbage, _) | (_, Place::End) => {
@@ -174,9 +176,7 @@ impl Cell {
             .head(202)
             .header("content-type", "application/json");
         match self.fault {
-            Fault::TooLong | Fault::TooShort => {
-                head.length(self.said(TAKEN.len())).chunk(TAKEN).cut()
-            }
+            Fault::TooLong | Fault::TooShort => head.length(self.said(TAKEN.len())).chunk(TAKEN),
             _ => self.fail(head.chunked().chunk(TAKEN)),
         }
     }
@@ -192,7 +192,9 @@ impl Cell {
 
     fn fail(&self, script: Script) -> Script {
         match self.fault {
-            Fault::Refuse => script.loose(ALERT).cut(),
+            Fault::Refuse if self.place == Place::Handshake => script.loose(ALERT).cut(),
+            Fault::Refuse => script.refuse(),
+            Fault::GoAway => script.loose(GOAWAY).cut(),
             Fault::Stall => script.stall(),
             Fault::Reset => script.reset(),
             // A close behind unread bytes could take the garbage along.

@@ -52,15 +52,21 @@ pub enum After {
 
 /// Why a cell cannot be played, where it cannot.
 pub fn senseless(cell: &Cell) -> Option<&'static str> {
-    match (cell.protocol, cell.place, cell.fault, cell.asker) {
-        (Protocol::Http1, Place::Handshake, ..) => Some("nobody shakes hands without TLS"),
-        (_, place, Fault::Refuse, _) if !place.is_before_requests() => {
-            Some("what is refused in HTTP/1.1 is a connection")
+    let is_http2 = cell.protocol == Protocol::Http2Tls;
+    match (cell.place, cell.fault, cell.asker) {
+        (Place::Handshake, ..) if cell.protocol == Protocol::Http1 => {
+            Some("nobody shakes hands without TLS")
         }
-        (_, place, fault, _) if fault.is_lie() && place != Place::End => {
+        (Place::Connect | Place::Handshake, Fault::GoAway, _) => Some("nobody has asked yet"),
+        (Place::Connect | Place::Handshake, Fault::Refuse, _) => None,
+        (_, fault, _) if fault.is_disavowal() && !is_http2 => Some("HTTP/1.1 has no words for it"),
+        (place, fault, _) if fault.is_disavowal() && place != Place::Head => {
+            Some("nobody disavows what is being answered")
+        }
+        (place, fault, _) if fault.is_lie() && place != Place::End => {
             Some("a lie about a length comes out at the end")
         }
-        (_, Place::Body(_) | Place::End, _, Asker::Head | Asker::Lapsed | Asker::Stranger) => {
+        (Place::Body(_) | Place::End, _, Asker::Head | Asker::Lapsed | Asker::Stranger) => {
             Some("the answer to a HEAD has no body")
         }
         _ => None,
@@ -111,6 +117,10 @@ fn unanswered(cell: &Cell) -> Outcome {
 fn begun(cell: &Cell) -> Outcome {
     let (read, passed) = (cell.before_gate(), cell.passed());
     let (told, after) = match cell.fault {
+        // HTTP/2 does without what is more than was promised.
+        Fault::TooShort if cell.protocol == Protocol::Http2Tls => {
+            (Told::Cut(read..=passed - LIE), After::Nothing)
+        }
         // Every byte that was promised has come, and nothing tells that there were more.
         Fault::TooShort => (Told::Whole(passed - LIE), After::Newer(passed - LIE)),
         // What comes together with the fault may be lost with it.
@@ -132,8 +142,8 @@ fn undelivered(cell: &Cell) -> Outcome {
     let why = why(cell);
     let waits_on = cell.place == Place::Head && cell.fault == Fault::Stall;
     let after = match cell.place {
-        // The origin has read all of it, and may hold it.
-        Place::Head => After::Nothing,
+        // The origin has read all of it, and may hold it, unless it says that it does not.
+        Place::Head if !cell.fault.is_disavowal() => After::Nothing,
         _ => After::Older,
     };
     Outcome {
@@ -149,8 +159,8 @@ fn undelivered(cell: &Cell) -> Outcome {
 
 /// An upload that was accepted: the head says it all.
 fn taken(cell: &Cell) -> Outcome {
-    let relayed = match cell.fault {
-        Fault::TooShort => TAKEN.len() - LIE,
+    let relayed = match (cell.fault, cell.protocol) {
+        (Fault::TooShort, Protocol::Http1 | Protocol::Http1Tls) => TAKEN.len() - LIE,
         // What is not whole is left out.
         _ => 0,
     };
@@ -170,7 +180,7 @@ fn why(cell: &Cell) -> Why {
         (Place::Connect, Fault::Refuse | Fault::Stall, _) | (Place::Handshake, ..) => {
             &["unreachable"]
         }
-        (Place::Connect, _, Protocol::Http1Tls) => &["unreachable"],
+        (Place::Connect, _, Protocol::Http1Tls | Protocol::Http2Tls) => &["unreachable"],
         // It is a matter of luck what comes first: the reset or the connection,
         (Place::Connect, Fault::Reset, Protocol::Http1) => &["unreachable", "cut"],
         // the garbage or the question, without which it is in place of nothing.

@@ -43,6 +43,7 @@ impl Stage {
         let speech = match cell.protocol {
             Protocol::Http1 => Speech::Http1,
             Protocol::Http1Tls => Speech::http1_tls(),
+            Protocol::Http2Tls => Speech::http2_tls(),
         };
         let origin = Origin::narrow(speech);
         origin.hold(GOOD, &bytes(1, 100));
@@ -223,6 +224,9 @@ impl Stage {
 /// The configuration in which a cell is played; the only place for what keeps faults apart.
 fn settings(cell: &Cell, origin: &Origin) -> Setup {
     let mut setup = Setup::before(origin);
+    if cell.protocol == Protocol::Http2Tls {
+        setup = setup.toml("upstream.http2", "true");
+    }
     if cell.fault == Fault::Stall {
         // The others stay long: nothing but the fault is to take its time.
         let (key, patience) = match cell.place {

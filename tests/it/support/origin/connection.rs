@@ -10,7 +10,7 @@ use super::greeting::welcome;
 use super::link::Link;
 use super::script::{Answer, Framing, Script, Step};
 use super::speech::Speech;
-use super::{Seen, Shared};
+use super::{Seen, Shared, http2};
 use crate::support::wire::{Ended, Head, Incoming};
 
 /// Whether the connection takes another request.
@@ -27,8 +27,12 @@ struct Open(Arc<Shared>);
 pub async fn serve(stream: TcpStream, speech: Speech, shared: Arc<Shared>) {
     let _open = Open::new(&shared);
     let connection = shared.accepted.fetch_add(1, Ordering::Relaxed);
-    if let Some(link) = welcome(stream, &shared, &speech).await {
-        serve_requests(link, connection, &shared).await;
+    let Some(link) = welcome(stream, &shared, &speech).await else {
+        return;
+    };
+    match speech {
+        Speech::Http2Tls(_) => Box::pin(http2::serve(link, connection, &shared)).await,
+        Speech::Http1 | Speech::Http1Tls(_) => serve_requests(link, connection, &shared).await,
     }
 }
 
@@ -64,7 +68,8 @@ async fn serve_requests(link: Link, connection: usize, shared: &Shared) {
     }
 }
 
-fn record(shared: &Shared, seen: Seen) -> usize {
+/// Takes note of a request; returns its place among all.
+pub fn record(shared: &Shared, seen: Seen) -> usize {
     let mut index = 0;
     shared.seen.send_modify(|all| {
         index = all.len();
@@ -119,6 +124,7 @@ async fn play(
             }
             Step::Cut => close(stream).await,
             Step::Reset => reset(stream),
+            Step::Refuse => panic!("what is refused is a stream of HTTP/2"),
             Step::Stall => std::future::pending().await,
         };
         if next == Next::Close {
@@ -149,7 +155,7 @@ async fn send(shared: &Shared, index: usize, answer: Answer, stream: &mut BufRea
             Step::Reset => reset(stream),
             Step::Stall => std::future::pending().await,
             Step::Cut => close(stream).await,
-            Step::Answer(_) | Step::AsUsual => Next::Close,
+            Step::Refuse | Step::Answer(_) | Step::AsUsual => Next::Close,
         };
         if next == Next::Close {
             return Next::Close;

@@ -52,7 +52,7 @@ async fn meet(script: Script, shared: &Shared, mut link: Link) {
             Step::Reset => return link.reset(),
             Step::Stall => std::future::pending().await,
             Step::Cut => return,
-            Step::Answer(_) | Step::AsUsual => panic!("nobody has asked yet"),
+            Step::Refuse | Step::Answer(_) | Step::AsUsual => panic!("nobody has asked yet"),
         }
     }
 }

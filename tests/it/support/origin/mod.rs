@@ -6,6 +6,7 @@ mod connection;
 mod door;
 mod greeting;
 mod guard;
+mod http2;
 mod link;
 mod script;
 mod speech;

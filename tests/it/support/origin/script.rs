@@ -22,6 +22,8 @@ pub(super) enum Step {
     AsUsual,
     Cut,
     Reset,
+    /// Says that nothing was done about the request, as HTTP/2 can.
+    Refuse,
     Stall,
 }
 
@@ -115,9 +117,14 @@ impl Script {
         self.step(Step::Cut)
     }
 
-    /// Breaks the connection.
+    /// Breaks the connection; in HTTP/2, the stream.
     pub fn reset(self) -> Self {
         self.step(Step::Reset)
+    }
+
+    /// Refuses the stream, in HTTP/2.
+    pub fn refuse(self) -> Self {
+        self.step(Step::Refuse)
     }
 
     /// Does nothing more, for ever.
@@ -185,17 +192,32 @@ impl Answer {
 
     pub(super) fn head(&self) -> String {
         let mut lines = vec![format!("HTTP/1.1 {} Scripted", self.status)];
+        let fields = self.fields();
         lines.extend(
-            self.headers
+            fields
                 .iter()
                 .map(|(name, value)| format!("{name}: {value}")),
         );
-        lines.push(match self.framing {
-            Framing::Length(said) => format!("content-length: {}", said.unwrap_or(self.sent())),
-            Framing::Chunked => "transfer-encoding: chunked".to_owned(),
-            Framing::Unframed => "connection: close".to_owned(),
-        });
+        match self.framing {
+            Framing::Length(_) => {}
+            Framing::Chunked => lines.push("transfer-encoding: chunked".to_owned()),
+            Framing::Unframed => lines.push("connection: close".to_owned()),
+        }
         lines.join("\r\n") + "\r\n\r\n"
+    }
+
+    pub(super) fn status(&self) -> u16 {
+        self.status
+    }
+
+    /// Its fields, whatever frames its body.
+    pub(super) fn fields(&self) -> Vec<(String, String)> {
+        let mut fields = self.headers.clone();
+        if let Framing::Length(said) = self.framing {
+            let length = said.unwrap_or(self.sent()).to_string();
+            fields.push(("content-length".to_owned(), length));
+        }
+        fields
     }
 
     /// Whether the length said is the length sent; after another one the connection is of no use.

@@ -12,6 +12,7 @@ use tokio_rustls::TlsAcceptor;
 pub enum Speech {
     Http1,
     Http1Tls(Certificate),
+    Http2Tls(Certificate),
 }
 
 /// A certificate that vouches for itself, made for one origin.
@@ -29,17 +30,22 @@ impl Speech {
         Self::Http1Tls(Certificate::new("http/1.1"))
     }
 
+    /// HTTP/2 over TLS, with a certificate of its own.
+    pub fn http2_tls() -> Self {
+        Self::Http2Tls(Certificate::new("h2"))
+    }
+
     pub fn scheme(&self) -> &'static str {
         match self {
             Self::Http1 => "http",
-            Self::Http1Tls(_) => "https",
+            Self::Http1Tls(_) | Self::Http2Tls(_) => "https",
         }
     }
 
     pub fn certificate(&self) -> Option<&Certificate> {
         match self {
             Self::Http1 => None,
-            Self::Http1Tls(certificate) => Some(certificate),
+            Self::Http1Tls(certificate) | Self::Http2Tls(certificate) => Some(certificate),
         }
     }
 }
