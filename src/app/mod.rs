@@ -7,7 +7,7 @@ mod verdicts;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use tokio::time::{Duration, Instant};
+use tokio::time::{Duration, Instant, timeout};
 
 pub use live::Live;
 pub use secrets::SecretError;
@@ -36,6 +36,7 @@ pub struct App {
     data: Listeners,
     admin: Listeners,
     router: Arc<Router>,
+    proxy: Arc<Proxy>,
     access: Arc<Access>,
     sealer: Arc<Sealer>,
     tiers: Arc<Tiers>,
@@ -109,12 +110,14 @@ impl App {
             metrics: Arc::clone(&metrics),
             tasks: tasks.clone(),
         };
-        let router = Arc::new(router(&config, stations)?);
+        let proxy = Proxy::new(config.clone(), stations);
+        let router = Arc::new(router(&config, Arc::clone(&proxy), &metrics)?);
         let app = Self {
             data: Listeners::bind(&config.server.listen).await?,
             admin: Listeners::bind(std::slice::from_ref(&config.admin.listen)).await?,
             config,
             router,
+            proxy,
             access,
             sealer,
             tiers,
@@ -204,7 +207,9 @@ impl App {
             let ((), since) = tokio::join!(data, stopped);
             let left = grace.saturating_sub(since.elapsed()).max(LAST_MOMENT);
             let running = self.tasks.drain(left).await;
-            // While there is still somebody to remove the drafts that it holds.
+            // While there is still somebody to remove the drafts that it holds. Where the disk hangs the
+            // next start finds what it found before, as after a kill.
+            drop(timeout(LAST_MOMENT, self.proxy.give_up_uploads()).await);
             self.tasks.give_up();
             self.tasks.drain(LAST_MOMENT).await;
             tokio::join!(notes.close(), self.tiers.close());
@@ -227,11 +232,14 @@ impl App {
 }
 
 /// What answers the data listeners.
-fn router(config: &Config, stations: Stations) -> Result<Router, StartError> {
-    let metrics = Arc::clone(&stations.metrics);
-    let log = AccessLog::new(&config.log, Arc::clone(&metrics)).map_err(StartError::AccessLog)?;
-    let proxy = Proxy::new(config.clone(), stations);
-    Ok(Router::new(proxy, metrics, Arc::new(log), hosts(config)))
+fn router(
+    config: &Config,
+    proxy: Arc<Proxy>,
+    metrics: &Arc<Metrics>,
+) -> Result<Router, StartError> {
+    let log = AccessLog::new(&config.log, Arc::clone(metrics)).map_err(StartError::AccessLog)?;
+    let (metrics, log) = (Arc::clone(metrics), Arc::new(log));
+    Ok(Router::new(proxy, metrics, log, hosts(config)))
 }
 
 /// What turns credentials into callers, under the data directory's key.

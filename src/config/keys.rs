@@ -56,7 +56,7 @@ pub const KEYS: &[Key] = &[
     preset("upstream.min_rate", "1KiB"),
     preset("upstream.head_timeout", "15s"),
     preset("upstream.probe_timeout", "2s"),
-    preset("upstream.answer_timeout", "2m"),
+    preset("upstream.answer_timeout", "50s"),
     preset("upstream.exchange_timeout", "15m"),
     preset("upstream.breaker_failures", "3"),
     preset("upstream.breaker_cooldown", "2s"),

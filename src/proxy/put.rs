@@ -65,7 +65,8 @@ impl Proxy {
         let inspector = &self.inspector;
         let inspection = inspector.begin(Arrival::Put, &ask.key, &fields, length)?;
         let (client, answer) = oneshot::channel();
-        let turn = self.uploads.begin(ask.key.digest);
+        let key = ask.key.digest;
+        let turn = self.uploads.begin(key);
         let upload = Upload {
             proxy: Arc::clone(self),
             ask,
@@ -83,6 +84,8 @@ impl Proxy {
             Ok(Err(_)) => Err(ProxyError::Cut),
             // Whose fault it is decides what the client is told.
             Err(_) if is_whole.load(Ordering::Relaxed) => {
+                // The upstream may hold it by now, and has not said so.
+                self.forget(&key).await;
                 Err(ProxyError::Undelivered(Failure::Timeout))
             }
             Err(_) => Err(ProxyError::TooSlow),
@@ -277,10 +280,14 @@ impl Upload {
         writer: SpoolWriter,
     ) -> impl Future<Output = Received> + use<> {
         let (limit, is_whole) = (self.limit(), Arc::clone(&self.is_whole));
+        let (uploads, key) = (Arc::clone(&self.proxy.uploads), self.ask.key.digest);
         let inspection = std::mem::take(&mut self.inspection);
         async move {
             let received = receive(body, writer, limit, inspection).await;
-            is_whole.store(matches!(received, Received::Whole(_)), Ordering::Relaxed);
+            if matches!(received, Received::Whole(_)) {
+                is_whole.store(true, Ordering::Relaxed);
+                uploads.note_whole(&key);
+            }
             received
         }
     }

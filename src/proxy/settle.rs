@@ -1,8 +1,8 @@
 //! How an upload leaves the tiers: as it ended, and before anybody hears of it.
 
 use super::put::Upload;
-use super::{Here, ProxyError, Reply, Served};
-use crate::artifact::{Answer, Outcome};
+use super::{Here, Proxy, ProxyError, Reply, Served};
+use crate::artifact::{Answer, KeyDigest, Outcome};
 use crate::transfer::{Order, Received, Whole};
 use crate::upstream::Delivered;
 
@@ -10,6 +10,24 @@ use crate::upstream::Delivered;
 pub(super) struct Ending {
     pub(super) delivered: Delivered,
     pub(super) received: Received,
+}
+
+impl Proxy {
+    /// Forgets a key, for nobody knows what the upstream has of it.
+    pub(super) async fn forget(&self, key: &KeyDigest) {
+        self.tiers.forget(key).await;
+        self.flights.supersede(key);
+    }
+
+    /// Forgets the keys of uploads that the upstream may hold and that will not end any more.
+    pub async fn give_up_uploads(&self) {
+        if self.upstream.is_none() {
+            return;
+        }
+        for key in self.uploads.in_doubt() {
+            self.forget(&key).await;
+        }
+    }
 }
 
 impl Upload {
@@ -123,8 +141,7 @@ impl Upload {
     }
 
     async fn forget(&self) {
-        self.proxy.tiers.forget(&self.ask.key.digest).await;
-        self.proxy.flights.supersede(&self.ask.key.digest);
+        self.proxy.forget(&self.ask.key.digest).await;
     }
 
     fn uploaded(&self) -> Here {

@@ -2,7 +2,7 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::SystemTime;
 
 use bytes::Bytes;
@@ -37,6 +37,8 @@ pub(super) struct Observation {
 #[derive(Debug)]
 pub struct Observed {
     body: ServedBody,
+    /// Why the body has broken off, until that is told.
+    broken: Option<<ServedBody as Body>::Error>,
     observation: Option<Observation>,
 }
 
@@ -107,6 +109,7 @@ impl Observation {
         }
         response.map(|body| Observed {
             body,
+            broken: None,
             observation: Some(self),
         })
     }
@@ -137,6 +140,7 @@ impl Observed {
     pub(super) fn unobserved(body: ServedBody) -> Self {
         Self {
             body,
+            broken: None,
             observation: None,
         }
     }
@@ -172,11 +176,21 @@ impl Body for Observed {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        let polled = Pin::new(&mut self.body).poll_frame(cx);
-        if let Poll::Ready(frame) = &polled {
-            self.note(frame.as_ref());
-        }
-        polled
+        let frame = match self.broken.take() {
+            Some(error) => Some(Err(error)),
+            None => match ready!(Pin::new(&mut self.body).poll_frame(cx)) {
+                // Told at once, it would take the head and the bytes along that are still to be
+                // flushed: the client would hear nothing, and take us for gone.
+                Some(Err(error)) => {
+                    self.broken = Some(error);
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
+                frame => frame,
+            },
+        };
+        self.note(frame.as_ref());
+        Poll::Ready(frame)
     }
 
     fn is_end_stream(&self) -> bool {

@@ -78,6 +78,8 @@ struct Running {
     now: Moment,
     /// When one of them last took effect upstream, or may have.
     effect: Moment,
+    /// Every byte of one of them has come.
+    is_whole: bool,
     settling: Arc<AsyncMutex<()>>,
 }
 
@@ -95,6 +97,20 @@ impl Uploads {
             began: running.tick(),
             settling: Arc::clone(&running.settling),
         }
+    }
+
+    /// Takes note that every byte of an upload of `key` has come: the upstream may soon hold it.
+    pub fn note_whole(&self, key: &KeyDigest) {
+        if let Some(running) = self.table.lock().get_mut(key) {
+            running.is_whole = true;
+        }
+    }
+
+    /// The keys of which an upload runs that the upstream may hold.
+    pub fn in_doubt(&self) -> Vec<KeyDigest> {
+        let table = self.table.lock();
+        let whole = table.iter().filter(|(_, running)| running.is_whole);
+        whole.map(|(key, _)| *key).collect()
     }
 }
 

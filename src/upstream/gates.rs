@@ -201,6 +201,19 @@ impl Passage {
         self.tries
     }
 
+    /// Completes when what this one waits for has become vain: the upstream is left alone by now.
+    pub(super) async fn is_vain(&self) -> Setback {
+        loop {
+            let mut word = pin!(self.gates.word.notified());
+            word.as_mut().enable();
+            let failure = self.gates.with(self.class, |breaker| breaker.why());
+            if let (Some(failure), None) = (failure, self.tries) {
+                return Setback::spared(failure);
+            }
+            word.await;
+        }
+    }
+
     /// The upstream lives.
     pub(super) fn succeeded(&mut self) {
         self.tries = None;

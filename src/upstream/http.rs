@@ -11,7 +11,7 @@ use http::uri::PathAndQuery;
 use http::{HeaderMap, Method, Request, Uri};
 use http_body_util::Full;
 use tokio::sync::oneshot;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use super::breaker::TRY_WAIT;
 use super::client::{BodyPace, Broken, Client, Cut, Patience, Reply};
@@ -38,7 +38,7 @@ pub(super) struct Http {
     base: Base,
     pub(super) client: Client,
     pub(super) lanes: Lanes,
-    first_byte: Duration,
+    pub(super) first_byte: Duration,
     pub(super) stall: Duration,
     /// The budgets of whole operations.
     pub(super) limits: Limits,
@@ -181,10 +181,18 @@ impl Http {
         }
     }
 
-    pub(super) async fn soon<T>(&self, turn: impl Future<Output = T>) -> Result<T, Setback> {
-        timeout(self.first_byte, turn)
-            .await
-            .map_err(|_| Setback::crowded())
+    /// Waits for a turn, until it would come too late or to nothing.
+    pub(super) async fn turn<T>(
+        passage: &Passage,
+        turn: impl Future<Output = T>,
+        within: Duration,
+    ) -> Result<T, Setback> {
+        tokio::select! {
+            biased;
+            turn = turn => Ok(turn),
+            setback = passage.is_vain() => Err(setback),
+            () = sleep(within) => Err(Setback::crowded()),
+        }
     }
 }
 

@@ -15,6 +15,19 @@ pub(super) struct Lanes {
     passed: Arc<Semaphore>,
 }
 
+/// Kinds of requests, by what may hold them up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Lane {
+    /// No client can draw it out: it has no body, or one that is at hand.
+    Read,
+    /// A hit waits for it.
+    Question,
+    /// As slow as its client.
+    Upload,
+    /// The same, and no artifact.
+    Passed,
+}
+
 /// A place among the requests upstream; given back when dropped.
 #[derive(Debug)]
 pub(super) struct Permit {
@@ -41,33 +54,21 @@ impl Lanes {
         }
     }
 
-    /// For a request that no client can draw out: it has no body, or one that is at hand.
-    pub(super) async fn read(&self) -> Permit {
+    /// Waits for a place in a lane; first come, first served.
+    pub(super) async fn enter(&self, lane: Lane) -> Permit {
+        let (share, places) = match lane {
+            Lane::Read => (None, &self.all),
+            Lane::Question => (None, &self.questions),
+            Lane::Upload => (Some(&self.uploads), &self.all),
+            Lane::Passed => (Some(&self.passed), &self.all),
+        };
+        let share = match share {
+            Some(share) => acquire(share).await,
+            None => None,
+        };
         Permit {
-            _share: None,
-            _any: acquire(&self.all).await,
-        }
-    }
-
-    /// For a question on which a hit waits.
-    pub(super) async fn question(&self) -> Permit {
-        Permit {
-            _share: None,
-            _any: acquire(&self.questions).await,
-        }
-    }
-
-    pub(super) async fn upload(&self) -> Permit {
-        Permit {
-            _share: acquire(&self.uploads).await,
-            _any: acquire(&self.all).await,
-        }
-    }
-
-    pub(super) async fn passed(&self) -> Permit {
-        Permit {
-            _share: acquire(&self.passed).await,
-            _any: acquire(&self.all).await,
+            _share: share,
+            _any: acquire(places).await,
         }
     }
 }
@@ -87,34 +88,38 @@ mod tests {
     fn uploads_leave_half_to_reads() {
         let lanes = Lanes::new(4);
         let uploads: Vec<_> = (0..2)
-            .filter_map(|_| lanes.upload().now_or_never())
+            .filter_map(|_| lanes.enter(Lane::Upload).now_or_never())
             .collect();
         assert_eq!(uploads.len(), 2);
-        assert!(lanes.upload().now_or_never().is_none());
-        let reads: Vec<_> = (0..4).filter_map(|_| lanes.read().now_or_never()).collect();
+        assert!(lanes.enter(Lane::Upload).now_or_never().is_none());
+        let reads: Vec<_> = (0..4)
+            .filter_map(|_| lanes.enter(Lane::Read).now_or_never())
+            .collect();
         assert_eq!(reads.len(), 2);
         drop(uploads);
-        assert!(lanes.read().now_or_never().is_some());
+        assert!(lanes.enter(Lane::Read).now_or_never().is_some());
     }
 
     #[test]
     fn uploads_and_passed_bodies_leave_places_to_each_other_and_to_reads() {
         let lanes = Lanes::new(8);
         let passed: Vec<_> = (0..8)
-            .filter_map(|_| lanes.passed().now_or_never())
+            .filter_map(|_| lanes.enter(Lane::Passed).now_or_never())
             .collect();
         let uploads: Vec<_> = (0..8)
-            .filter_map(|_| lanes.upload().now_or_never())
+            .filter_map(|_| lanes.enter(Lane::Upload).now_or_never())
             .collect();
-        let reads: Vec<_> = (0..8).filter_map(|_| lanes.read().now_or_never()).collect();
+        let reads: Vec<_> = (0..8)
+            .filter_map(|_| lanes.enter(Lane::Read).now_or_never())
+            .collect();
         assert_eq!((passed.len(), uploads.len(), reads.len()), (2, 4, 1));
-        assert!(lanes.question().now_or_never().is_some());
+        assert!(lanes.enter(Lane::Question).now_or_never().is_some());
     }
 
     #[test]
     fn there_is_always_one() {
         let lanes = Lanes::new(0);
-        assert!(lanes.upload().now_or_never().is_some());
-        assert!(lanes.question().now_or_never().is_some());
+        assert!(lanes.enter(Lane::Upload).now_or_never().is_some());
+        assert!(lanes.enter(Lane::Question).now_or_never().is_some());
     }
 }

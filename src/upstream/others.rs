@@ -15,6 +15,7 @@ use super::body::UpstreamBody;
 use super::gates::{Class, Passage};
 use super::hop::{is_readable, strip_hop_by_hop};
 use super::http::{Http, content_length, key_of};
+use super::lanes::Lane;
 use super::reply;
 use super::setback::Setback;
 use crate::artifact::{Answer, Failure};
@@ -40,7 +41,7 @@ impl Http {
         request: Request<Bytes>,
     ) -> Result<Answer, Setback> {
         let headers = request.headers().clone();
-        let asked = self.asked(request).await;
+        let asked = self.asked(&passage, request).await;
         match &asked {
             Ok(_) => passage.succeeded(),
             Err(setback) => self.failed(&mut passage, *setback, &headers),
@@ -48,8 +49,9 @@ impl Http {
         asked
     }
 
-    async fn asked(&self, request: Request<Bytes>) -> Result<Answer, Setback> {
-        let _permit = self.soon(self.lanes.read()).await?;
+    async fn asked(&self, passage: &Passage, request: Request<Bytes>) -> Result<Answer, Setback> {
+        let turn = self.lanes.enter(Lane::Read);
+        let _permit = Self::turn(passage, turn, self.first_byte).await?;
         let (mut head, body) = request.into_parts();
         head.uri = self.uri(&target_of(&head.uri))?;
         head.headers.remove(CONTENT_LENGTH);
@@ -72,7 +74,7 @@ impl Http {
     {
         let target = target_of(request.uri());
         let mut passage = self.gates.enter(Class::Others, key_of(&target)).await?;
-        let passed = self.passed(request).await;
+        let passed = self.passed(&passage, request).await;
         match &passed {
             Ok(_) => passage.succeeded(),
             Err(setback) => passage.failed(*setback),
@@ -80,7 +82,11 @@ impl Http {
         passed
     }
 
-    async fn passed<B>(&self, request: Request<B>) -> Result<Response<UpstreamBody>, Setback>
+    async fn passed<B>(
+        &self,
+        passage: &Passage,
+        request: Request<B>,
+    ) -> Result<Response<UpstreamBody>, Setback>
     where
         B: Body<Data = Bytes> + Send + Unpin + 'static,
         B::Error: Into<Box<dyn Error + Send + Sync>>,
@@ -92,10 +98,11 @@ impl Http {
         } else {
             content_length(&head.headers).or(body.size_hint().exact())
         };
-        let permit = match length {
-            Some(0) => self.soon(self.lanes.read()).await?,
-            _ => self.soon(self.lanes.passed()).await?,
+        let lane = match length {
+            Some(0) => Lane::Read,
+            _ => Lane::Passed,
         };
+        let permit = Self::turn(passage, self.lanes.enter(lane), self.first_byte).await?;
         if length.is_none() {
             // The client takes a GET or a HEAD to have no body unless it is told.
             head.headers.remove(CONTENT_LENGTH);

@@ -7,13 +7,14 @@ use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, LOCATION};
 use http::{HeaderMap, Method, Request, StatusCode, Uri};
 use http_body::Body;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep, timeout_at};
 
 use super::body::UpstreamBody;
 use super::client::Reply;
 use super::gates::{Class, Passage};
 use super::hop::{is_chunked, is_readable, strip_hop_by_hop};
 use super::http::{Http, content_length};
+use super::lanes::Lane;
 use super::page::is_page;
 use super::setback::Setback;
 use super::target::Origin;
@@ -59,9 +60,13 @@ impl Http {
         mut passage: Passage,
         request: &ArtifactRequest,
     ) -> Result<Fetched, Setback> {
-        let permit = self.soon(self.lanes.read()).await?;
+        let (until, turn) = (
+            Instant::now() + self.limits.head,
+            self.lanes.enter(Lane::Read),
+        );
+        let permit = Self::turn(&passage, turn, self.limits.head).await?;
         let fetching = self.fetch_unbounded(request);
-        let fetched = timeout(self.limits.head, fetching).await;
+        let fetched = timeout_at(until, fetching).await;
         match fetched.unwrap_or(Err(Setback::upstream(Failure::Timeout))) {
             Ok(Fetched::Found(mut fetch)) => {
                 fetch.body.keep(permit);
@@ -121,18 +126,13 @@ impl Http {
         request: &ArtifactRequest,
         purpose: Purpose,
     ) -> Result<Stated, Setback> {
-        let (budget, turn) = match purpose {
-            Purpose::Describe => (
-                self.limits.head,
-                timeout(self.limits.head, self.lanes.read()).await,
-            ),
-            Purpose::Judge => (
-                self.limits.probe,
-                timeout(self.limits.probe, self.lanes.question()).await,
-            ),
+        let (budget, lane) = match purpose {
+            Purpose::Describe => (self.limits.head, Lane::Read),
+            Purpose::Judge => (self.limits.probe, Lane::Question),
         };
-        let _permit = turn.map_err(|_| Setback::crowded())?;
-        let stated = timeout(budget, self.stat_unbounded(request)).await;
+        let (until, turn) = (Instant::now() + budget, self.lanes.enter(lane));
+        let _permit = Self::turn(&passage, turn, budget).await?;
+        let stated = timeout_at(until, self.stat_unbounded(request)).await;
         let stated = stated.unwrap_or(Err(Setback::upstream(Failure::Timeout)));
         match &stated {
             Ok(_) => passage.succeeded(),

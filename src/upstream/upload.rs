@@ -13,6 +13,7 @@ use tokio::time::timeout;
 use super::client::{Broken, Cut, Patience, Reply};
 use super::gates::Class;
 use super::http::Http;
+use super::lanes::Lane;
 use super::page::shows_page;
 use super::setback::Setback;
 use super::{ArtifactRequest, Delivered, reply};
@@ -43,6 +44,8 @@ impl Http {
         let (target, headers) = (&request.path_and_query, request.headers.clone());
         let mut passage = self.enter(Class::Uploads, target, &headers).await?;
         self.retries.begin();
+        let turn = self.lanes.enter(Lane::Upload);
+        let _permit = Self::turn(&passage, turn, self.limits.answer).await?;
         let sending = self.store_unbounded(request, length, body);
         let sent = timeout(self.limits.exchange, sending).await;
         // Whether all of it had gone out is not known then.
@@ -72,8 +75,6 @@ impl Http {
         B: Body<Data = Bytes> + Send + Unpin + 'static,
         B::Error: Into<Box<dyn Error + Send + Sync>>,
     {
-        let turn = timeout(self.limits.answer, self.lanes.upload()).await;
-        let _permit = turn.map_err(|_| Setback::crowded())?;
         let patience = Patience {
             stall: self.stall,
             answer: self.limits.answer,

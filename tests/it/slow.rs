@@ -20,8 +20,8 @@ const NARROW: Width = Width {
 };
 
 const CLIENTS: usize = 60;
-/// Some are asked for twice. Together they and the uploads are more than may be upstream at once.
-const ARTIFACTS: usize = 40;
+/// Together they and the uploads are twice what may be upstream at once.
+const ARTIFACTS: usize = 60;
 const UPLOADS: usize = 4;
 
 /// From one to sixty KiB.

@@ -277,3 +277,29 @@ async fn a_second_signal_ends_at_once_and_loses_nothing_that_was_accepted() {
         fire.assert_hits(&["large", "small"]).await;
     }
 }
+
+#[tokio::test]
+async fn what_the_upstream_may_have_replaced_by_the_end_of_the_grace_is_forgotten() {
+    let origin = Origin::start();
+    let larder = Setup::before(&origin)
+        .set("server.shutdown_grace", "300ms")
+        .start()
+        .await;
+    let mut client = larder.client();
+    assert_accepted(&client.put(&artifact("aa"), &bytes(1, 5000)).await);
+    assert_accepted(&client.put(&artifact("bb"), &bytes(2, 5000)).await);
+    origin.once("PUT", "aa", script().hold("upload").usual());
+    let newer = announced("aa", 5000).body(&bytes(3, 5000));
+    client.send_whole(&newer).await;
+    origin.wait_at("upload").await;
+    let setup = larder.setup().clone();
+    assert_eq!(larder.stop().await.code, Some(0));
+    assert_eq!(client.reply().await.status, 0, "nobody was told anything");
+    origin.hold("aa", &bytes(3, 5000));
+    let larder = setup.start().await;
+    let mut client = larder.client();
+    let reply = client.get(&artifact("aa")).await;
+    reply.assert_body(&bytes(3, 5000));
+    assert!(!reply.is_hit());
+    assert!(client.get(&artifact("bb")).await.is_hit());
+}

@@ -93,7 +93,15 @@ impl Breaker {
     }
 
     pub(super) fn is_closed(&self) -> bool {
-        matches!(self.state, State::Closed(_))
+        self.why().is_none()
+    }
+
+    /// What failed, while the upstream is left alone.
+    pub(super) fn why(&self) -> Option<Failure> {
+        match self.state {
+            State::Closed(_) => None,
+            State::Open { why, .. } | State::Trying { why, .. } => Some(why),
+        }
     }
 
     /// Whether a request may go out. Whoever is told to try says what became of it.
