@@ -98,6 +98,7 @@ fn upstream(upstream: &Upstream, raw: &Raw) -> Vec<Row> {
             raw.text("upstream.token_file").map(Value::from),
         ),
         set("upstream.max_concurrent", count(upstream.max_concurrent)),
+        set("upstream.http2", upstream.http2),
         set("upstream.absent_ttl", duration(upstream.absent_ttl)),
         set("upstream.forward_headers", names(&upstream.forward_headers)),
         ("upstream.ca_file", upstream.ca_file.as_deref().map(path)),

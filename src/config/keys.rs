@@ -44,6 +44,7 @@ pub const KEYS: &[Key] = &[
     preset("upstream.url", "none"),
     unset("upstream.token_file"),
     preset("upstream.max_concurrent", "32"),
+    preset("upstream.http2", "false"),
     preset("upstream.absent_ttl", "0s"),
     preset("upstream.forward_headers", ""),
     unset("upstream.ca_file"),

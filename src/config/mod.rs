@@ -141,6 +141,8 @@ pub struct Upstream {
     pub absent_ttl: Duration,
     /// Requests upstream at once.
     pub max_concurrent: usize,
+    /// Whether HTTP/2 is spoken with whoever offers it in TLS.
+    pub http2: bool,
     /// Further request headers that go upstream on artifact routes.
     pub forward_headers: Vec<HeaderName>,
     /// What a client sees when a read cannot be answered.

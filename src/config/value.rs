@@ -48,6 +48,16 @@ fn counted(value: &Value) -> Option<usize> {
     }
 }
 
+/// `true` or `false`.
+pub(super) fn switch(value: &Value) -> Result<bool, String> {
+    match value {
+        Value::Bool(_, is_on) => Some(*is_on),
+        Value::String(_, text) => text.trim().parse().ok(),
+        _ => None,
+    }
+    .ok_or_else(|| "must be true or false".to_owned())
+}
+
 /// A native number where it is a whole one and not negative.
 pub(super) fn whole(number: figment::value::Num) -> Option<u64> {
     number

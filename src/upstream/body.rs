@@ -163,6 +163,10 @@ impl Live {
                     return Poll::Ready(Some(arrived.map(|()| data).map_err(too_late)));
                 }
                 Poll::Ready(Some(Err(_))) => return Poll::Ready(Some(Err(Failure::Cut))),
+                // The client lets a reset without an error pass for the end.
+                Poll::Ready(None) if self.flight.is_shared() && !self.incoming.is_end_stream() => {
+                    return Poll::Ready(Some(Err(Failure::Cut)));
+                }
                 Poll::Ready(None) => return Poll::Ready(None),
                 Poll::Pending => {
                     let late = std::task::ready!(self.poll_late(cx));
@@ -230,15 +234,22 @@ impl Flight {
             passage.failed(Setback::halfway(failure));
         }
     }
+
+    fn is_shared(&self) -> bool {
+        self.wire.as_ref().is_some_and(Wire::is_shared)
+    }
 }
 
 impl Drop for Flight {
     /// An answer that came before the request's end leaves the client with a connection that it can
-    /// neither use nor close (hyper#4176).
+    /// neither use nor close (hyper#4176); or with a stream on which it goes on sending.
     fn drop(&mut self) {
-        if let Some(wire) = &self.wire
-            && !self.sending.is_whole()
-        {
+        let Some(wire) = &self.wire else {
+            return;
+        };
+        if wire.is_shared() {
+            self.sending.abandon(wire);
+        } else if !self.sending.is_whole() {
             wire.sever();
         }
     }

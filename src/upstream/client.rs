@@ -20,9 +20,10 @@ use tokio::time::{Instant, sleep_until};
 use super::body::{Flight, UpstreamBody};
 use super::complaints::Complaints;
 use super::connector::Connector;
-use super::error::{failure_of, in_full, is_slow, is_withdrawn};
+use super::error::{failure_of, in_full, is_slow, is_unprocessed, is_withdrawn};
+use super::http2;
 use super::pace::Pace;
-use super::sending::{End, Outbound, Sending};
+use super::sending::{End, Outbound, Piece, Sending};
 use super::wire::Wire;
 use crate::artifact::Failure;
 
@@ -30,7 +31,7 @@ use crate::artifact::Failure;
 /// request meets a closing one.
 const POOL_IDLE: Duration = Duration::from_secs(45);
 
-type Outgoing = UnsyncBoxBody<Bytes, Box<dyn Error + Send + Sync>>;
+type Outgoing = UnsyncBoxBody<Piece, Box<dyn Error + Send + Sync>>;
 
 /// The HTTP client and its pool.
 pub(super) struct Client {
@@ -86,7 +87,8 @@ pub(super) enum Cut {
     Fault,
     /// A slow line looks just like this.
     Slow,
-    /// A pooled connection that the origin had closed: the request was never seen.
+    /// A pooled connection that the origin had closed, or a request that it says it did nothing
+    /// about: it may be sent again.
     Stale,
     /// The request's own body broke off: the origin has no part in it.
     Withdrawn,
@@ -96,11 +98,12 @@ pub(super) enum Cut {
 
 impl Client {
     pub(super) fn new(connector: Connector, max_idle: usize, pace: BodyPace) -> Self {
-        let http = legacy::Client::builder(TokioExecutor::new())
+        let mut builder = legacy::Client::builder(TokioExecutor::new());
+        builder
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(POOL_IDLE)
-            .pool_max_idle_per_host(max_idle)
-            .build(connector.clone());
+            .pool_max_idle_per_host(max_idle);
+        let http = http2::tune(&mut builder, max_idle).build(connector.clone());
         Self {
             http,
             connector,
@@ -125,6 +128,7 @@ impl Client {
         B: Body<Data = Bytes> + Send + Unpin + 'static,
         B::Error: Into<Box<dyn Error + Send + Sync>>,
     {
+        let begun = Instant::now();
         let sending = Sending::new(length);
         let mut request = request.map(|body| Outbound::new(body, sending.clone()).boxed_unsync());
         if let Some(credential) = self.connector.proxy_authorization(request.uri()) {
@@ -142,7 +146,12 @@ impl Client {
         let wire = wire_of(&captured);
         match result {
             Ok(response) => Ok(self.reply(response, sending, wire)),
-            Err(broken) => Err(broken.at(&sending, wire.as_ref())),
+            Err(broken) => {
+                if broken.failure == Failure::Timeout {
+                    leave_dead(&captured, begun);
+                }
+                Err(broken.on(wire.as_ref(), &sending, begun))
+            }
         }
     }
 
@@ -155,10 +164,10 @@ impl Client {
             Cut::Withdrawn
         } else {
             self.complaints.say(failure, &cause);
-            if is_slow(error) {
-                Cut::Slow
-            } else {
-                Cut::Fault
+            match error {
+                error if is_unprocessed(error) => Cut::Stale,
+                error if is_slow(error) => Cut::Slow,
+                _ => Cut::Fault,
             }
         };
         Broken {
@@ -233,19 +242,34 @@ impl Broken {
         }
     }
 
-    /// Ends the connection where this happened, and notes how far the request had come.
-    fn at(self, sending: &Sending, wire: Option<&Wire>) -> Self {
+    /// Adds what the connection knows, and ends the exchange there.
+    fn on(self, wire: Option<&Wire>, sending: &Sending, begun: Instant) -> Self {
+        let Some(wire) = wire else {
+            return self;
+        };
         let is_broken = self.failure == Failure::Cut && self.cut == Cut::Fault;
-        let is_stale = is_broken && wire.is_some_and(Wire::is_stale);
-        // The client closes a connection whose answer nobody wants, but not one that is stuck writing.
-        if let Some(wire) = wire {
+        let is_stale = is_broken && wire.is_stale(begun);
+        // The client closes a connection whose answer nobody wants, but not one that is stuck
+        // writing. A stream among others it does reset.
+        if !wire.is_shared() {
             wire.sever();
         }
         Self {
-            sent_whole: wire.is_some() && sending.is_whole(),
+            // What the origin did nothing about it cannot hold.
+            sent_whole: sending.is_whole() && self.cut != Cut::Stale,
             cut: if is_stale { Cut::Stale } else { self.cut },
             ..self
         }
+    }
+}
+
+/// Sends no more requests to a shared connection that was silent for as long as one of them waited:
+/// it may have died, and is found out too late for those who would join.
+fn leave_dead(captured: &CaptureConnection, begun: Instant) {
+    let is_dead =
+        wire_of(captured).is_some_and(|wire| wire.is_shared() && wire.is_silent_since(begun));
+    if let (true, Some(connection)) = (is_dead, captured.connection_metadata().as_ref()) {
+        connection.poison();
     }
 }
 
@@ -260,7 +284,9 @@ async fn overdue(wire: impl Fn() -> Option<Wire>, sending: &Sending, patience: P
     let begun = Instant::now();
     loop {
         let progress = sending.progress();
-        let written = wire().map_or(begun, |wire| wire.last_write());
+        // What others write to a shared connection is no progress of this exchange.
+        let wire = wire().filter(|wire| !wire.is_shared());
+        let written = wire.map_or(begun, |wire| wire.last_write());
         let moved = begun.max(written).max(progress.moved);
         let is_going = progress.end.is_none();
         let limit = if is_going {

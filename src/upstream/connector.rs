@@ -29,7 +29,8 @@ use super::error::Overdue;
 use super::gates::Gates;
 use super::reach::{ForbiddenAddress, Reach, check};
 use super::target::{Base, Origin};
-use super::wire::{Io, Line};
+use super::tls::{Tls, is_http2};
+use super::wire::{Io, Line, Protocol};
 use crate::config::Proxy;
 
 type BoxError = Box<dyn Error + Send + Sync>;
@@ -51,7 +52,7 @@ struct Routes {
     /// How private the upstream was found to be when it was last connected to.
     upstream_reach: Mutex<Reach>,
     proxies: Matcher,
-    tls: TlsConnector,
+    tls: Tls,
     timeout: Duration,
     gates: Arc<Gates>,
 }
@@ -61,6 +62,13 @@ struct Routes {
 struct Dialer {
     tls: TlsConnector,
     limit: Option<Reach>,
+}
+
+/// A connection to a URL's own host.
+struct Dialed {
+    io: Io,
+    protocol: Protocol,
+    peer: IpAddr,
 }
 
 /// Names looked up, less the addresses a redirect may not lead to.
@@ -76,7 +84,7 @@ impl Connector {
     pub(super) fn new(
         base: &Base,
         proxy: &Proxy,
-        tls: TlsConnector,
+        tls: Tls,
         limits: (Duration, Arc<Gates>),
     ) -> Result<Self, UpstreamError> {
         let (timeout, gates) = limits;
@@ -138,19 +146,21 @@ impl Routes {
             // Behind a proxy only the proxy knows the address; its own rules hold there.
             Some(proxy) if origin.is_https() => {
                 let io = self.tunnel(&proxy, target).await?;
-                let io = handshake(&self.tls, &origin, io).await?;
-                Line::new(io, false)
+                let (io, protocol) = handshake(&self.tls.origin, &origin, io).await?;
+                Line::new(io, protocol)
             }
             Some(proxy) => {
-                let (io, _) = self.dialer(None).dial(proxy.uri().clone()).await?;
-                Line::new(io, true)
+                let dialer = Dialer::new(&self.tls.proxy, None);
+                let Dialed { io, .. } = dialer.dial(proxy.uri().clone()).await?;
+                Line::new(io, Protocol::Http1ToProxy)
             }
             None => {
-                let (io, peer) = self.dialer(limit).dial(target).await?;
+                let dialed = Dialer::new(&self.tls.origin, limit).dial(target).await?;
                 if is_upstream {
-                    *self.upstream_reach.lock() = Reach::of(peer).unwrap_or(Reach::Private);
+                    let reach = Reach::of(dialed.peer).unwrap_or(Reach::Private);
+                    *self.upstream_reach.lock() = reach;
                 }
-                Line::new(io, false)
+                Line::new(dialed.io, dialed.protocol)
             }
         };
         if is_upstream {
@@ -160,32 +170,35 @@ impl Routes {
     }
 
     async fn tunnel(&self, proxy: &Intercept, target: Uri) -> Result<Io, BoxError> {
-        let mut tunnel = Tunnel::new(proxy.uri().clone(), self.dialer(None));
+        let mut tunnel = Tunnel::new(proxy.uri().clone(), Dialer::new(&self.tls.proxy, None));
         if let Some(credential) = proxy.basic_auth() {
             tunnel = tunnel.with_auth(credential.clone());
         }
         Ok(tunnel.call(target).await?.into_inner())
-    }
-
-    fn dialer(&self, limit: Option<Reach>) -> Dialer {
-        Dialer {
-            tls: self.tls.clone(),
-            limit,
-        }
     }
 }
 
 // === impl Dialer ===
 
 impl Dialer {
-    async fn dial(self, target: Uri) -> Result<(Io, IpAddr), BoxError> {
+    fn new(tls: &TlsConnector, limit: Option<Reach>) -> Self {
+        Self {
+            tls: tls.clone(),
+            limit,
+        }
+    }
+
+    async fn dial(self, target: Uri) -> Result<Dialed, BoxError> {
         let origin = Origin::of(&target).ok_or("not an http:// or https:// URL")?;
         let tcp = tcp(self.limit).call(target).await?.into_inner();
         let peer = tcp.peer_addr()?.ip();
-        if origin.is_https() {
-            return Ok((handshake(&self.tls, &origin, Box::pin(tcp)).await?, peer));
-        }
-        Ok((Box::pin(tcp), peer))
+        let tcp: Io = Box::pin(tcp);
+        let (io, protocol) = if origin.is_https() {
+            handshake(&self.tls, &origin, tcp).await?
+        } else {
+            (tcp, Protocol::Http1)
+        };
+        Ok(Dialed { io, protocol, peer })
     }
 }
 
@@ -200,7 +213,7 @@ impl Service<Uri> for Dialer {
 
     fn call(&mut self, target: Uri) -> Self::Future {
         let dialer = self.clone();
-        Box::pin(async move { Ok(TokioIo::new(dialer.dial(target).await?.0)) })
+        Box::pin(async move { Ok(TokioIo::new(dialer.dial(target).await?.io)) })
     }
 }
 
@@ -264,9 +277,19 @@ fn tcp(limit: Option<Reach>) -> HttpConnector<Screened> {
     connector
 }
 
-async fn handshake(tls: &TlsConnector, origin: &Origin, io: Io) -> Result<Io, BoxError> {
+async fn handshake(
+    tls: &TlsConnector,
+    origin: &Origin,
+    io: Io,
+) -> Result<(Io, Protocol), BoxError> {
     let name = ServerName::try_from(origin.bare_host().to_owned())?;
-    Ok(Box::pin(tls.connect(name, io).await?))
+    let io = tls.connect(name, io).await?;
+    let protocol = if is_http2(io.get_ref().1) {
+        Protocol::Http2
+    } else {
+        Protocol::Http1
+    };
+    Ok((Box::pin(io), protocol))
 }
 
 #[cfg(test)]
@@ -284,7 +307,7 @@ mod tests {
             https: Some("http://u:p@proxy".to_owned()),
             no: Some(".direct.example".to_owned()),
         };
-        let tls = super::super::tls::connector(None).unwrap();
+        let tls = super::super::tls::connector(None, false).unwrap();
         let rule = crate::config::Breaker {
             failures: 0,
             cooldown: KEEPALIVE,

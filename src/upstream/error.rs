@@ -48,7 +48,7 @@ pub(super) fn failure_of(error: &legacy::Error) -> Failure {
     let is_malformed = chain(error)
         .filter_map(|cause| cause.downcast_ref::<hyper::Error>())
         .any(hyper::Error::is_parse);
-    if is_malformed {
+    if is_malformed || frame_errors(error).any(h2::Error::is_library) {
         Failure::Error
     } else {
         Failure::Cut
@@ -60,6 +60,17 @@ pub(super) fn is_withdrawn(error: &legacy::Error) -> bool {
     chain(error)
         .filter_map(|cause| cause.downcast_ref::<hyper::Error>())
         .any(hyper::Error::is_user)
+        || frame_errors(error)
+            .any(|cause| cause.is_reset() && !cause.is_remote() && !cause.is_library())
+}
+
+/// Whether the server has said that it has done nothing about the request: it refused the stream, or
+/// was going away and did not take it any more (RFC 9113 §8.7).
+pub(super) fn is_unprocessed(error: &legacy::Error) -> bool {
+    frame_errors(error).any(|cause| {
+        let is_refused = cause.reason() == Some(h2::Reason::REFUSED_STREAM);
+        cause.is_remote() && (cause.is_go_away() || is_refused)
+    })
 }
 
 /// Whether a slow line may have been all that was wrong.
@@ -73,6 +84,13 @@ pub(super) fn in_full(error: &(dyn Error + 'static)) -> String {
         .map(ToString::to_string)
         .collect::<Vec<_>>()
         .join(": ")
+}
+
+/// What HTTP/2 says of it.
+fn frame_errors<'a>(
+    error: &'a (dyn Error + 'static),
+) -> impl Iterator<Item = &'a h2::Error> + use<'a> {
+    chain(error).filter_map(|cause| cause.downcast_ref())
 }
 
 fn chain<'a>(

@@ -72,7 +72,7 @@ impl Http {
         tasks: Tasks,
     ) -> Result<Self, UpstreamError> {
         let base = Base::new(url)?;
-        let tls = tls::connector(config.ca_file.as_deref())?;
+        let tls = tls::connector(config.ca_file.as_deref(), config.http2)?;
         let gates = Arc::new(Gates::new(config.breaker, open));
         let limits = (config.connect_timeout, Arc::clone(&gates));
         let connector = Connector::new(&base, &config.proxy, tls, limits)?;

@@ -15,6 +15,7 @@ mod error;
 mod gates;
 mod hop;
 mod http;
+mod http2;
 mod lanes;
 mod others;
 mod pace;
@@ -237,7 +238,7 @@ impl Upstream {
     /// Uploads an artifact of `length` bytes; chunked, where that is not known.
     ///
     /// A refusal that comes before the body has been sent is read and returned at once; the body is
-    /// dropped and the connection closed.
+    /// dropped and the connection closed; with HTTP/2 only the stream is.
     pub async fn store<B>(
         &self,
         request: ArtifactRequest,

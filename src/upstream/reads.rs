@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, LOCATION};
-use http::{HeaderMap, Method, Request, StatusCode, Uri};
+use http::response::Parts;
+use http::{HeaderMap, Method, Request, StatusCode, Uri, Version};
 use http_body::Body;
 use tokio::time::{Instant, sleep, timeout_at};
 
@@ -93,7 +94,7 @@ impl Http {
         if is_page(&head.headers) {
             return Err(Setback::useless(Failure::Page));
         }
-        if !is_identity(&head.headers) || !is_framed(&head.headers, &body) {
+        if !is_identity(&head.headers) || !is_framed(&head, &body) {
             return Err(Setback::useless(Failure::Error));
         }
         let mut headers = head.headers;
@@ -279,7 +280,8 @@ pub(super) fn is_identity(headers: &HeaderMap) -> bool {
 }
 
 /// Whether the body is as it was sent, and its end can be told from a break: it is as long as was
-/// said, or chunked.
-fn is_framed(headers: &HeaderMap, body: &UpstreamBody) -> bool {
-    is_readable(headers) && (is_chunked(headers) || body.size_hint().exact().is_some())
+/// said, or chunked, or comes in a stream of HTTP/2, which has an end of its own.
+fn is_framed(head: &Parts, body: &UpstreamBody) -> bool {
+    let has_end = head.version == Version::HTTP_2 || is_chunked(&head.headers);
+    is_readable(&head.headers) && (has_end || body.size_hint().exact().is_some())
 }

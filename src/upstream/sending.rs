@@ -5,11 +5,14 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
+use futures_util::task::AtomicWaker;
 use http_body::{Body, Frame, SizeHint};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio::time::Instant;
+
+use super::wire::Wire;
 
 /// Progress of one request body; clones share it.
 #[derive(Clone, Debug)]
@@ -22,6 +25,13 @@ pub(super) struct Outbound<B> {
     sending: Sending,
 }
 
+/// A piece of a request body, which reports when the connection takes its bytes.
+#[derive(Debug)]
+pub(super) struct Piece {
+    bytes: Bytes,
+    sending: Sending,
+}
+
 /// Where a request body is.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Progress {
@@ -29,7 +39,7 @@ pub(super) struct Progress {
     pub(super) end: Option<End>,
     /// It is not the upstream that is waited for, but the body's own source.
     pub(super) is_starved: bool,
-    /// When a piece was last asked for.
+    /// When a piece was last asked for, or bytes of one were taken.
     pub(super) moved: Instant,
     sent: u64,
 }
@@ -46,6 +56,8 @@ struct Shared {
     length: Option<u64>,
     progress: Mutex<Progress>,
     ended: Notify,
+    abandoned: Mutex<Option<Wire>>,
+    source: AtomicWaker,
 }
 
 /// The body is not as long as was said.
@@ -67,6 +79,8 @@ impl Sending {
                 sent: 0,
             }),
             ended: Notify::new(),
+            abandoned: Mutex::new(None),
+            source: AtomicWaker::new(),
         }))
     }
 
@@ -89,9 +103,37 @@ impl Sending {
         }
     }
 
+    /// Ends a body of which `wire`, shared by others, has not taken all, and that nobody needs there
+    /// any more: its stream is reset when the connection next asks for a piece.
+    pub(super) fn abandon(&self, wire: &Wire) {
+        let mut abandoned = self.0.abandoned.lock();
+        if self.progress().end.is_some() || abandoned.is_some() {
+            return;
+        }
+        wire.linger();
+        *abandoned = Some(wire.clone());
+        drop(abandoned);
+        self.0.source.wake();
+    }
+
+    fn is_abandoned(&self) -> bool {
+        self.0.abandoned.lock().is_some()
+    }
+
     fn end(&self, end: End) {
-        self.0.progress.lock().end.get_or_insert(end);
+        let abandoned = {
+            let mut abandoned = self.0.abandoned.lock();
+            self.0.progress.lock().end.get_or_insert(end);
+            abandoned.take()
+        };
+        if let Some(wire) = abandoned {
+            wire.settled();
+        }
         self.0.ended.notify_waiters();
+    }
+
+    fn moved(&self) {
+        self.0.progress.lock().moved = Instant::now();
     }
 
     fn starve(&self) {
@@ -132,13 +174,17 @@ where
     B: Body<Data = Bytes> + Unpin,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
-    type Data = Bytes;
+    type Data = Piece;
     type Error = Box<dyn Error + Send + Sync>;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+    ) -> Poll<Option<Result<Frame<Piece>, Self::Error>>> {
+        self.sending.0.source.register(cx.waker());
+        if self.sending.is_abandoned() {
+            return Poll::Ready(Some(Err(h2::Error::from(h2::Reason::CANCEL).into())));
+        }
         loop {
             let Poll::Ready(polled) = Pin::new(&mut self.body).poll_frame(cx) else {
                 self.sending.starve();
@@ -151,7 +197,11 @@ where
             if let Ok(data) = frame.into_data() {
                 let is_last = self.body.is_end_stream();
                 self.sending.took(data.len() as u64, is_last)?;
-                return Poll::Ready(Some(Ok(Frame::data(data))));
+                let piece = Piece {
+                    bytes: data,
+                    sending: self.sending.clone(),
+                };
+                return Poll::Ready(Some(Ok(Frame::data(piece))));
             }
         }
     }
@@ -176,13 +226,33 @@ impl<B> Drop for Outbound<B> {
     }
 }
 
+// === impl Piece ===
+
+impl Buf for Piece {
+    fn remaining(&self) -> usize {
+        self.bytes.remaining()
+    }
+
+    fn chunk(&self) -> &[u8] {
+        self.bytes.chunk()
+    }
+
+    fn advance(&mut self, count: usize) {
+        self.bytes.advance(count);
+        self.sending.moved();
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::convert::Infallible;
 
     use futures_util::stream;
     use http_body_util::{BodyExt, StreamBody};
+    use tokio::io::duplex;
+    use tokio::time::{Duration, advance};
 
+    use super::super::wire::{Line, Protocol};
     use super::*;
 
     fn pieces(
@@ -226,6 +296,35 @@ mod tests {
             assert!(sent.is_err());
             assert!(!sending.is_whole());
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_moves_as_its_bytes_are_taken() {
+        let sending = Sending::new(Some(4));
+        let mut body = Outbound::new(pieces(&["abcd"]), sending.clone());
+        let mut piece = body.frame().await.unwrap().unwrap().into_data().unwrap();
+        assert!(sending.is_whole());
+        advance(Duration::from_secs(5)).await;
+        let before = sending.progress().moved;
+        piece.advance(2);
+        assert_eq!(piece.chunk(), b"cd");
+        assert_eq!(sending.progress().moved, before + Duration::from_secs(5));
+    }
+
+    #[tokio::test]
+    async fn an_abandoned_body_fails_and_lingers_until_it_is_let_go() {
+        let (near, _far) = duplex(64);
+        let wire = Line::new(Box::pin(near), Protocol::Http2).wire();
+        let sending = Sending::new(Some(4));
+        let mut body = Outbound::new(pieces(&["ab", "cd"]), sending.clone());
+        body.frame().await.unwrap().unwrap();
+        sending.abandon(&wire);
+        assert_eq!(wire.lingering(), 1);
+        assert!(body.frame().await.unwrap().is_err());
+        drop(body);
+        assert_eq!(wire.lingering(), 0);
+        sending.abandon(&wire);
+        assert_eq!(wire.lingering(), 0, "it has ended");
     }
 
     #[tokio::test]

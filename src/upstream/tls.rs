@@ -1,17 +1,30 @@
-//! The trust that TLS to the upstream rests on.
+//! The trust that TLS to the upstream rests on, and the protocols that are offered in it.
 
 use std::path::Path;
 use std::sync::Arc;
 
 use rustls::crypto::aws_lc_rs;
-use rustls::{ClientConfig, RootCertStore};
+use rustls::{ClientConfig, ClientConnection, RootCertStore};
 use tokio_rustls::TlsConnector;
 
 use super::UpstreamError;
 use crate::config;
 
-/// Sets up TLS: HTTP/1.1, trusting the authorities in `ca_file` and no others where one is given.
-pub(super) fn connector(ca_file: Option<&Path>) -> Result<TlsConnector, UpstreamError> {
+const HTTP_1: &[u8] = b"http/1.1";
+const HTTP_2: &[u8] = b"h2";
+
+/// TLS to those who are asked, and to what stands in between.
+#[derive(Clone)]
+pub(super) struct Tls {
+    /// To an origin: HTTP/2 too, where that is wanted.
+    pub(super) origin: TlsConnector,
+    /// To a proxy, which is spoken to in HTTP/1.1.
+    pub(super) proxy: TlsConnector,
+}
+
+/// Sets up TLS, trusting the authorities in `ca_file` and no others where one is given; `http2` is
+/// offered before HTTP/1.1.
+pub(super) fn connector(ca_file: Option<&Path>, http2: bool) -> Result<Tls, UpstreamError> {
     let roots = match ca_file {
         Some(path) => config::authorities(path).map_err(UpstreamError::CaFile)?,
         None => system_roots(),
@@ -22,8 +35,18 @@ pub(super) fn connector(ca_file: Option<&Path>) -> Result<TlsConnector, Upstream
         .with_safe_default_protocol_versions()?
         .with_root_certificates(roots)
         .with_no_client_auth();
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(TlsConnector::from(Arc::new(config)))
+    config.alpn_protocols = vec![HTTP_1.to_vec()];
+    let proxy = TlsConnector::from(Arc::new(config.clone()));
+    if http2 {
+        config.alpn_protocols.insert(0, HTTP_2.to_vec());
+    }
+    let origin = TlsConnector::from(Arc::new(config));
+    Ok(Tls { origin, proxy })
+}
+
+/// Whether the other side has chosen HTTP/2.
+pub(super) fn is_http2(session: &ClientConnection) -> bool {
+    session.alpn_protocol() == Some(HTTP_2)
 }
 
 /// The system's authorities; Mozilla's where the system has none, as in an empty container.
@@ -48,7 +71,9 @@ mod tests {
     #[test]
     fn the_systems_authorities_or_our_own_are_always_there() {
         assert!(!system_roots().is_empty());
-        let missing = connector(Some(Path::new("/nowhere/ca.pem"))).err().unwrap();
+        let missing = connector(Some(Path::new("/nowhere/ca.pem")), false)
+            .err()
+            .unwrap();
         assert!(missing.to_string().contains("/nowhere/ca.pem"), "{missing}");
     }
 }

@@ -7,14 +7,19 @@ use std::fmt;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures_util::task::AtomicWaker;
 use hyper_util::client::legacy::connect::{Connected, Connection};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::Instant;
+use tokio::time::{Instant, Sleep, sleep};
+
+/// How long a request body that has had its answer may go on waiting for a shared connection to take a
+/// piece, which is when it can be ended. An origin that neither lets anything through nor resets the
+/// stream loses the connection.
+const LINGER: Duration = Duration::from_secs(20);
 
 /// A byte stream: TCP, TLS, or TLS within a tunnel.
 pub(super) type Io = Pin<Box<dyn Duplex>>;
@@ -24,38 +29,69 @@ pub(super) trait Duplex: AsyncRead + AsyncWrite + Send {}
 
 impl<T: AsyncRead + AsyncWrite + Send> Duplex for T {}
 
+/// What is spoken on a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Protocol {
+    Http1,
+    /// An HTTP proxy listens, and wants absolute-form targets.
+    Http1ToProxy,
+    /// Exchanges share the connection.
+    Http2,
+}
+
 /// A connection as the HTTP client sees it.
 pub(super) struct Line {
     io: Io,
     wire: Wire,
-    is_proxied: bool,
     is_deaf: bool,
+    linger: Option<Pin<Box<Sleep>>>,
 }
 
 /// A handle to a connection; clones share it.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub(super) struct Wire(Arc<State>);
 
+#[derive(Debug)]
 struct State {
+    protocol: Protocol,
     is_severed: AtomicBool,
     is_used: AtomicBool,
     has_heard: AtomicBool,
     opened: Instant,
     last_write: AtomicU64,
+    last_read: AtomicU64,
+    lingering: AtomicUsize,
     waker: AtomicWaker,
 }
 
 // === impl Line ===
 
 impl Line {
-    /// `is_proxied`: an HTTP proxy listens, and wants absolute-form targets.
-    pub(super) fn new(io: Io, is_proxied: bool) -> Self {
+    pub(super) fn new(io: Io, protocol: Protocol) -> Self {
         Self {
             io,
-            wire: Wire::new(),
-            is_proxied,
+            wire: Wire::new(protocol),
             is_deaf: false,
+            linger: None,
         }
+    }
+
+    /// Fails when request bodies that nobody wants to send linger for too long.
+    fn poll_lingering(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
+        if self.wire.lingering() == 0 {
+            self.linger = None;
+            return Ok(());
+        }
+        let linger = self.linger.get_or_insert_with(|| Box::pin(sleep(LINGER)));
+        match linger.as_mut().poll(cx) {
+            Poll::Ready(()) => Err(io::ErrorKind::TimedOut.into()),
+            Poll::Pending => Ok(()),
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn wire(&self) -> Wire {
+        self.wire.clone()
     }
 
     /// An origin that has answered early may close its reading side before it has sent the answer's
@@ -80,10 +116,11 @@ impl AsyncRead for Line {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         self.wire.check(cx)?;
+        self.poll_lingering(cx)?;
         let before = buf.filled().len();
         let polled = Pin::new(&mut self.io).poll_read(cx, buf);
         if buf.filled().len() > before {
-            self.wire.0.has_heard.store(true, Ordering::Relaxed);
+            self.wire.note_read();
         }
         polled
     }
@@ -141,9 +178,12 @@ impl AsyncWrite for Line {
 
 impl Connection for Line {
     fn connected(&self) -> Connected {
-        Connected::new()
-            .proxy(self.is_proxied)
-            .extra(self.wire.clone())
+        let connected = match self.wire.0.protocol {
+            Protocol::Http1 => Connected::new(),
+            Protocol::Http1ToProxy => Connected::new().proxy(true),
+            Protocol::Http2 => Connected::new().negotiated_h2(),
+        };
+        connected.extra(self.wire.clone())
     }
 }
 
@@ -156,15 +196,23 @@ impl fmt::Debug for Line {
 // === impl Wire ===
 
 impl Wire {
-    fn new() -> Self {
+    fn new(protocol: Protocol) -> Self {
         Self(Arc::new(State {
+            protocol,
             is_severed: AtomicBool::new(false),
             is_used: AtomicBool::new(false),
             has_heard: AtomicBool::new(false),
             opened: Instant::now(),
             last_write: AtomicU64::new(0),
+            last_read: AtomicU64::new(0),
+            lingering: AtomicUsize::new(0),
             waker: AtomicWaker::new(),
         }))
+    }
+
+    /// Whether others' exchanges run on it too: what it does then says nothing of one of them.
+    pub(super) fn is_shared(&self) -> bool {
+        self.0.protocol == Protocol::Http2
     }
 
     /// Cuts the connection: whatever the client still wants of it fails, and it is closed.
@@ -173,9 +221,30 @@ impl Wire {
         self.0.waker.wake();
     }
 
-    /// When bytes were last written, to the millisecond.
+    /// When bytes were last written.
     pub(super) fn last_write(&self) -> Instant {
-        self.0.opened + Duration::from_millis(self.0.last_write.load(Ordering::Relaxed))
+        self.0.opened + Duration::from_nanos(self.0.last_write.load(Ordering::Relaxed))
+    }
+
+    /// Whether nothing at all has been heard since `then`.
+    pub(super) fn is_silent_since(&self, then: Instant) -> bool {
+        self.0.opened + Duration::from_nanos(self.0.last_read.load(Ordering::Relaxed)) < then
+    }
+
+    /// Takes note that a request body is not wanted any more which a shared connection still has,
+    /// until it is [`settled`](Self::settled).
+    pub(super) fn linger(&self) {
+        self.0.lingering.fetch_add(1, Ordering::Release);
+        self.0.waker.wake();
+    }
+
+    pub(super) fn lingering(&self) -> usize {
+        self.0.lingering.load(Ordering::Acquire)
+    }
+
+    /// The connection has let go of such a body.
+    pub(super) fn settled(&self) {
+        self.0.lingering.fetch_sub(1, Ordering::Release);
     }
 
     /// Takes note that the connection has carried an answer.
@@ -183,10 +252,16 @@ impl Wire {
         self.0.is_used.store(true, Ordering::Relaxed);
     }
 
-    /// Whether the connection had carried an answer before, and was silent since the last write:
-    /// the origin had closed it while it was idle.
-    pub(super) fn is_stale(&self) -> bool {
-        self.0.is_used.load(Ordering::Relaxed) && !self.0.has_heard.load(Ordering::Relaxed)
+    /// Whether the connection had carried an answer before, and was silent since the last write, or
+    /// where others write too, since the exchange had `begun`: the origin had closed it while it was
+    /// idle.
+    pub(super) fn is_stale(&self, begun: Instant) -> bool {
+        let is_silent = if self.is_shared() {
+            self.is_silent_since(begun)
+        } else {
+            !self.0.has_heard.load(Ordering::Relaxed)
+        };
+        self.0.is_used.load(Ordering::Relaxed) && is_silent
     }
 
     fn check(&self, cx: &Context<'_>) -> io::Result<()> {
@@ -203,10 +278,19 @@ impl Wire {
         };
         self.0.has_heard.store(false, Ordering::Relaxed);
         if matches!(result, Ok(1..)) {
-            let since = Instant::now().saturating_duration_since(self.0.opened);
-            let millis = u64::try_from(since.as_millis()).unwrap_or(u64::MAX);
-            self.0.last_write.store(millis, Ordering::Relaxed);
+            self.0.last_write.store(self.age(), Ordering::Relaxed);
         }
+    }
+
+    fn note_read(&self) {
+        self.0.has_heard.store(true, Ordering::Relaxed);
+        self.0.last_read.store(self.age(), Ordering::Relaxed);
+    }
+
+    /// In nanoseconds.
+    fn age(&self) -> u64 {
+        let since = Instant::now().saturating_duration_since(self.0.opened);
+        u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
     }
 }
 
@@ -225,12 +309,13 @@ mod tests {
     use std::future::poll_fn;
 
     use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+    use tokio::time::timeout;
 
     use super::*;
 
     fn line() -> (Line, DuplexStream) {
         let (near, far) = duplex(64);
-        (Line::new(Box::pin(near), false), far)
+        (Line::new(Box::pin(near), Protocol::Http1), far)
     }
 
     #[tokio::test]
@@ -261,17 +346,37 @@ mod tests {
         );
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_nobody_wants_ends_the_connection_if_it_is_not_let_go() {
+        for is_let_go in [true, false] {
+            let (mut line, far) = line();
+            let wire = line.wire.clone();
+            wire.linger();
+            let read = async { timeout(2 * LINGER, line.read_u8()).await };
+            let settle = async {
+                if is_let_go {
+                    sleep(LINGER / 2).await;
+                    wire.settled();
+                }
+            };
+            let (read, ()) = tokio::join!(read, settle);
+            assert_eq!(read.is_err(), is_let_go, "{read:?}");
+            drop(far);
+        }
+    }
+
     #[tokio::test]
     async fn only_a_used_and_silent_connection_is_stale() {
         let (mut line, mut far) = line();
         let wire = line.wire.clone();
         line.write_all(b"request").await.unwrap();
-        assert!(!wire.is_stale(), "never used");
+        let begun = Instant::now();
+        assert!(!wire.is_stale(begun), "never used");
         far.write_all(b"a").await.unwrap();
         line.read_u8().await.unwrap();
         wire.mark_used();
-        assert!(!wire.is_stale(), "it has just answered");
+        assert!(!wire.is_stale(begun), "it has just answered");
         line.write_all(b"request").await.unwrap();
-        assert!(wire.is_stale());
+        assert!(wire.is_stale(begun));
     }
 }

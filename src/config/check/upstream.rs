@@ -51,7 +51,8 @@ const ONLY_WITH_UPSTREAM: [&str; 10] = [
 ];
 
 /// And what means nothing either, unless the keys of issuers are fetched by it.
-const WAYS: [&str; 7] = [
+const WAYS: [&str; 8] = [
+    "upstream.http2",
     "upstream.ca_file",
     "upstream.proxy",
     "upstream.connect_timeout",
@@ -106,6 +107,9 @@ pub(super) fn upstream(raw: &mut Raw, ambient: Ambient) -> Upstream {
             .unwrap_or_default(),
         max_concurrent: raw
             .take("upstream.max_concurrent", value::count)
+            .unwrap_or_default(),
+        http2: raw
+            .take("upstream.http2", value::switch)
             .unwrap_or_default(),
         forward_headers: raw
             .take("upstream.forward_headers", headers)

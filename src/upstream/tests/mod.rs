@@ -1,6 +1,11 @@
 //! The upstream against real sockets.
 
 mod documents;
+mod frames;
+mod h2_origin;
+mod http2;
+mod http2_endings;
+mod http2_uploads;
 mod odd;
 mod origin;
 mod passed;
@@ -48,6 +53,7 @@ fn config(url: &str) -> config::Upstream {
         },
         absent_ttl: Duration::ZERO,
         max_concurrent: 4,
+        http2: false,
         forward_headers: Vec::new(),
         on_read_failure: OnReadFailure::Miss,
     }

@@ -14,7 +14,7 @@ const COLLAPSED: &str = "larder; fwd=uri-miss; collapsed";
 const STORED: &str = "larder; fwd=method; stored";
 
 /// What complaints about the tiers begin with.
-pub const AFTERWARDS: &str = "afterwards";
+const AFTERWARDS: &str = "afterwards";
 
 /// Everything that is wrong with it.
 pub fn complaints(cell: &Cell, outcome: &Outcome, sight: &Sight) -> Vec<String> {

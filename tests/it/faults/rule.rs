@@ -73,18 +73,6 @@ pub fn senseless(cell: &Cell) -> Option<&'static str> {
     }
 }
 
-/// Where Larder does otherwise, and how: a cell is taken off here as soon as it is as it should be.
-pub fn exception(cell: &Cell) -> Option<&'static str> {
-    match (cell.place, cell.fault) {
-        // The upload waits on for the origin, longer than its client (`upload.timeout`), and only at its
-        // end is the key forgotten.
-        (Place::Head, Fault::Stall) if cell.asker.is_upload() => {
-            Some("until the origin is given up, the older entry is a hit")
-        }
-        _ => None,
-    }
-}
-
 /// What a cell that makes sense comes to.
 pub fn outcome(cell: &Cell) -> Outcome {
     match (cell.place, cell.asker.is_upload()) {
