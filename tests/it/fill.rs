@@ -134,3 +134,26 @@ async fn a_chunked_artifact_is_stored_and_has_a_length_from_then_on() {
     warm.assert_body(&body);
     assert_eq!(warm.cache_status(), MEMORY);
 }
+
+#[tokio::test]
+async fn what_breaks_right_behind_its_head_is_a_broken_answer_and_not_none() {
+    let origin = Origin::start();
+    let larder = Larder::before(&origin).await;
+    let mut statuses = Vec::new();
+    for number in 0..50 {
+        let hash = format!("aa{number}");
+        let head = script().head(200).length(9000);
+        let broken = if number % 2 == 0 {
+            head.chunk(b"some").reset()
+        } else {
+            head.reset()
+        };
+        origin.always("GET", &hash, broken);
+        let reply = larder.client().get(&artifact(&hash)).await;
+        assert!(!reply.is_clean());
+        statuses.push(reply.status);
+        // Not fifty failures in a row.
+        larder.client().get(&artifact("absent")).await;
+    }
+    assert!(!statuses.contains(&0), "{statuses:?}");
+}

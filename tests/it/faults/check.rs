@@ -13,9 +13,6 @@ const FILLED: &str = "larder; fwd=uri-miss; fwd-status=200; stored";
 const COLLAPSED: &str = "larder; fwd=uri-miss; collapsed";
 const STORED: &str = "larder; fwd=method; stored";
 
-/// What complaints about the tiers begin with.
-const AFTERWARDS: &str = "afterwards";
-
 /// Everything that is wrong with it.
 pub fn complaints(cell: &Cell, outcome: &Outcome, sight: &Sight) -> Vec<String> {
     let mut found = Vec::new();
@@ -30,7 +27,7 @@ pub fn complaints(cell: &Cell, outcome: &Outcome, sight: &Sight) -> Vec<String> 
     }
     note("upstream", asked(cell, outcome, sight));
     note("the metrics", counted(cell, outcome, sight));
-    note(AFTERWARDS, after(cell, outcome.after, sight));
+    note("afterwards", after(cell, outcome.after, sight));
     found.dedup();
     found
 }
