@@ -185,6 +185,7 @@ fn upload(upload: &Upload) -> Vec<Row> {
         set("upload.mode", "through"),
         set("upload.max_size", size(upload.max_size)),
         set("upload.timeout", duration(upload.timeout)),
+        set("upload.patience", duration(upload.patience)),
         set("upload.on_failure", on_failure),
     ]
 }

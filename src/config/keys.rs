@@ -83,6 +83,7 @@ pub const KEYS: &[Key] = &[
     preset("upload.mode", "through"),
     preset("upload.max_size", "2GiB"),
     preset("upload.timeout", "55s"),
+    preset("upload.patience", "10s"),
     preset("upload.on_failure", "refuse"),
     preset("log.format", "text"),
     preset("log.level", "info"),

@@ -15,6 +15,7 @@ mod pass;
 mod put;
 mod served;
 mod settle;
+mod waiting;
 
 use std::sync::Arc;
 

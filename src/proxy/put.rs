@@ -7,13 +7,13 @@
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use http_body_util::combinators::UnsyncBoxBody;
 use tokio::sync::oneshot;
-use tokio::time::{Duration, sleep, timeout};
+use tokio::time::{Duration, sleep};
 
 use super::settle::{Ending, refusal};
+use super::waiting::{Late, Told};
 use super::{Ask, Proxy, ProxyError, Served};
 use crate::access::Right;
 use crate::artifact::{Failure, Fields, Label};
@@ -41,9 +41,9 @@ pub(super) struct Upload {
     /// Of its signature; taken by whoever receives the body.
     inspection: Inspection,
     /// Where the client waits; taken by the first answer.
-    client: Option<oneshot::Sender<Result<Served, ProxyError>>>,
-    /// Every byte has come: what is waited for from then on is the upstream.
-    is_whole: Arc<AtomicBool>,
+    client: Option<oneshot::Sender<Told>>,
+    /// Told once every byte has come: what is waited for from then on is the upstream.
+    whole: Option<oneshot::Sender<u64>>,
 }
 
 impl Proxy {
@@ -64,8 +64,8 @@ impl Proxy {
         }
         let inspector = &self.inspector;
         let inspection = inspector.begin(Arrival::Put, &ask.key, &fields, length)?;
-        let (client, answer) = oneshot::channel();
-        let key = ask.key.digest;
+        let ((client, told), (whole, is_whole)) = (oneshot::channel(), oneshot::channel());
+        let (key, request) = (ask.key.digest, ask.request.clone());
         let turn = self.uploads.begin(key);
         let upload = Upload {
             proxy: Arc::clone(self),
@@ -73,22 +73,20 @@ impl Proxy {
             turn,
             inspection,
             client: Some(client),
-            is_whole: Arc::default(),
+            whole: Some(whole),
         };
         let label = Label::new(&upload.ask.key, fields);
-        let is_whole = Arc::clone(&upload.is_whole);
         self.tasks
             .spawn(async move { upload.run(label, length, body).await });
-        match timeout(self.upload_timeout(), answer).await {
-            Ok(Ok(served)) => served,
-            Ok(Err(_)) => Err(ProxyError::Cut),
-            // Whose fault it is decides what the client is told.
-            Err(_) if is_whole.load(Ordering::Relaxed) => {
-                // The upstream may hold it by now, and has not said so.
+        match self.wait_for(told, is_whole).await {
+            Ok(told) => told,
+            Err(Late::Client) => Err(ProxyError::TooSlow),
+            Err(Late::Upstream) => {
+                self.upstream.is_silent_to(&request);
+                // It may hold the upload by now, and has not said so.
                 self.forget(&key).await;
                 Err(ProxyError::Undelivered(Failure::Timeout))
             }
-            Err(_) => Err(ProxyError::TooSlow),
         }
     }
 }
@@ -279,14 +277,17 @@ impl Upload {
         body: UploadBody,
         writer: SpoolWriter,
     ) -> impl Future<Output = Received> + use<> {
-        let (limit, is_whole) = (self.limit(), Arc::clone(&self.is_whole));
+        let (limit, told) = (self.limit(), self.whole.take());
         let (uploads, key) = (Arc::clone(&self.proxy.uploads), self.ask.key.digest);
         let inspection = std::mem::take(&mut self.inspection);
         async move {
             let received = receive(body, writer, limit, inspection).await;
-            if matches!(received, Received::Whole(_)) {
-                is_whole.store(true, Ordering::Relaxed);
+            if let Received::Whole(whole) = &received {
                 uploads.note_whole(&key);
+                if let Some(told) = told {
+                    // Whoever no longer waits need not know.
+                    let _unread = told.send(whole.size);
+                }
             }
             received
         }
@@ -299,7 +300,7 @@ impl Upload {
         }
     }
 
-    pub(super) fn answer(&mut self, served: Result<Served, ProxyError>) {
+    pub(super) fn answer(&mut self, served: Told) {
         if let Some(client) = self.client.take()
             && client.send(served).is_err()
         {

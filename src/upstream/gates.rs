@@ -101,13 +101,23 @@ impl Gates {
                     continue;
                 }
             };
-            return Ok(Passage {
-                gates: Arc::clone(self),
-                class,
-                key,
-                tries,
-                delivered: 0,
-            });
+            return Ok(self.passage(class, key, tries));
+        }
+    }
+
+    /// A request that goes on was not answered for longer than it should be.
+    pub(super) fn silence(self: &Arc<Self>, class: Class, key: u64) {
+        let silence = Setback::upstream(Failure::Timeout);
+        self.passage(class, key, None).failed(silence);
+    }
+
+    fn passage(self: &Arc<Self>, class: Class, key: u64, tries: Option<Failure>) -> Passage {
+        Passage {
+            gates: Arc::clone(self),
+            class,
+            key,
+            tries,
+            delivered: 0,
         }
     }
 

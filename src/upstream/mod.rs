@@ -58,7 +58,8 @@ use crate::config;
 use crate::metrics::Metrics;
 use crate::tasks::Tasks;
 use counted::{operation_of, result_of, result_of_code};
-use http::Http;
+use gates::Class;
+use http::{Http, key_of};
 use reads::Purpose;
 use setback::Setback;
 
@@ -267,6 +268,14 @@ impl Upstream {
             sent_whole: undelivered.sent_whole,
             again: undelivered.again,
         })
+    }
+
+    /// Takes note that an upload waits for its answer for longer than it should, though it goes on.
+    pub fn is_silent_to(&self, upload: &ArtifactRequest) {
+        if let Some(http) = &self.http {
+            http.gates
+                .silence(Class::Uploads, key_of(&upload.path_and_query));
+        }
     }
 
     /// Sends a small request and keeps its small answer: batch, events, status. A 429 or a 5xx is a

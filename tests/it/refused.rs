@@ -241,3 +241,47 @@ async fn an_upload_that_does_not_come_is_its_clients_own_fault() {
         (408, "larder; detail=upload-too-slow")
     );
 }
+
+#[tokio::test]
+async fn an_upload_that_is_not_answered_is_given_up_by_its_client_and_goes_on() {
+    let origin = Origin::start();
+    let larder = Setup::before(&origin)
+        .set("upload.patience", "200ms")
+        .start()
+        .await;
+    let mut client = larder.client();
+    assert_eq!(client.put(&artifact("aa"), b"older").await.status, 202);
+    origin.once("PUT", "aa", script().hold("late").usual());
+    let told = client.put(&artifact("aa"), b"newer").await;
+    assert_eq!(told.status, 424);
+    assert_eq!(
+        told.cache_status(),
+        "larder; fwd=method; detail=upstream-timeout"
+    );
+    // The origin may hold either by now.
+    let asked = origin.gets("aa");
+    client.get(&artifact("aa")).await.assert_body(b"older");
+    assert_eq!(origin.gets("aa"), asked + 1);
+    origin.release("late");
+    eventually("the upload to be kept after all", async || {
+        let reply = client.get(&artifact("aa")).await;
+        reply.is_hit() && reply.body == b"newer"
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn clients_of_uploads_that_nobody_answers_wait_only_until_that_is_known() {
+    let origin = Origin::start();
+    let larder = Setup::before(&origin)
+        .set("upload.patience", "200ms")
+        .set("upstream.breaker_cooldown", "10m")
+        .start()
+        .await;
+    let mut client = larder.client();
+    for hash in ["x1", "x2", "x3", "x4"] {
+        origin.always("PUT", hash, script().stall());
+        assert_eq!(client.put(&artifact(hash), b"body").await.status, 424);
+    }
+    assert_eq!(origin.seen("PUT", "x4").len(), 0);
+}

@@ -51,7 +51,8 @@ pub(super) fn config(raw: &mut Raw, ambient: Ambient) -> Config {
 fn upload(raw: &mut Raw, target: &Target) -> Upload {
     raw.take("upload.mode", upload_mode);
     if *target == Target::None {
-        raw.without_effect(&["upload.on_failure"], "there is no upstream");
+        let keys = ["upload.patience", "upload.on_failure"];
+        raw.without_effect(&keys, "there is no upstream");
     }
     let words = [
         ("refuse", OnUploadFailure::Refuse),
@@ -61,6 +62,9 @@ fn upload(raw: &mut Raw, target: &Target) -> Upload {
         max_size: raw.take("upload.max_size", at_least_a_byte).unwrap_or(0),
         timeout: raw
             .take("upload.timeout", units::period)
+            .unwrap_or_default(),
+        patience: raw
+            .take("upload.patience", units::period)
             .unwrap_or_default(),
         on_failure: raw
             .take("upload.on_failure", |value| value::choice(value, &words))
