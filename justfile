@@ -42,6 +42,10 @@ races deeper="1":
 turbo:
     cargo test --test turbo
 
+# What users of the real client wait for when the upstream or Larder is bad, as tables: half an hour
+outages:
+    cargo test --test turbo -- --ignored outages --nocapture
+
 # The API's documentation, where a broken link is an error
 doc:
     RUSTDOCFLAGS=-Dwarnings cargo doc --no-deps

@@ -1,13 +1,14 @@
 //! The real client: `turbo` as npm delivers it, run in a clean environment.
 
-use std::fs::{self, File};
-use std::io::Write;
+use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, ExitStatus, Output};
+use std::time::Duration;
 
-use parking_lot::Mutex;
 use serde_json::Value;
+use tokio::time::Instant;
 
+use crate::install::installed;
 use crate::monorepo::Monorepo;
 
 /// Longer than the 32 bytes below which the client warns.
@@ -58,6 +59,9 @@ pub(crate) struct Client {
 /// How one `turbo run build` went.
 #[derive(Debug)]
 pub(crate) struct Run {
+    pub(crate) status: ExitStatus,
+    /// From start to exit.
+    pub(crate) took: Duration,
     /// Tasks whose outputs came from the remote cache.
     pub(crate) remote_hits: usize,
     /// The client's own closing line.
@@ -72,7 +76,7 @@ pub(crate) struct Run {
 
 impl Version {
     /// The version to install.
-    fn number(self) -> &'static str {
+    pub(crate) fn number(self) -> &'static str {
         match self {
             Self::V1_10 => "1.10.16",
             Self::V2_0 => "2.0.14",
@@ -96,102 +100,76 @@ impl Client {
     ///
     /// `None`, said loudly, on a machine where it cannot be had; with `CI` set that is a failure.
     pub(crate) fn get(version: Version) -> Option<Self> {
-        match install(version) {
-            Ok(program) => Some(Self { program }),
-            Err(reason) => {
-                skip(version, &reason);
-                None
-            }
-        }
+        let program = installed(version)?;
+        Some(Self { program })
     }
 
     /// Runs `turbo run build`; the build itself must succeed.
     pub(crate) fn build(&self, monorepo: &Monorepo, remote: &Remote<'_>) -> Run {
-        let (variable, team) = match remote.team {
-            Team::Slug(slug) => ("TURBO_TEAM", slug),
-            Team::Id(id) => ("TURBO_TEAMID", id),
-        };
-        let output = Command::new(&self.program)
+        let run = self.run(monorepo, Some(remote), &[]);
+        assert!(run.status.success(), "{}:\n{}", run.status, run.transcript);
+        run
+    }
+
+    /// The same however it ends, with no remote cache where there is none, and with further settings
+    /// from the environment.
+    pub(crate) fn run(
+        &self,
+        monorepo: &Monorepo,
+        remote: Option<&Remote<'_>>,
+        further: &[(&str, &str)],
+    ) -> Run {
+        let mut command = self.command(monorepo);
+        if let Some(remote) = remote {
+            remote.tell(&mut command);
+        }
+        let begun = Instant::now();
+        let output = command
+            .envs(further.iter().copied())
+            .output()
+            .expect("turbo runs");
+        Run::read(output, begun.elapsed(), &monorepo.root())
+    }
+
+    fn command(&self, monorepo: &Monorepo) -> Command {
+        let mut command = Command::new(&self.program);
+        command
             .args(["run", "build", "--no-daemon", "--summarize", "--cache-dir"])
             .arg(monorepo.local_cache())
-            .args(remote.preflight.then_some("--preflight"))
             .current_dir(monorepo.root())
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
             .env("HOME", monorepo.home())
             .env("TURBO_TELEMETRY_DISABLED", "1")
-            .env("DO_NOT_TRACK", "1")
-            .env("TURBO_API", remote.api)
-            .env("TURBO_TOKEN", remote.token)
+            .env("DO_NOT_TRACK", "1");
+        command
+    }
+}
+
+// === impl Remote ===
+
+impl Remote<'_> {
+    fn tell(&self, command: &mut Command) {
+        let (variable, team) = match self.team {
+            Team::Slug(slug) => ("TURBO_TEAM", slug),
+            Team::Id(id) => ("TURBO_TEAMID", id),
+        };
+        command
+            .args(self.preflight.then_some("--preflight"))
+            .env("TURBO_API", self.api)
+            .env("TURBO_TOKEN", self.token)
             .env(variable, team)
-            .env("TURBO_REMOTE_CACHE_SIGNATURE_KEY", remote.signature_key)
-            .output()
-            .expect("turbo runs");
-        let transcript = [output.stdout, output.stderr]
-            .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
-            .join("\n");
-        assert!(output.status.success(), "{}:\n{transcript}", output.status);
-        Run::read(transcript, &monorepo.root())
+            .env("TURBO_REMOTE_CACHE_SIGNATURE_KEY", self.signature_key);
     }
-}
-
-/// Why npm could not be used; asked once a process, because a missing registry is slow to be missed.
-static UNREACHABLE: Mutex<Option<String>> = Mutex::new(None);
-
-fn install(version: Version) -> Result<PathBuf, String> {
-    let clients = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("turbo-clients");
-    let folder = clients.join(version.number());
-    let program = folder.join("node_modules/.bin/turbo");
-    fs::create_dir_all(&clients).expect("a folder for the clients");
-    // Tests that run at the same time, in one process or in several, install once.
-    let lock = File::create(clients.join("lock")).expect("a lock file");
-    lock.lock().expect("the lock");
-    if !program.exists() {
-        let partial = folder.with_file_name(format!("{}.partial", version.number()));
-        npm_install(&partial, version)?;
-        fs::rename(&partial, &folder).expect("an installed client");
-    }
-    Ok(program)
-}
-
-fn npm_install(folder: &Path, version: Version) -> Result<(), String> {
-    let mut unreachable = UNREACHABLE.lock();
-    if let Some(reason) = &*unreachable {
-        return Err(reason.clone());
-    }
-    let output = Command::new("npm")
-        .args(["install", "--no-audit", "--no-fund", "--loglevel=error"])
-        .arg("--prefix")
-        .arg(folder)
-        .arg(format!("turbo@{}", version.number()))
-        .output();
-    let reason = match output {
-        Ok(output) if output.status.success() => return Ok(()),
-        Ok(output) => String::from_utf8_lossy(&output.stderr).into_owned(),
-        Err(error) => format!("npm: {error}"),
-    };
-    *unreachable = Some(reason.clone());
-    Err(reason)
-}
-
-fn skip(version: Version, reason: &str) {
-    let version = version.number();
-    assert!(
-        std::env::var_os("CI").is_none(),
-        "no turbo {version}: {reason}"
-    );
-    // Written past the test runner's capture: a test that did not run must be seen.
-    let said = writeln!(
-        std::io::stderr(),
-        "NOT TESTED: no turbo {version} here: {reason}"
-    );
-    said.expect("standard error");
 }
 
 // === impl Run ===
 
 impl Run {
-    fn read(transcript: String, root: &Path) -> Self {
+    fn read(output: Output, took: Duration, root: &Path) -> Self {
+        let transcript = [output.stdout, output.stderr]
+            .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+            .join("\n");
         let cached = transcript
             .lines()
             .find_map(|line| line.trim().strip_prefix("Cached:"))
@@ -199,6 +177,8 @@ impl Run {
             .trim()
             .to_owned();
         Self {
+            status: output.status,
+            took,
             remote_hits: remote_hits(&summary(root)),
             cached,
             full_turbo: transcript.contains("FULL TURBO"),

@@ -41,6 +41,12 @@ impl Home {
     pub(crate) fn with(upstream: &str, further: &str) -> Self {
         let folder = TempDir::new().expect("a folder for Larder");
         let home = Self { folder };
+        home.configure(upstream, further);
+        home
+    }
+
+    /// Writes another configuration for the next start.
+    pub(crate) fn configure(&self, upstream: &str, further: &str) {
         let config = format!(
             r#"
 data_dir = "{}"
@@ -48,12 +54,11 @@ server.listen = ["127.0.0.1:0"]
 admin.listen = "127.0.0.1:0"
 upstream.url = "{upstream}"
 "#,
-            home.path("data").display()
+            self.path("data").display()
         );
-        let folder = home.folder.path().display().to_string();
+        let folder = self.folder.path().display().to_string();
         let config = config + &further.replace("{folder}", &folder);
-        fs::write(home.path("larder.toml"), config).expect("a configuration file");
-        home
+        self.put("larder.toml", &config);
     }
 
     /// Puts a file beside the configuration.
@@ -157,10 +162,15 @@ impl Larder<'_> {
 
     /// Ends it as a service manager would.
     pub(crate) fn stop(mut self) -> ExitStatus {
+        self.signal(Signal::TERM);
+        self.process.wait().expect("an exit status")
+    }
+
+    /// Sends it a signal, as whoever operates it might, or the system.
+    pub(crate) fn signal(&self, signal: Signal) {
         let id = i32::try_from(self.process.id()).expect("a process id");
         let pid = Pid::from_raw(id).expect("a process id");
-        kill_process(pid, Signal::TERM).expect("a process to stop");
-        self.process.wait().expect("an exit status")
+        kill_process(pid, signal).expect("a process to signal");
     }
 
     fn metrics(&self) -> String {

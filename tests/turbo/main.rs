@@ -11,9 +11,13 @@
 )]
 
 mod client;
+mod faults;
+mod install;
 mod larder;
 mod monorepo;
 mod origin;
+mod outages;
+mod packages;
 mod rights;
 
 use client::{Client, Remote, Run, SIGNATURE_KEY, Signing, Team, Version};

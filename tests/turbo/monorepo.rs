@@ -10,19 +10,10 @@ use std::process::Command;
 use tempfile::TempDir;
 
 use crate::client::{Signing, Version};
+use crate::packages::{FIVE, LAYERS, Package, dependencies, lock_file};
 
 /// How many tasks one `turbo run build` has.
-pub(crate) const TASKS: usize = PACKAGES.len();
-
-/// Name, packages it depends on, bytes of its largest output.
-const PACKAGES: [(&str, &[&str], usize); 5] = [
-    ("core", &[], 2_000),
-    // Random bytes do not shrink: this artifact is larger than what the memory tier admits.
-    ("icons", &[], 3 << 20),
-    ("ui", &["core", "icons"], 200_000),
-    ("docs", &["ui"], 20_000),
-    ("web", &["core", "ui"], 500_000),
-];
+pub(crate) const TASKS: usize = FIVE.len();
 
 const BUILD: &str = r#"
 import { mkdirSync, writeFileSync } from "node:fs";
@@ -40,6 +31,7 @@ pub(crate) type Outputs = BTreeMap<PathBuf, Vec<u8>>;
 /// The monorepo; it is removed when dropped.
 pub(crate) struct Monorepo {
     folder: TempDir,
+    packages: &'static [Package],
 }
 
 // === impl Monorepo ===
@@ -47,13 +39,22 @@ pub(crate) struct Monorepo {
 impl Monorepo {
     /// Writes and commits the sources, as the client's version wants them.
     pub(crate) fn new(version: Version, signing: Signing) -> Self {
+        Self::of(&FIVE, version, signing)
+    }
+
+    /// One of twelve packages in three layers, unsigned.
+    pub(crate) fn layered(version: Version) -> Self {
+        Self::of(&LAYERS, version, Signing::Off)
+    }
+
+    fn of(packages: &'static [Package], version: Version, signing: Signing) -> Self {
         let folder = TempDir::new().expect("a folder for the monorepo");
-        let monorepo = Self { folder };
+        let monorepo = Self { folder, packages };
         // npm would otherwise ask its registry whether it is the newest.
         monorepo.write("../home/.npmrc", "update-notifier=false\n");
         monorepo.write_root(version, signing);
-        for (name, needs, size) in PACKAGES {
-            monorepo.write_package(name, needs, size);
+        for (name, needs, size) in packages {
+            monorepo.write_package(name, needs, *size);
         }
         monorepo.commit();
         monorepo
@@ -74,12 +75,23 @@ impl Monorepo {
         self.folder.path().join("local-cache")
     }
 
+    /// How many tasks one build of it has.
+    pub(crate) fn tasks(&self) -> usize {
+        self.packages.len()
+    }
+
+    /// Exists as soon as the first task was built.
+    pub(crate) fn first_output(&self) -> PathBuf {
+        let (first, ..) = self.packages[0];
+        self.package(first).join("dist/index.js")
+    }
+
     /// What a fresh clone on another machine lacks: build outputs and the local cache.
     pub(crate) fn forget_builds(&self) {
         remove(&self.local_cache());
         remove(&self.root().join(".turbo"));
         remove(&self.root().join("node_modules"));
-        for (name, ..) in PACKAGES {
+        for (name, ..) in self.packages {
             for folder in ["dist", ".turbo", "node_modules"] {
                 remove(&self.package(name).join(folder));
             }
@@ -96,7 +108,7 @@ impl Monorepo {
     /// Every file of every `dist`.
     pub(crate) fn outputs(&self) -> Outputs {
         let mut outputs = Outputs::new();
-        for (name, ..) in PACKAGES {
+        for (name, ..) in self.packages {
             collect(&self.package(name).join("dist"), &mut outputs);
         }
         outputs
@@ -121,7 +133,7 @@ impl Monorepo {
             r#"{ "name": "monorepo", "version": "1.0.0", "private": true,
   "packageManager": "npm@10.8.2", "workspaces": ["packages/*"] }"#,
         );
-        self.write("package-lock.json", &lock_file());
+        self.write("package-lock.json", &lock_file(self.packages));
         self.write(".gitignore", "dist\nnode_modules\n.turbo\n");
     }
 
@@ -166,36 +178,6 @@ impl Monorepo {
             .expect("git runs");
         assert!(status.success(), "git {arguments:?}: {status}");
     }
-}
-
-/// What `npm install` would have written.
-fn lock_file() -> String {
-    let packages: Vec<_> = PACKAGES
-        .iter()
-        .map(|(name, needs, _)| {
-            let needs = dependencies(needs);
-            format!(
-                r#",
-    "node_modules/{name}": {{ "resolved": "packages/{name}", "link": true }},
-    "packages/{name}": {{ "version": "1.0.0", "dependencies": {{{needs}}} }}"#
-            )
-        })
-        .collect();
-    let packages = packages.concat();
-    format!(
-        r#"{{ "name": "monorepo", "version": "1.0.0", "lockfileVersion": 3, "requires": true,
-  "packages": {{
-    "": {{ "name": "monorepo", "version": "1.0.0", "workspaces": ["packages/*"] }}{packages}
-  }} }}"#
-    )
-}
-
-fn dependencies(needs: &[&str]) -> String {
-    let needs: Vec<_> = needs
-        .iter()
-        .map(|name| format!(r#""{name}": "*""#))
-        .collect();
-    needs.join(", ")
 }
 
 fn remove(folder: &Path) {

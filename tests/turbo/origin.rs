@@ -87,6 +87,10 @@ impl Origin {
         format!("http://{}/api", self.address)
     }
 
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// What was asked since the last call.
     pub(crate) fn take(&self) -> Tally {
         std::mem::take(&mut self.shelf.tally.lock())
