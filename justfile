@@ -42,7 +42,7 @@ races deeper="1":
 turbo:
     cargo test --test turbo
 
-# What users of the real client wait for when the upstream or Larder is bad, as tables: half an hour
+# What users of the real client wait for when the upstream or Larder is bad, as tables: an hour, mostly waiting
 outages:
     cargo test --test turbo -- --ignored outages --nocapture
 
