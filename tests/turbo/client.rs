@@ -179,7 +179,7 @@ impl Run {
         Self {
             status: output.status,
             took,
-            remote_hits: remote_hits(&summary(root)),
+            remote_hits: summary(root).map_or(0, |summary| remote_hits(&summary)),
             cached,
             full_turbo: transcript.contains("FULL TURBO"),
             transcript,
@@ -187,15 +187,15 @@ impl Run {
     }
 }
 
-/// The newest summary; its name sorts by time.
-fn summary(root: &Path) -> Value {
-    let runs = fs::read_dir(root.join(".turbo/runs")).expect("the run left a summary");
+/// The newest summary; its name sorts by time. A build that broke off leaves none.
+fn summary(root: &Path) -> Option<Value> {
+    let runs = fs::read_dir(root.join(".turbo/runs")).ok()?;
     let newest = runs
         .map(|entry| entry.expect("a summary").path())
         .max()
         .expect("the run left a summary");
     let text = fs::read_to_string(newest).expect("a summary that can be read");
-    serde_json::from_str(&text).expect("a summary in JSON")
+    Some(serde_json::from_str(&text).expect("a summary in JSON"))
 }
 
 fn remote_hits(summary: &Value) -> usize {

@@ -75,10 +75,14 @@ fn print_table(version: Version) {
         base.measure();
         let cell = Cell::measure(|| {
             let run = gone.build(&client, &fresh(), settings);
-            let code = run.status.code().unwrap_or(-1);
+            let notes = match run.status.code() {
+                Some(0) => "0".to_owned(),
+                // Nobody should meet this: then it is worth reading.
+                _ => format!("{}: {}", run.status, run.transcript),
+            };
             Cell {
                 took: run.took,
-                notes: code.to_string(),
+                notes,
             }
         });
         cell.told(version, name)
