@@ -209,7 +209,7 @@ impl App {
             let running = self.tasks.drain(left).await;
             // While there is still somebody to remove the drafts that it holds. Where the disk hangs the
             // next start finds what it found before, as after a kill.
-            drop(timeout(LAST_MOMENT, self.proxy.give_up_uploads()).await);
+            drop(timeout(LAST_MOMENT, self.proxy.forget_uploads_in_doubt()).await);
             self.tasks.give_up();
             self.tasks.drain(LAST_MOMENT).await;
             tokio::join!(notes.close(), self.tiers.close());

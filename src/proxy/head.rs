@@ -58,6 +58,7 @@ impl Proxy {
         }
         match self.upstream.stat(ask.request.clone()).await {
             Stated::Present(headers, length) => {
+                self.absences.forget(&ask.key.digest);
                 self.access.learn_read(&ask.question());
                 Ok(Served {
                     outcome: Outcome::Passed,

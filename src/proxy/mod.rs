@@ -21,7 +21,7 @@ use std::sync::Arc;
 
 use http::header::{CONTENT_TYPE, HeaderValue};
 use http::request::Parts;
-use tokio::time::{Duration, Instant};
+use tokio::time::Instant;
 
 pub use crate::access::{Denial, Right};
 pub use acquaintance::Acquaintance;
@@ -232,10 +232,6 @@ impl Proxy {
             }
             (error, _) => error,
         }
-    }
-
-    fn upload_timeout(&self) -> Duration {
-        self.config.upload.timeout
     }
 }
 

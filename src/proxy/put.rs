@@ -214,8 +214,10 @@ impl Upload {
     async fn next_try(&self, spool: &Spool, again: Option<Duration>) -> Option<Reader> {
         let pause = again?;
         spool.reader().ok()?;
-        let left = self.proxy.upload_timeout();
-        if self.ask.since.elapsed() + pause > left {
+        let is_too_late = self.ask.since.elapsed() + pause > self.proxy.config.upload.timeout;
+        // What met a connection that was closed while idle costs nobody anything.
+        let is_free = pause.is_zero();
+        if is_too_late || !(is_free || self.proxy.upstream.may_repeat()) {
             return None;
         }
         sleep(pause).await;
@@ -281,15 +283,14 @@ impl Upload {
         let (uploads, key) = (Arc::clone(&self.proxy.uploads), self.ask.key.digest);
         let inspection = std::mem::take(&mut self.inspection);
         async move {
-            let received = receive(body, writer, limit, inspection).await;
-            if let Received::Whole(whole) = &received {
+            let whole = move |size| {
                 uploads.note_whole(&key);
                 if let Some(told) = told {
                     // Whoever no longer waits need not know.
-                    let _unread = told.send(whole.size);
+                    let _unread = told.send(size);
                 }
-            }
-            received
+            };
+            receive(body, writer, limit, inspection, whole).await
         }
     }
 

@@ -20,7 +20,7 @@ impl Proxy {
     }
 
     /// Forgets the keys of uploads that the upstream may hold and that will not end any more.
-    pub async fn give_up_uploads(&self) {
+    pub async fn forget_uploads_in_doubt(&self) {
         if self.upstream.is_none() {
             return;
         }

@@ -225,7 +225,7 @@ impl Flight {
 
     fn succeeded(&mut self) {
         if let Some(mut passage) = self.passage.take() {
-            passage.succeeded();
+            passage.completed();
         }
     }
 

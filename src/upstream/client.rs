@@ -77,19 +77,20 @@ pub(super) struct Broken {
     /// The request's body had gone out whole.
     pub(super) sent_whole: bool,
     /// What else it may have been.
-    pub(super) cut: Cut,
+    pub(super) excuse: Excuse,
 }
 
-/// How an exchange broke, as far as it matters what else it may have been than a fault of the upstream.
+/// What a broken exchange may have been but a fault of the upstream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Cut {
-    /// Nothing else.
-    Fault,
+pub(super) enum Excuse {
+    /// It was nothing else.
+    None,
     /// A slow line looks just like this.
     Slow,
-    /// A pooled connection that the origin had closed, or a request that it says it did nothing
-    /// about: it may be sent again.
-    Stale,
+    /// The origin had closed the pooled connection while it was idle: it has most likely seen nothing.
+    Idle,
+    /// The origin says that it did nothing about the request.
+    Disavowed,
     /// The request's own body broke off: the origin has no part in it.
     Withdrawn,
 }
@@ -159,19 +160,19 @@ impl Client {
     /// nothing to tell.
     fn explain(&self, error: &legacy::Error) -> Broken {
         let (failure, cause) = (failure_of(error), in_full(error));
-        let cut = if is_withdrawn(error) {
+        let excuse = if is_withdrawn(error) {
             tracing::debug!(cause, "a request was withdrawn");
-            Cut::Withdrawn
+            Excuse::Withdrawn
         } else {
             self.complaints.say(failure, &cause);
             match error {
-                error if is_unprocessed(error) => Cut::Stale,
-                error if is_slow(error) => Cut::Slow,
-                _ => Cut::Fault,
+                error if is_unprocessed(error) => Excuse::Disavowed,
+                error if is_slow(error) => Excuse::Slow,
+                _ => Excuse::None,
             }
         };
         Broken {
-            cut,
+            excuse,
             ..Broken::new(failure, cause)
         }
     }
@@ -231,13 +232,13 @@ impl Broken {
             failure,
             cause,
             sent_whole: false,
-            cut: Cut::Fault,
+            excuse: Excuse::None,
         }
     }
 
     fn silence() -> Self {
         Self {
-            cut: Cut::Slow,
+            excuse: Excuse::Slow,
             ..Self::new(Failure::Timeout, "no answer in time".to_owned())
         }
     }
@@ -247,7 +248,7 @@ impl Broken {
         let Some(wire) = wire else {
             return self;
         };
-        let is_broken = self.failure == Failure::Cut && self.cut == Cut::Fault;
+        let is_broken = self.failure == Failure::Cut && self.excuse == Excuse::None;
         let is_stale = is_broken && wire.is_stale(begun);
         // The client closes a connection whose answer nobody wants, but not one that is stuck
         // writing. A stream among others it does reset.
@@ -256,8 +257,8 @@ impl Broken {
         }
         Self {
             // What the origin did nothing about it cannot hold.
-            sent_whole: sending.is_whole() && self.cut != Cut::Stale,
-            cut: if is_stale { Cut::Stale } else { self.cut },
+            sent_whole: sending.is_whole() && self.excuse != Excuse::Disavowed,
+            excuse: if is_stale { Excuse::Idle } else { self.excuse },
             ..self
         }
     }

@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout_at};
 
-use super::breaker::{Admission, Breaker, Change, Strike};
+use super::breaker::{Admission, Breaker, Change, Strike, TRY_WAIT};
 use super::pulse::Pulse;
 use super::setback::{Ground, Setback};
 use crate::artifact::Failure;
@@ -87,17 +87,26 @@ impl Gates {
         class: Class,
         key: u64,
     ) -> Result<Passage, Setback> {
+        let patience = Instant::now() + TRY_WAIT;
         loop {
             let mut word = pin!(self.word.notified());
             word.as_mut().enable();
-            let admission = self.with(class, |breaker| breaker.admit(Instant::now()));
-            let tries = match admission {
-                Admission::Go => None,
-                Admission::Try(why) => Some(why),
-                Admission::No(failure) => return Err(Setback::spared(failure)),
-                Admission::Wait(until) => {
+            let now = Instant::now();
+            let (admission, why) = self.with(class, |breaker| {
+                let why = breaker.why();
+                (breaker.admit(now), why)
+            });
+            let tries = match (admission, why) {
+                (Admission::Go, _) => None,
+                (Admission::Try(why), _) => Some(why),
+                // Those who try one after the other leave without a word.
+                (Admission::Wait(_), Some(why)) if now >= patience => {
+                    return Err(Setback::spared(why));
+                }
+                (Admission::No(failure), _) => return Err(Setback::spared(failure)),
+                (Admission::Wait(until), _) => {
                     // Whichever it was, the breaker knows.
-                    drop(timeout_at(until, word).await);
+                    drop(timeout_at(until.min(patience), word).await);
                     continue;
                 }
             };
@@ -138,12 +147,11 @@ impl Gates {
 
     fn failed(&self, passage: &Passage, setback: Setback) {
         let now = Instant::now();
-        let is_dead = setback.failure == Failure::Unreachable;
+        let is_dead = setback.failure == Failure::Unreachable && !setback.is_foreign;
         let strike = Strike {
             failure: setback.failure,
             key: (!is_dead).then_some(passage.key),
-            // One caller's limit is not everybody's.
-            rest: setback.rest.filter(|_| setback.failure != Failure::Limited),
+            rest: setback.rest,
         };
         let struck = Class::ALL.into_iter().filter(|class| {
             // The way is the same for all.
@@ -175,8 +183,11 @@ impl Gates {
         let Some(change) = change else {
             return;
         };
-        let is_open = !self.breakers.lock().iter().all(Breaker::is_closed);
-        self.open.set(i64::from(is_open));
+        {
+            let breakers = self.breakers.lock();
+            let is_open = !breakers.iter().all(Breaker::is_closed);
+            self.open.set(i64::from(is_open));
+        }
         self.word.notify_waiters();
         if !self.said.is_due((class, change == Change::Closed)) {
             return;
@@ -212,7 +223,7 @@ impl Passage {
     }
 
     /// Completes when what this one waits for has become vain: the upstream is left alone by now.
-    pub(super) async fn is_vain(&self) -> Setback {
+    pub(super) async fn until_vain(&self) -> Setback {
         loop {
             let mut word = pin!(self.gates.word.notified());
             word.as_mut().enable();
@@ -221,6 +232,13 @@ impl Passage {
                 return Setback::spared(failure);
             }
             word.await;
+        }
+    }
+
+    /// The body came whole.
+    pub(super) fn completed(&mut self) {
+        if self.is_unproven() {
+            self.succeeded();
         }
     }
 
@@ -236,6 +254,8 @@ impl Passage {
         match setback.ground {
             Ground::Answer => self.succeeded(),
             Ground::Here | Ground::Spared => {}
+            // One caller's limit is not everybody's.
+            _ if setback.failure == Failure::Limited && setback.rest.is_some() => {}
             // A line that delivers to others is slow, and will be for whoever tries again.
             Ground::Slowness if is_felt => {}
             Ground::Slowness | Ground::Upstream => {
@@ -277,3 +297,7 @@ impl fmt::Debug for Passage {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+#[path = "gates_tests.rs"]
+mod tests;

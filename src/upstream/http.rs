@@ -14,7 +14,7 @@ use tokio::sync::oneshot;
 use tokio::time::{sleep, timeout};
 
 use super::breaker::TRY_WAIT;
-use super::client::{BodyPace, Broken, Client, Cut, Patience, Reply};
+use super::client::{BodyPace, Broken, Client, Excuse, Patience, Reply};
 use super::complaints::Complaints;
 use super::connector::Connector;
 use super::gates::{Class, Gates, Passage};
@@ -132,7 +132,9 @@ impl Http {
     pub(super) async fn send_small(&self, request: &Request<Bytes>) -> Result<Reply, Broken> {
         let is_safe = matches!(*request.method(), Method::GET | Method::HEAD);
         match self.send_once(request).await {
-            Err(broken) if broken.cut == Cut::Stale && is_safe => self.send_once(request).await,
+            Err(broken) if broken.excuse == Excuse::Idle && is_safe => {
+                self.send_once(request).await
+            }
             result => result,
         }
     }
@@ -165,7 +167,7 @@ impl Http {
         });
         match timeout(TRY_WAIT, told).await {
             Ok(Ok(result)) => result,
-            Ok(Err(_)) | Err(_) => Err(Setback::spared(why)),
+            Ok(Err(_)) | Err(_) => Err(Setback::untold(why)),
         }
     }
 
@@ -190,7 +192,7 @@ impl Http {
         tokio::select! {
             biased;
             turn = turn => Ok(turn),
-            setback = passage.is_vain() => Err(setback),
+            setback = passage.until_vain() => Err(setback),
             () = sleep(within) => Err(Setback::crowded()),
         }
     }

@@ -9,8 +9,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 #[derive(Debug)]
 pub(super) struct Lanes {
     all: Arc<Semaphore>,
-    /// Kept free for questions on which a hit waits: under load hits go first.
-    questions: Arc<Semaphore>,
+    /// Kept free for questions on which a hit waits, where the others are taken: under load hits go
+    /// first. None of few.
+    kept: Arc<Semaphore>,
     uploads: Arc<Semaphore>,
     passed: Arc<Semaphore>,
 }
@@ -32,23 +33,18 @@ pub(super) enum Lane {
 #[derive(Debug)]
 pub(super) struct Permit {
     _share: Option<OwnedSemaphorePermit>,
-    _any: Option<OwnedSemaphorePermit>,
+    _place: Option<OwnedSemaphorePermit>,
 }
 
 impl Lanes {
     /// Lets `max` through at once, at least one; half of them may be uploads, and a quarter passed
-    /// requests that have a body. An eighth is for questions about callers alone.
+    /// requests that have a body. An eighth is for questions about callers alone, which may have any other too.
     pub(super) fn new(max: usize) -> Self {
         let max = max.clamp(1, Semaphore::MAX_PERMITS);
         let kept = max / 8;
-        let all = Arc::new(Semaphore::new(max - kept));
-        let questions = match kept {
-            0 => Arc::clone(&all),
-            kept => Arc::new(Semaphore::new(kept)),
-        };
         Self {
-            all,
-            questions,
+            all: Arc::new(Semaphore::new(max - kept)),
+            kept: Arc::new(Semaphore::new(kept)),
             uploads: Arc::new(Semaphore::new((max / 2).max(1))),
             passed: Arc::new(Semaphore::new((max / 4).max(1))),
         }
@@ -56,19 +52,22 @@ impl Lanes {
 
     /// Waits for a place in a lane; first come, first served.
     pub(super) async fn enter(&self, lane: Lane) -> Permit {
-        let (share, places) = match lane {
-            Lane::Read => (None, &self.all),
-            Lane::Question => (None, &self.questions),
-            Lane::Upload => (Some(&self.uploads), &self.all),
-            Lane::Passed => (Some(&self.passed), &self.all),
+        let share = match lane {
+            Lane::Read | Lane::Question => None,
+            Lane::Upload => acquire(&self.uploads).await,
+            Lane::Passed => acquire(&self.passed).await,
         };
-        let share = match share {
-            Some(share) => acquire(share).await,
-            None => None,
+        let place = match lane {
+            Lane::Question => tokio::select! {
+                biased;
+                place = acquire(&self.all) => place,
+                place = acquire(&self.kept) => place,
+            },
+            Lane::Read | Lane::Upload | Lane::Passed => acquire(&self.all).await,
         };
         Permit {
             _share: share,
-            _any: acquire(places).await,
+            _place: place,
         }
     }
 }

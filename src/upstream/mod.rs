@@ -270,6 +270,11 @@ impl Upstream {
         })
     }
 
+    /// Whether a request may be repeated that could not be known to be unseen: within the budget.
+    pub fn may_repeat(&self) -> bool {
+        self.http.as_ref().is_some_and(|http| http.retries.spend())
+    }
+
     /// Takes note that an upload waits for its answer for longer than it should, though it goes on.
     pub fn is_silent_to(&self, upload: &ArtifactRequest) {
         if let Some(http) = &self.http {

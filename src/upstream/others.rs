@@ -8,7 +8,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::uri::PathAndQuery;
-use http::{HeaderValue, Request, Response, Uri};
+use http::{HeaderMap, HeaderValue, Request, Response, Uri};
 use http_body::Body;
 
 use super::body::UpstreamBody;
@@ -23,9 +23,7 @@ use crate::artifact::{Answer, Failure};
 impl Http {
     pub(super) async fn ask(self: &Arc<Self>, request: Request<Bytes>) -> Result<Answer, Setback> {
         let target = target_of(request.uri());
-        let passage = self
-            .enter(Class::Others, &target, request.headers())
-            .await?;
+        let passage = self.gates.enter(Class::Others, key_of(&target)).await?;
         let tries = passage.tries();
         let http = Arc::clone(self);
         let asking = async move { http.ask_through(passage, request).await };
@@ -40,11 +38,10 @@ impl Http {
         mut passage: Passage,
         request: Request<Bytes>,
     ) -> Result<Answer, Setback> {
-        let headers = request.headers().clone();
         let asked = self.asked(&passage, request).await;
         match &asked {
             Ok(_) => passage.succeeded(),
-            Err(setback) => self.failed(&mut passage, *setback, &headers),
+            Err(setback) => passage.failed(*setback),
         }
         asked
     }
@@ -56,12 +53,12 @@ impl Http {
         head.uri = self.uri(&target_of(&head.uri))?;
         head.headers.remove(CONTENT_LENGTH);
         let reply = self.send_small(&Request::from_parts(head, body)).await?;
-        let headers = reply.response.headers();
-        match reply.response.status().as_u16() {
-            429 => Err(Setback::said(Failure::Limited, headers)),
-            500.. => Err(Setback::said(Failure::Error, headers)),
-            _ => reply::asked(reply).await.map_err(Setback::upstream),
-        }
+        judged(reply.response.status().as_u16(), reply.response.headers())?;
+        reply::asked(reply).await.map_err(|failure| match failure {
+            // Too long, or encoded.
+            Failure::Error => Setback::useless(failure),
+            failure => Setback::upstream(failure),
+        })
     }
 
     pub(super) async fn pass<B>(
@@ -75,9 +72,14 @@ impl Http {
         let target = target_of(request.uri());
         let mut passage = self.gates.enter(Class::Others, key_of(&target)).await?;
         let passed = self.passed(&passage, request).await;
-        match &passed {
-            Ok(_) => passage.succeeded(),
-            Err(setback) => passage.failed(*setback),
+        // It is relayed whatever it says, and counts all the same.
+        let judged = match &passed {
+            Ok(response) => judged(response.status().as_u16(), response.headers()),
+            Err(setback) => Err(*setback),
+        };
+        match judged {
+            Ok(()) => passage.succeeded(),
+            Err(setback) => passage.failed(setback),
         }
         passed
     }
@@ -121,6 +123,15 @@ impl Http {
             response.body_mut().keep(permit);
         }
         Ok(response)
+    }
+}
+
+/// Whether a server says that it can answer.
+fn judged(status: u16, headers: &HeaderMap) -> Result<(), Setback> {
+    match status {
+        429 => Err(Setback::said(Failure::Limited, headers)),
+        500.. => Err(Setback::said(Failure::Error, headers)),
+        _ => Ok(()),
     }
 }
 

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use hashlink::LruCache;
 use http::HeaderMap;
-use http::header::AUTHORIZATION;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
@@ -51,9 +50,12 @@ impl Pauses {
         self.table.lock().insert(who, Instant::now() + rest);
     }
 
+    /// Whoever sends the same credential, whatever headers it consists of: those are marked.
     fn who(&self, class: Class, headers: &HeaderMap) -> (Class, u64) {
-        let credential = headers.get(AUTHORIZATION);
-        (class, self.hasher.hash_one(credential))
+        let credential = headers.iter().filter(|(_, value)| value.is_sensitive());
+        let digests = credential.map(|field| self.hasher.hash_one(field));
+        // In whatever order they come.
+        (class, digests.fold(0, u64::wrapping_add))
     }
 }
 
@@ -64,21 +66,45 @@ mod tests {
 
     use super::*;
 
-    fn headers(token: &'static str) -> HeaderMap {
+    fn headers(name: &'static str, secret: &'static str) -> HeaderMap {
         let mut headers = HeaderMap::new();
-        headers.insert(AUTHORIZATION, HeaderValue::from_static(token));
+        let mut value = HeaderValue::from_static(secret);
+        value.set_sensitive(true);
+        headers.insert(name, value);
+        headers.insert("user-agent", HeaderValue::from_static("turbo"));
         headers
     }
 
     #[tokio::test(start_paused = true)]
     async fn one_caller_waits_for_one_kind_of_request_until_its_time_is_up() {
         let (pauses, rest) = (Pauses::new(), Duration::from_secs(3));
-        pauses.note(Class::Reads, &headers("one"), rest);
-        assert!(pauses.check(Class::Reads, &headers("one")).is_err());
-        assert!(pauses.check(Class::Uploads, &headers("one")).is_ok());
-        assert!(pauses.check(Class::Reads, &headers("other")).is_ok());
+        pauses.note(Class::Reads, &headers("authorization", "one"), rest);
+        assert!(
+            pauses
+                .check(Class::Reads, &headers("authorization", "one"))
+                .is_err()
+        );
+        assert!(
+            pauses
+                .check(Class::Uploads, &headers("authorization", "one"))
+                .is_ok()
+        );
+        assert!(
+            pauses
+                .check(Class::Reads, &headers("authorization", "other"))
+                .is_ok()
+        );
+        assert!(
+            pauses
+                .check(Class::Reads, &headers("x-api-key", "one"))
+                .is_ok()
+        );
         assert!(pauses.check(Class::Reads, &HeaderMap::new()).is_ok());
         advance(rest).await;
-        assert!(pauses.check(Class::Reads, &headers("one")).is_ok());
+        assert!(
+            pauses
+                .check(Class::Reads, &headers("authorization", "one"))
+                .is_ok()
+        );
     }
 }

@@ -196,7 +196,14 @@ impl Http {
             *request.method_mut() = method.clone();
             *request.uri_mut() = uri.clone();
             *request.headers_mut() = headers.clone();
-            let reply = self.send_small(&request).await?;
+            let sent = self.send_small(&request).await.map_err(Setback::from);
+            let reply = sent.map_err(|setback| {
+                if is_foreign {
+                    setback.abroad()
+                } else {
+                    setback
+                }
+            })?;
             if !redirect::is_redirect(reply.response.status()) {
                 return Ok(Arrival { reply, is_foreign });
             }
@@ -231,12 +238,13 @@ impl Arrival {
     /// Whether the server says that it cannot answer, as against an answer.
     fn unless_failed(self) -> Result<Self, Setback> {
         let headers = self.reply.response.headers();
-        match self.reply.response.status().as_u16() {
-            429 => Err(Setback::said(Failure::Limited, headers)),
-            501 => Ok(self),
-            500.. => Err(Setback::said(Failure::Error, headers)),
-            _ => Ok(self),
-        }
+        let said = match self.reply.response.status().as_u16() {
+            429 => Setback::said(Failure::Limited, headers),
+            501 => return Ok(self),
+            500.. => Setback::said(Failure::Error, headers),
+            _ => return Ok(self),
+        };
+        Err(if self.is_foreign { said.abroad() } else { said })
     }
 
     /// Sorts every status that is not a success.

@@ -46,18 +46,20 @@ impl Retries {
         (is_worth_it && self.spend()).then(|| jittered(READ_PAUSE))
     }
 
-    /// The same for an upload. However long it took, its client waits for the build, not for it.
-    pub(super) fn of_upload(&self, setback: &Setback) -> Option<Duration> {
-        let rest = setback.rest.unwrap_or_default();
-        let is_worth_it = rest <= LONGEST_REST && is_passing(setback);
-        (is_worth_it && self.spend()).then(|| rest + jittered(UPLOAD_PAUSE))
-    }
-
-    fn spend(&self) -> bool {
+    /// Takes one further try out of the budget, if there is one left.
+    pub(super) fn spend(&self) -> bool {
         let take = |saved: u32| saved.checked_sub(COST);
         let order = Ordering::Relaxed;
         self.0.fetch_update(order, order, take).is_ok()
     }
+}
+
+/// After what time an upload that failed may be sent again, at the expense of the budget. However long
+/// it took, its client waits for the build, not for it.
+pub(super) fn of_upload(setback: &Setback) -> Option<Duration> {
+    let rest = setback.rest.unwrap_or_default();
+    let is_worth_it = rest <= LONGEST_REST && is_passing(setback);
+    is_worth_it.then(|| rest + jittered(UPLOAD_PAUSE))
 }
 
 /// Whether it may be over a moment later. A silence is not: it is as long the next time.
@@ -96,10 +98,10 @@ mod tests {
         assert!(retries.of_read(&cut, QUICK * 2).is_none());
         let silence = Setback::upstream(Failure::Timeout);
         assert!(retries.of_read(&silence, Duration::ZERO).is_none());
-        assert!(retries.of_upload(&silence).is_none());
+        assert!(of_upload(&silence).is_none());
         for of_ours in [Setback::crowded(), Setback::spared(Failure::Cut)] {
             assert!(retries.of_read(&of_ours, Duration::ZERO).is_none());
-            assert!(retries.of_upload(&of_ours).is_none());
+            assert!(of_upload(&of_ours).is_none());
         }
         let useless = Setback::useless(Failure::Error);
         assert!(retries.of_read(&useless, Duration::ZERO).is_none());
@@ -109,9 +111,9 @@ mod tests {
     fn a_server_that_asks_for_rest_gets_no_read_again_and_an_upload_after_it() {
         let retries = Retries::new();
         assert!(retries.of_read(&resting("3"), Duration::ZERO).is_none());
-        let pause = retries.of_upload(&resting("3")).unwrap();
+        let pause = of_upload(&resting("3")).unwrap();
         assert!(pause >= Duration::from_secs(3), "{pause:?}");
-        assert!(retries.of_upload(&resting("20")).is_none());
+        assert!(of_upload(&resting("20")).is_none());
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use http::HeaderMap;
 use http::header::RETRY_AFTER;
 
-use super::client::{Broken, Cut};
+use super::client::{Broken, Excuse};
 use crate::artifact::Failure;
 
 /// Longest time for which a server is taken at its word that it wants to be left alone: as long as
@@ -22,6 +22,8 @@ pub(super) struct Setback {
     pub(super) ground: Ground,
     /// How long the server asks to be left alone.
     pub(super) rest: Option<Duration>,
+    /// It was another server's: storage that the upstream redirects to.
+    pub(super) is_foreign: bool,
 }
 
 /// Whose fault it is.
@@ -74,6 +76,11 @@ impl Setback {
         Self::new(Failure::Timeout, Ground::Here)
     }
 
+    /// It is being tried, and whoever asked does not wait for what comes of it.
+    pub(super) fn untold(failure: Failure) -> Self {
+        Self::new(failure, Ground::Here)
+    }
+
     /// It was not tried, since `failure` is what came of it lately.
     pub(super) const fn spared(failure: Failure) -> Self {
         Self::new(failure, Ground::Spared)
@@ -84,17 +91,28 @@ impl Setback {
             failure,
             ground,
             rest: None,
+            is_foreign: false,
+        }
+    }
+
+    /// The same, where another server than the upstream failed. What that asks for is no affair of the
+    /// upstream.
+    pub(super) fn abroad(self) -> Self {
+        Self {
+            rest: None,
+            is_foreign: true,
+            ..self
         }
     }
 }
 
 impl From<Broken> for Setback {
     fn from(broken: Broken) -> Self {
-        let ground = match broken.cut {
-            Cut::Fault => Ground::Upstream,
-            Cut::Slow => Ground::Slowness,
+        let ground = match broken.excuse {
+            Excuse::None | Excuse::Disavowed => Ground::Upstream,
+            Excuse::Slow => Ground::Slowness,
             // An idle connection that had been closed is found out by use, and no fault.
-            Cut::Stale | Cut::Withdrawn => Ground::Here,
+            Excuse::Idle | Excuse::Withdrawn => Ground::Here,
         };
         Self::new(broken.failure, ground)
     }

@@ -10,11 +10,12 @@ use http::{HeaderValue, Method, Request};
 use http_body::Body;
 use tokio::time::timeout;
 
-use super::client::{Broken, Cut, Patience, Reply};
+use super::client::{Broken, Excuse, Patience, Reply};
 use super::gates::Class;
 use super::http::Http;
 use super::lanes::Lane;
 use super::page::shows_page;
+use super::retry::of_upload;
 use super::setback::Setback;
 use super::{ArtifactRequest, Delivered, reply};
 use crate::artifact::Failure;
@@ -58,7 +59,7 @@ impl Http {
             Err(mut undelivered) => {
                 self.failed(&mut passage, undelivered.setback, &headers);
                 if undelivered.again.is_none() {
-                    undelivered.again = self.retries.of_upload(&undelivered.setback);
+                    undelivered.again = of_upload(&undelivered.setback);
                 }
                 Err(undelivered)
             }
@@ -157,12 +158,11 @@ impl From<Setback> for Undelivered {
 
 impl From<Broken> for Undelivered {
     fn from(broken: Broken) -> Self {
-        let (sent_whole, cut) = (broken.sent_whole, broken.cut);
-        // The origin never saw it, and had no reason to refuse it.
-        let again = (cut == Cut::Stale).then_some(Duration::ZERO);
+        let (sent_whole, excuse) = (broken.sent_whole, broken.excuse);
+        let again = (excuse == Excuse::Idle).then_some(Duration::ZERO);
         Self {
             sent_whole,
-            is_withdrawn: cut == Cut::Withdrawn,
+            is_withdrawn: excuse == Excuse::Withdrawn,
             again,
             ..Self::from(Setback::from(broken))
         }

@@ -44,7 +44,13 @@ pub(super) struct Line {
     io: Io,
     wire: Wire,
     is_deaf: bool,
-    linger: Option<Pin<Box<Sleep>>>,
+    linger: Option<Linger>,
+}
+
+/// How long request bodies that nobody wants to send have stayed, none of them having gone.
+struct Linger {
+    alarm: Pin<Box<Sleep>>,
+    gone: usize,
 }
 
 /// A handle to a connection; clones share it.
@@ -61,6 +67,8 @@ struct State {
     last_write: AtomicU64,
     last_read: AtomicU64,
     lingering: AtomicUsize,
+    /// How many of them have gone.
+    gone: AtomicUsize,
     waker: AtomicWaker,
 }
 
@@ -82,8 +90,16 @@ impl Line {
             self.linger = None;
             return Ok(());
         }
-        let linger = self.linger.get_or_insert_with(|| Box::pin(sleep(LINGER)));
-        match linger.as_mut().poll(cx) {
+        let gone = self.wire.0.gone.load(Ordering::Acquire);
+        let linger = match self.linger.take() {
+            Some(linger) if linger.gone == gone => linger,
+            _ => Linger {
+                alarm: Box::pin(sleep(LINGER)),
+                gone,
+            },
+        };
+        let linger = self.linger.insert(linger);
+        match linger.alarm.as_mut().poll(cx) {
             Poll::Ready(()) => Err(io::ErrorKind::TimedOut.into()),
             Poll::Pending => Ok(()),
         }
@@ -206,6 +222,7 @@ impl Wire {
             last_write: AtomicU64::new(0),
             last_read: AtomicU64::new(0),
             lingering: AtomicUsize::new(0),
+            gone: AtomicUsize::new(0),
             waker: AtomicWaker::new(),
         }))
     }
@@ -244,6 +261,7 @@ impl Wire {
 
     /// The connection has let go of such a body.
     pub(super) fn settled(&self) {
+        self.0.gone.fetch_add(1, Ordering::Release);
         self.0.lingering.fetch_sub(1, Ordering::Release);
     }
 

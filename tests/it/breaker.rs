@@ -1,5 +1,7 @@
 //! An upstream that fails is asked again where that may help, and left alone where it does not.
 
+use futures_util::future::join_all;
+
 use crate::support::{
     Larder, Metrics, Origin, Reply, Request, Script, Setup, artifact, bytes, eventually, script,
 };
@@ -8,12 +10,27 @@ const TIMEOUT: &str = "larder; fwd=uri-miss; detail=upstream-timeout";
 const UNREACHABLE: &str = "larder; fwd=uri-miss; detail=upstream-unreachable";
 const ERROR: &str = "larder; fwd=uri-miss; detail=upstream-error";
 
-/// One that waits for nothing for long, and stays open until a test is over, unless told otherwise.
+/// What opens stays open until a test is over, unless told otherwise.
 fn setup(origin: &Origin) -> Setup {
-    Setup::before(origin)
+    Setup::before(origin).set("upstream.breaker_cooldown", "10m")
+}
+
+/// The same, waiting for nothing for long.
+fn impatient(origin: &Origin) -> Setup {
+    setup(origin)
         .set("upstream.first_byte_timeout", "200ms")
         .set("upstream.idle_timeout", "200ms")
-        .set("upstream.breaker_cooldown", "10m")
+}
+
+/// Fetches `aa`, so that it is here from now on.
+async fn hold_a_hit(origin: &Origin, larder: &Larder) {
+    origin.hold("aa", &bytes(1, 100));
+    let mut client = larder.client();
+    client
+        .get(&artifact("aa"))
+        .await
+        .assert_body(&bytes(1, 100));
+    larder.settled().await;
 }
 
 fn is_open(metrics: &Metrics) -> bool {
@@ -44,7 +61,7 @@ fn failing(status: u16) -> Script {
 #[tokio::test]
 async fn after_three_failures_misses_are_answered_without_asking() {
     let origin = Origin::start();
-    let larder = setup(&origin).start().await;
+    let larder = impatient(&origin).start().await;
     for hash in ["x1", "x2", "x3", "x4"] {
         origin.always("GET", hash, script().stall());
         origin.always("HEAD", hash, script().stall());
@@ -69,14 +86,9 @@ async fn after_three_failures_misses_are_answered_without_asking() {
 #[tokio::test]
 async fn hits_uploads_and_other_requests_go_on_while_reads_are_spared() {
     let origin = Origin::start();
-    origin.hold("aa", &bytes(1, 100));
     let larder = setup(&origin).start().await;
     let mut client = larder.client();
-    client
-        .get(&artifact("aa"))
-        .await
-        .assert_body(&bytes(1, 100));
-    larder.settled().await;
+    hold_a_hit(&origin, &larder).await;
     for hash in ["x1", "x2", "x3"] {
         origin.always("GET", hash, failing(500));
     }
@@ -93,17 +105,12 @@ async fn hits_uploads_and_other_requests_go_on_while_reads_are_spared() {
 #[tokio::test]
 async fn whoever_was_accepted_is_served_on_grace_and_a_stranger_is_not() {
     let origin = Origin::start();
-    origin.hold("aa", &bytes(1, 100));
     let larder = setup(&origin)
         .set("access.verdict_ttl", "1ms")
         .start()
         .await;
     let mut client = larder.client();
-    client
-        .get(&artifact("aa"))
-        .await
-        .assert_body(&bytes(1, 100));
-    larder.settled().await;
+    hold_a_hit(&origin, &larder).await;
     for hash in ["x1", "x2", "x3"] {
         origin.always("GET", hash, failing(500));
     }
@@ -118,7 +125,7 @@ async fn whoever_was_accepted_is_served_on_grace_and_a_stranger_is_not() {
 }
 
 #[tokio::test]
-async fn one_tries_after_the_cool_down_and_all_are_served_again() {
+async fn after_the_cool_down_it_is_tried_and_all_are_served_again() {
     let mut origin = Origin::start();
     let larder = setup(&origin)
         .set("upstream.breaker_cooldown", "50ms")
@@ -165,7 +172,7 @@ async fn whoever_tries_in_vain_waits_a_moment_and_not_the_whole_budget() {
 #[tokio::test]
 async fn a_body_that_never_comes_is_a_failure_and_a_head_alone_no_success() {
     let origin = Origin::start();
-    let larder = setup(&origin).start().await;
+    let larder = impatient(&origin).start().await;
     for hash in ["x1", "x2", "x3"] {
         origin.always("GET", hash, script().head(200).length(10).stall());
         let reply = larder.client().get(&artifact(hash)).await;
@@ -257,9 +264,17 @@ async fn one_callers_limit_is_not_everybodys() {
     let larder = setup(&origin).start().await;
     let (mut limited, mut other) = (larder.client(), larder.client_as("other"));
     let limit = script().head(429).header("retry-after", "20").length(0);
-    origin.once("GET", "x1", limit);
-    let told = limited.get(&artifact("x1")).await;
-    assert_miss(&told, "larder; fwd=uri-miss; detail=upstream-limited");
+    for hash in ["x1", "x3", "x4"] {
+        origin.always("GET", hash, limit.clone());
+    }
+    // Three at once, before any of them is known.
+    let told = join_all(["x1", "x3", "x4"].map(async |hash| {
+        let mut client = larder.client();
+        client.get(&artifact(hash)).await
+    }));
+    for told in told.await {
+        assert_miss(&told, "larder; fwd=uri-miss; detail=upstream-limited");
+    }
     let spared = limited.get(&artifact("x2")).await;
     assert_miss(&spared, "larder; fwd=uri-miss; detail=upstream-limited");
     assert_eq!(origin.gets("x2"), 0);
@@ -329,17 +344,11 @@ async fn where_everything_fails_few_requests_are_repeated() {
 #[tokio::test]
 async fn whether_a_hit_may_be_served_is_asked_though_every_other_place_is_taken() {
     let origin = Origin::start();
-    origin.hold("aa", &bytes(1, 100));
     let larder = Setup::before(&origin)
         .set("upstream.max_concurrent", "8")
         .start()
         .await;
-    larder
-        .client()
-        .get(&artifact("aa"))
-        .await
-        .assert_body(&bytes(1, 100));
-    larder.settled().await;
+    hold_a_hit(&origin, &larder).await;
     // More than there are places for, all of them silent.
     let mut waiting = Vec::new();
     for number in 0..10 {
@@ -358,4 +367,39 @@ async fn whether_a_hit_may_be_served_is_asked_though_every_other_place_is_taken(
     let hit = larder.client_as("other").get(&artifact("aa")).await;
     assert!(hit.is_hit());
     hit.assert_body(&bytes(1, 100));
+}
+
+#[tokio::test]
+async fn requests_about_no_artifact_are_spared_like_others() {
+    let origin = Origin::start();
+    let larder = setup(&origin).start().await;
+    let mut client = larder.client();
+    for path in ["/v2/x1", "/v2/x2", "/v2/x3"] {
+        origin.always("GET", path, failing(503));
+        let passed = client.get(path).await;
+        assert_eq!(passed.status, 503, "in the upstream's own words");
+    }
+    let spared = client.get("/v2/user").await;
+    assert_eq!(spared.status, 502);
+    assert!(origin.seen("GET", "/v2/user").is_empty());
+    assert_eq!(client.get(&artifact("aa")).await.status, 404);
+    assert_eq!(origin.gets("aa"), 1, "reads go on");
+}
+
+#[tokio::test]
+async fn storage_that_is_gone_spares_reads_alone() {
+    let (origin, mut storage) = (Origin::start(), Origin::start());
+    let larder = setup(&origin).start().await;
+    let mut client = larder.client();
+    let elsewhere = script()
+        .head(302)
+        .header("location", &format!("{}/stored", storage.url()))
+        .length(0);
+    storage.stop().await;
+    for hash in ["x1", "x2", "x3"] {
+        origin.always("GET", hash, elsewhere.clone());
+        assert_miss(&client.get(&artifact(hash)).await, UNREACHABLE);
+    }
+    assert!(is_open(&larder.metrics().await));
+    assert_eq!(client.put(&artifact("bb"), b"new").await.status, 202);
 }

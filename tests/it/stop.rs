@@ -86,6 +86,11 @@ impl Fire {
         let larder = Setup::before(&origin)
             .set("server.shutdown_grace", grace)
             .set("tier.memory.max_artifact", "64KiB")
+            // What waits for the test waits as long as that takes.
+            .set("upstream.probe_timeout", "10m")
+            .set("upstream.first_byte_timeout", "10m")
+            .set("upstream.idle_timeout", "10m")
+            .set("upload.patience", "10m")
             .start()
             .await;
         let client = || larder.client();
@@ -107,7 +112,6 @@ impl Fire {
             drafts(fire.larder.setup()).len() == 4
         })
         .await;
-        // Last, for a verdict is waited for no longer than two seconds.
         fire.ask_for_hits().await;
         fire
     }

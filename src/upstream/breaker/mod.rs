@@ -17,6 +17,9 @@ use crate::config;
 /// connection with TLS, and a server that is well again answers sooner.
 pub(super) const TRY_WAIT: Duration = Duration::from_secs(1);
 
+/// How long one that tries may take before another one does: a slow upload must not keep the rest out.
+const LONGEST_TRY: Duration = Duration::from_secs(15);
+
 /// Leaves one kind of requests alone while the upstream fails them.
 #[derive(Debug)]
 pub(super) struct Breaker {
@@ -43,7 +46,7 @@ pub(super) enum Admission {
 pub(super) struct Strike {
     /// What failed.
     pub(super) failure: Failure,
-    /// The artifact it failed for; none where any would have.
+    /// The artifact it failed for; none where no connection to the upstream was to be had.
     pub(super) key: Option<u64>,
     /// How long the server asks to be left alone.
     pub(super) rest: Option<Duration>,
@@ -64,12 +67,20 @@ enum State {
     Closed(Run),
     /// None does until then.
     Open {
-        why: Failure,
+        why: Reason,
         since: Instant,
         until: Instant,
     },
     /// One does.
-    Trying { why: Failure, since: Instant },
+    Trying { why: Reason, since: Instant },
+}
+
+/// What opened it, or kept it open.
+#[derive(Clone, Copy, Debug)]
+struct Reason {
+    failure: Failure,
+    /// There was no connection to the upstream.
+    is_way: bool,
 }
 
 /// Failures in a row.
@@ -100,7 +111,7 @@ impl Breaker {
     pub(super) fn why(&self) -> Option<Failure> {
         match self.state {
             State::Closed(_) => None,
-            State::Open { why, .. } | State::Trying { why, .. } => Some(why),
+            State::Open { why, .. } | State::Trying { why, .. } => Some(why.failure),
         }
     }
 
@@ -110,12 +121,16 @@ impl Breaker {
             State::Closed(_) => Admission::Go,
             State::Open { why, until, .. } if now >= until => {
                 self.state = State::Trying { why, since: now };
-                Admission::Try(why)
+                Admission::Try(why.failure)
             }
             State::Trying { since, .. } if now < since + TRY_WAIT => {
                 Admission::Wait(since + TRY_WAIT)
             }
-            State::Open { why, .. } | State::Trying { why, .. } => Admission::No(why),
+            State::Trying { why, since } if now >= since + LONGEST_TRY => {
+                self.state = State::Trying { why, since: now };
+                Admission::Try(why.failure)
+            }
+            State::Open { why, .. } | State::Trying { why, .. } => Admission::No(why.failure),
         }
     }
 
@@ -129,7 +144,7 @@ impl Breaker {
     pub(super) fn connected(&mut self, at: Instant) -> Option<Change> {
         match self.state {
             State::Open { why, since, .. } | State::Trying { why, since }
-                if why == Failure::Unreachable && at > since =>
+                if why.is_way && at > since =>
             {
                 self.close()
             }
@@ -173,7 +188,10 @@ impl Breaker {
     fn open(&mut self, now: Instant, strike: Strike) {
         let pause = self.rule.cooldown.max(strike.rest.unwrap_or_default());
         self.state = State::Open {
-            why: strike.failure,
+            why: Reason {
+                failure: strike.failure,
+                is_way: strike.key.is_none(),
+            },
             since: now,
             until: now + pause,
         };

@@ -23,7 +23,7 @@ fn strike(failure: Failure, key: u64) -> Strike {
 fn resting(seconds: u64) -> Strike {
     Strike {
         rest: Some(Duration::from_secs(seconds)),
-        ..strike(Failure::Limited, 1)
+        ..strike(Failure::Error, 1)
     }
 }
 
@@ -164,6 +164,21 @@ fn after_each_cool_down_one_tries_and_the_others_wait_a_moment() {
 }
 
 #[test]
+fn one_that_tries_for_long_keeps_the_others_out_for_a_while_only() {
+    let opened_at = Instant::now();
+    let mut breaker = opened(opened_at);
+    let tried = opened_at + COOLDOWN;
+    assert_eq!(breaker.admit(tried), Admission::Try(Failure::Timeout));
+    let later = tried + LONGEST_TRY;
+    assert_eq!(
+        breaker.admit(later - MOMENT),
+        Admission::No(Failure::Timeout)
+    );
+    assert_eq!(breaker.admit(later), Admission::Try(Failure::Timeout));
+    assert_eq!(breaker.admit(later), Admission::Wait(later + TRY_WAIT));
+}
+
+#[test]
 fn whoever_was_to_try_and_left_is_followed_by_the_next() {
     let now = Instant::now();
     let mut breaker = opened(now);
@@ -201,20 +216,17 @@ fn a_server_that_asks_to_be_left_alone_is_at_once_and_for_so_long() {
     let now = Instant::now();
     let mut breaker = breaker(3);
     let change = breaker.failed(now, resting(10), false);
-    assert_eq!(change, Some(Change::Opened(Failure::Limited)));
+    assert_eq!(change, Some(Change::Opened(Failure::Error)));
     let rested = now + Duration::from_secs(10);
     assert_eq!(
         breaker.admit(rested - MOMENT),
-        Admission::No(Failure::Limited)
+        Admission::No(Failure::Error)
     );
-    assert_eq!(breaker.admit(rested), Admission::Try(Failure::Limited));
+    assert_eq!(breaker.admit(rested), Admission::Try(Failure::Error));
     breaker.failed(rested, resting(20), true);
     let later = rested + Duration::from_secs(20);
-    assert_eq!(
-        breaker.admit(later - MOMENT),
-        Admission::No(Failure::Limited)
-    );
-    assert_eq!(breaker.admit(later), Admission::Try(Failure::Limited));
+    assert_eq!(breaker.admit(later - MOMENT), Admission::No(Failure::Error));
+    assert_eq!(breaker.admit(later), Admission::Try(Failure::Error));
 }
 
 #[test]
