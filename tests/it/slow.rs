@@ -19,9 +19,8 @@ const NARROW: Width = Width {
     bytes_per_second: 8 << 10,
 };
 
-const CLIENTS: usize = 60;
 /// Together they and the uploads are twice what may be upstream at once.
-const ARTIFACTS: usize = 60;
+const CLIENTS: usize = 60;
 const UPLOADS: usize = 4;
 
 /// From one to sixty KiB.
@@ -38,7 +37,7 @@ async fn read_at_once(larder: &Larder, hash: &str) -> Vec<Reply> {
 #[tokio::test]
 async fn a_slow_line_costs_time_and_nothing_else() {
     let origin = Origin::start();
-    for number in 0..ARTIFACTS {
+    for number in 0..CLIENTS {
         origin.hold(&format!("down{number}"), &body_of(number));
     }
     let line = Line::to(origin.address(), FAR).await;
@@ -46,8 +45,7 @@ async fn a_slow_line_costs_time_and_nothing_else() {
         .set("upstream.url", &line.url())
         .start()
         .await;
-    let read = async |client: usize| {
-        let number = client % ARTIFACTS;
+    let read = async |number: usize| {
         let target = artifact(&format!("down{number}"));
         let reply = larder.client().get(&target).await;
         reply.assert_body(&body_of(number));
@@ -60,7 +58,7 @@ async fn a_slow_line_costs_time_and_nothing_else() {
     let (reads, writes) = ((0..CLIENTS).map(read), (0..UPLOADS).map(write));
     tokio::join!(join_all(reads), join_all(writes));
 
-    for number in 0..ARTIFACTS {
+    for number in 0..CLIENTS {
         assert_eq!(origin.gets(&format!("down{number}")), 1, "{number}");
     }
     for number in 0..UPLOADS {
@@ -79,20 +77,20 @@ async fn a_body_that_drips_is_whole_for_everybody_unless_it_drips_below_the_mini
     let body = bytes(1, 24 << 10);
     origin.hold("aa", &body);
     let line = Line::to(origin.address(), NARROW).await;
-    let demanding = async |min_rate: &str| {
+    let demanding = async |min_rate: &str, idle_timeout: &str| {
         Setup::before(&origin)
             .set("upstream.url", &line.url())
-            .set("upstream.idle_timeout", "1s")
+            .set("upstream.idle_timeout", idle_timeout)
             .set("upstream.min_rate", min_rate)
             .start()
             .await
     };
-    let larder = demanding("1KiB").await;
+    let larder = demanding("1KiB", "10s").await;
     for reply in read_at_once(&larder, "aa").await {
         reply.assert_body(&body);
     }
 
-    let larder = demanding("64KiB").await;
+    let larder = demanding("64KiB", "1s").await;
     for reply in read_at_once(&larder, "aa").await {
         assert_eq!((reply.status, reply.ended), (200, Ended::Cut));
         assert!(reply.body.len() < body.len());

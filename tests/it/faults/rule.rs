@@ -185,8 +185,13 @@ fn asked(cell: &Cell) -> RangeInclusive<usize> {
         return 0..=0;
     }
     match cell.asker {
+        // What is told by silence is not asked again: it would be silent for as long.
+        asker if cell.fault == Fault::Stall && asker != Asker::Crowd => 1..=1,
         Asker::Crowd => 1..=4,
-        _ => 1..=3,
+        asker if asker.is_upload() => 1..=3,
+        // It looks as if the connection had been closed before, which is not counted.
+        _ if matches!(cell.fault, Fault::Reset | Fault::Close) => 1..=3,
+        _ => 1..=2,
     }
 }
 
