@@ -6,6 +6,7 @@
 mod absences;
 mod acquaintance;
 mod batch;
+mod deliver;
 mod error;
 mod events;
 mod get;

@@ -11,9 +11,9 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use super::gates::Passage;
 use super::lanes::Permit;
 use super::pace::{Late, Pace};
+use super::passage::Passage;
 use super::sending::Sending;
 use super::setback::Setback;
 use super::wire::Wire;

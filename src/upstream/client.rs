@@ -18,6 +18,7 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::time::{Instant, sleep_until};
 
 use super::body::{Flight, UpstreamBody};
+use super::broken::{Broken, Excuse};
 use super::complaints::Complaints;
 use super::connector::Connector;
 use super::error::{failure_of, in_full, is_slow, is_unprocessed, is_withdrawn};
@@ -66,33 +67,6 @@ pub(super) struct Reply {
     pub(super) response: Response<UpstreamBody>,
     pub(super) sending: Sending,
     wire: Option<Wire>,
-}
-
-/// An exchange without an answer.
-#[derive(Clone, Debug)]
-pub(super) struct Broken {
-    pub(super) failure: Failure,
-    /// The same for people.
-    pub(super) cause: String,
-    /// The request's body had gone out whole.
-    pub(super) sent_whole: bool,
-    /// What else it may have been.
-    pub(super) excuse: Excuse,
-}
-
-/// What a broken exchange may have been but a fault of the upstream.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Excuse {
-    /// It was nothing else.
-    None,
-    /// A slow line looks just like this.
-    Slow,
-    /// The origin had closed the pooled connection while it was idle: it has most likely seen nothing.
-    Idle,
-    /// The origin says that it did nothing about the request.
-    Disavowed,
-    /// The request's own body broke off: the origin has no part in it.
-    Withdrawn,
 }
 
 // === impl Client ===
@@ -219,47 +193,6 @@ impl Reply {
                 End::Broken => Err(Failure::Cut),
             },
             () = overdue(wire, &self.sending, patience) => Err(Failure::Timeout),
-        }
-    }
-}
-
-// === impl Broken ===
-
-impl Broken {
-    /// Nothing was sent, as far as is known.
-    pub(super) fn new(failure: Failure, cause: String) -> Self {
-        Self {
-            failure,
-            cause,
-            sent_whole: false,
-            excuse: Excuse::None,
-        }
-    }
-
-    fn silence() -> Self {
-        Self {
-            excuse: Excuse::Slow,
-            ..Self::new(Failure::Timeout, "no answer in time".to_owned())
-        }
-    }
-
-    /// Adds what the connection knows, and ends the exchange there.
-    fn on(self, wire: Option<&Wire>, sending: &Sending, begun: Instant) -> Self {
-        let Some(wire) = wire else {
-            return self;
-        };
-        let is_broken = self.failure == Failure::Cut && self.excuse == Excuse::None;
-        let is_stale = is_broken && wire.is_stale(begun);
-        // The client closes a connection whose answer nobody wants, but not one that is stuck
-        // writing. A stream among others it does reset.
-        if !wire.is_shared() {
-            wire.sever();
-        }
-        Self {
-            // What the origin did nothing about it cannot hold.
-            sent_whole: sending.is_whole() && self.excuse != Excuse::Disavowed,
-            excuse: if is_stale { Excuse::Idle } else { self.excuse },
-            ..self
         }
     }
 }

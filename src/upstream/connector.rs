@@ -27,10 +27,11 @@ use tower_service::Service;
 use super::UpstreamError;
 use super::error::Overdue;
 use super::gates::Gates;
+use super::line::{Io, Line};
 use super::reach::{ForbiddenAddress, Reach, check};
 use super::target::{Base, Origin};
 use super::tls::{Tls, is_http2};
-use super::wire::{Io, Line, Protocol};
+use super::wire::Protocol;
 use crate::config::Proxy;
 
 type BoxError = Box<dyn Error + Send + Sync>;
@@ -55,6 +56,12 @@ struct Routes {
     tls: Tls,
     timeout: Duration,
     gates: Arc<Gates>,
+}
+
+/// How long connecting may take, and who is told when it is done.
+pub(super) struct Watched {
+    pub(super) timeout: Duration,
+    pub(super) gates: Arc<Gates>,
 }
 
 /// Dials a URL's own host, with TLS where the URL says so.
@@ -85,9 +92,9 @@ impl Connector {
         base: &Base,
         proxy: &Proxy,
         tls: Tls,
-        limits: (Duration, Arc<Gates>),
+        watched: Watched,
     ) -> Result<Self, UpstreamError> {
-        let (timeout, gates) = limits;
+        let Watched { timeout, gates } = watched;
         let root = base
             .root()
             .map_err(|_| UpstreamError::Url("not a host and port"))?;
@@ -313,8 +320,11 @@ mod tests {
             cooldown: KEEPALIVE,
         };
         let open = crate::metrics::Gauge::new("open", "open").unwrap();
-        let limits = (KEEPALIVE, Arc::new(Gates::new(rule, open)));
-        let connector = Connector::new(&base(), &both, tls, limits).unwrap();
+        let watched = Watched {
+            timeout: KEEPALIVE,
+            gates: Arc::new(Gates::new(rule, open)),
+        };
+        let connector = Connector::new(&base(), &both, tls, watched).unwrap();
         let credential =
             |target: &'static str| connector.proxy_authorization(&Uri::from_static(target));
         assert_eq!(credential("http://o.example/").unwrap(), "Basic dTpw");

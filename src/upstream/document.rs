@@ -13,7 +13,8 @@ use http::{Request, StatusCode, Uri};
 use tokio::sync::OnceCell;
 use tokio::time::Instant;
 
-use super::client::{Broken, Reply};
+use super::broken::Broken;
+use super::client::Reply;
 use super::counted::{result_of, result_of_code, what_fails};
 use super::hop::is_readable;
 use super::http::Http;

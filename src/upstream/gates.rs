@@ -10,16 +10,13 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, timeout_at};
 
 use super::breaker::{Admission, Breaker, Change, Strike, TRY_WAIT};
+use super::passage::Passage;
 use super::pulse::Pulse;
-use super::setback::{Ground, Setback};
+use super::setback::Setback;
 use crate::artifact::Failure;
 use crate::config;
 use crate::metrics::Gauge;
 use crate::seldom::Seldom;
-
-/// Bytes of a body after which it counts as delivered: a server that only ever sends heads, or stalls
-/// with the first bytes, is not well.
-const PROOF: u64 = 64 * 1024;
 
 /// Kinds of requests that fail for reasons of their own: storage may be full, and reading go on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -40,16 +37,6 @@ pub(super) struct Gates {
     pulse: Pulse,
     said: Seldom<(Class, bool)>,
     open: Gauge,
-}
-
-/// A request let through, until it is known what became of it.
-pub(super) struct Passage {
-    gates: Arc<Gates>,
-    class: Class,
-    key: u64,
-    /// It is the one to try; after this failure.
-    tries: Option<Failure>,
-    delivered: u64,
 }
 
 // === impl Class ===
@@ -110,24 +97,36 @@ impl Gates {
                     continue;
                 }
             };
-            return Ok(self.passage(class, key, tries));
+            return Ok(Passage::new(Arc::clone(self), class, key, tries));
         }
     }
 
     /// A request that goes on was not answered for longer than it should be.
     pub(super) fn silence(self: &Arc<Self>, class: Class, key: u64) {
         let silence = Setback::upstream(Failure::Timeout);
-        self.passage(class, key, None).failed(silence);
+        Passage::new(Arc::clone(self), class, key, None).failed(silence);
     }
 
-    fn passage(self: &Arc<Self>, class: Class, key: u64, tries: Option<Failure>) -> Passage {
-        Passage {
-            gates: Arc::clone(self),
-            class,
-            key,
-            tries,
-            delivered: 0,
+    /// Completes when a class is left alone, with what failed.
+    pub(super) async fn until_shut(&self, class: Class) -> Failure {
+        loop {
+            let mut word = pin!(self.word.notified());
+            word.as_mut().enable();
+            if let Some(failure) = self.with(class, |breaker| breaker.why()) {
+                return failure;
+            }
+            word.await;
         }
+    }
+
+    /// Bytes of an artifact came.
+    pub(super) fn delivered(&self, now: Instant) {
+        self.pulse.delivered(now);
+    }
+
+    /// Whether any came lately: then the line lives.
+    pub(super) fn is_felt(&self) -> bool {
+        self.pulse.is_felt(Instant::now())
     }
 
     /// A connection was made.
@@ -139,33 +138,36 @@ impl Gates {
         }
     }
 
-    fn succeeded(&self, class: Class) {
+    /// One of a class was answered.
+    pub(super) fn succeeded(&self, class: Class) {
         let now = Instant::now();
         let change = self.with(class, |breaker| breaker.succeeded(now));
         self.tell(class, change);
     }
 
-    fn failed(&self, passage: &Passage, setback: Setback) {
+    /// One led to nothing.
+    pub(super) fn failed(&self, passage: &Passage, setback: Setback) {
         let now = Instant::now();
         let is_dead = setback.failure == Failure::Unreachable && !setback.is_foreign;
         let strike = Strike {
             failure: setback.failure,
-            key: (!is_dead).then_some(passage.key),
+            key: (!is_dead).then_some(passage.key()),
             rest: setback.rest,
         };
         let struck = Class::ALL.into_iter().filter(|class| {
             // The way is the same for all.
-            *class == passage.class || is_dead
+            *class == passage.class() || is_dead
         });
         for class in struck {
-            let tried = class == passage.class && passage.tries.is_some();
+            let tried = class == passage.class() && passage.tries().is_some();
             let change = self.with(class, |breaker| breaker.failed(now, strike, tried));
             self.tell(class, change);
         }
         self.word.notify_waiters();
     }
 
-    fn gave_up(&self, class: Class) {
+    /// The one to try left without a result.
+    pub(super) fn gave_up(&self, class: Class) {
         self.with(class, |breaker| breaker.gave_up(Instant::now()));
         self.word.notify_waiters();
     }
@@ -207,94 +209,6 @@ impl Gates {
 impl fmt::Debug for Gates {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Gates").finish_non_exhaustive()
-    }
-}
-
-// === impl Passage ===
-
-impl Passage {
-    pub(super) fn class(&self) -> Class {
-        self.class
-    }
-
-    /// What failed before, where this is the one request that tries again.
-    pub(super) fn tries(&self) -> Option<Failure> {
-        self.tries
-    }
-
-    /// Completes when what this one waits for has become vain: the upstream is left alone by now.
-    pub(super) async fn until_vain(&self) -> Setback {
-        loop {
-            let mut word = pin!(self.gates.word.notified());
-            word.as_mut().enable();
-            let failure = self.gates.with(self.class, |breaker| breaker.why());
-            if let (Some(failure), None) = (failure, self.tries) {
-                return Setback::spared(failure);
-            }
-            word.await;
-        }
-    }
-
-    /// The body came whole.
-    pub(super) fn completed(&mut self) {
-        if self.is_unproven() {
-            self.succeeded();
-        }
-    }
-
-    /// The upstream lives.
-    pub(super) fn succeeded(&mut self) {
-        self.tries = None;
-        self.gates.succeeded(self.class);
-    }
-
-    /// The exchange led to nothing.
-    pub(super) fn failed(&mut self, setback: Setback) {
-        let is_felt = self.gates.pulse.is_felt(Instant::now());
-        match setback.ground {
-            Ground::Answer => self.succeeded(),
-            Ground::Here | Ground::Spared => {}
-            // One caller's limit is not everybody's.
-            _ if setback.failure == Failure::Limited && setback.rest.is_some() => {}
-            // A line that delivers to others is slow, and will be for whoever tries again.
-            Ground::Slowness if is_felt => {}
-            Ground::Slowness | Ground::Upstream => {
-                self.gates.failed(self, setback);
-                self.tries = None;
-            }
-        }
-    }
-
-    /// Whether it is still to be seen that the upstream delivers.
-    pub(super) fn is_unproven(&self) -> bool {
-        self.delivered < PROOF
-    }
-
-    /// Bytes of the body came.
-    pub(super) fn delivered(&mut self, bytes: usize, now: Instant) {
-        self.gates.pulse.delivered(now);
-        let before = self.delivered;
-        self.delivered = before.saturating_add(bytes as u64);
-        if before < PROOF && self.delivered >= PROOF {
-            self.succeeded();
-        }
-    }
-}
-
-impl Drop for Passage {
-    fn drop(&mut self) {
-        if self.tries.is_some() {
-            self.gates.gave_up(self.class);
-        }
-    }
-}
-
-impl fmt::Debug for Passage {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Passage")
-            .field("class", &self.class)
-            .field("tries", &self.tries)
-            .finish_non_exhaustive()
     }
 }
 

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use http::{HeaderMap, HeaderValue};
 use tokio::time::{Duration, Instant, advance};
 
-use super::{Class, Gates, Passage};
+use super::{Class, Gates};
 use crate::artifact::Failure;
 use crate::config;
 use crate::metrics::Gauge;
 use crate::upstream::breaker::TRY_WAIT;
+use crate::upstream::passage::Passage;
 use crate::upstream::setback::Setback;
 
 const COOLDOWN: Duration = Duration::from_secs(2);

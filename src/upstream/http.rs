@@ -14,11 +14,13 @@ use tokio::sync::oneshot;
 use tokio::time::{sleep, timeout};
 
 use super::breaker::TRY_WAIT;
-use super::client::{BodyPace, Broken, Client, Excuse, Patience, Reply};
+use super::broken::{Broken, Excuse};
+use super::client::{BodyPace, Client, Patience, Reply};
 use super::complaints::Complaints;
-use super::connector::Connector;
-use super::gates::{Class, Gates, Passage};
+use super::connector::{Connector, Watched};
+use super::gates::{Class, Gates};
 use super::lanes::Lanes;
+use super::passage::Passage;
 use super::pauses::Pauses;
 use super::retry::Retries;
 use super::setback::Setback;
@@ -74,8 +76,11 @@ impl Http {
         let base = Base::new(url)?;
         let tls = tls::connector(config.ca_file.as_deref(), config.http2)?;
         let gates = Arc::new(Gates::new(config.breaker, open));
-        let limits = (config.connect_timeout, Arc::clone(&gates));
-        let connector = Connector::new(&base, &config.proxy, tls, limits)?;
+        let watched = Watched {
+            timeout: config.connect_timeout,
+            gates: Arc::clone(&gates),
+        };
+        let connector = Connector::new(&base, &config.proxy, tls, watched)?;
         let pace = BodyPace {
             idle: config.idle_timeout,
             min_rate: config.min_rate,

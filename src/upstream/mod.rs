@@ -6,6 +6,7 @@
 
 mod body;
 mod breaker;
+mod broken;
 mod client;
 mod complaints;
 mod connector;
@@ -17,9 +18,11 @@ mod hop;
 mod http;
 mod http2;
 mod lanes;
+mod line;
 mod others;
 mod pace;
 mod page;
+mod passage;
 mod pauses;
 mod pulse;
 mod reach;

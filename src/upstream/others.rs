@@ -10,12 +10,14 @@ use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Request, Response, Uri};
 use http_body::Body;
+use tokio::time::timeout;
 
 use super::body::UpstreamBody;
-use super::gates::{Class, Passage};
+use super::gates::Class;
 use super::hop::{is_readable, strip_hop_by_hop};
 use super::http::{Http, content_length, key_of};
 use super::lanes::Lane;
+use super::passage::Passage;
 use super::reply;
 use super::setback::Setback;
 use crate::artifact::{Answer, Failure};
@@ -71,7 +73,9 @@ impl Http {
     {
         let target = target_of(request.uri());
         let mut passage = self.gates.enter(Class::Others, key_of(&target)).await?;
-        let passed = self.passed(&passage, request).await;
+        let passing = timeout(self.limits.exchange, self.passed(&passage, request));
+        // A client that never ends its body has no claim to a place.
+        let passed = passing.await.unwrap_or(Err(Setback::crowded()));
         // It is relayed whatever it says, and counts all the same.
         let judged = match &passed {
             Ok(response) => judged(response.status().as_u16(), response.headers()),

@@ -12,11 +12,12 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use super::body::UpstreamBody;
 use super::client::Reply;
-use super::gates::{Class, Passage};
+use super::gates::Class;
 use super::hop::{is_chunked, is_readable, strip_hop_by_hop};
 use super::http::{Http, content_length};
 use super::lanes::Lane;
 use super::page::is_page;
+use super::passage::Passage;
 use super::setback::Setback;
 use super::target::Origin;
 use super::{ArtifactRequest, Fetch, Fetched, Stated, redirect, reply};

@@ -252,7 +252,8 @@ mod tests {
     use tokio::io::duplex;
     use tokio::time::{Duration, advance};
 
-    use super::super::wire::{Line, Protocol};
+    use super::super::line::Line;
+    use super::super::wire::Protocol;
     use super::*;
 
     fn pieces(

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use http::HeaderMap;
 use http::header::RETRY_AFTER;
 
-use super::client::{Broken, Excuse};
+use super::broken::{Broken, Excuse};
 use crate::artifact::Failure;
 
 /// Longest time for which a server is taken at its word that it wants to be left alone: as long as

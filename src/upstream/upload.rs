@@ -10,7 +10,8 @@ use http::{HeaderValue, Method, Request};
 use http_body::Body;
 use tokio::time::timeout;
 
-use super::client::{Broken, Excuse, Patience, Reply};
+use super::broken::{Broken, Excuse};
+use super::client::{Patience, Reply};
 use super::gates::Class;
 use super::http::Http;
 use super::lanes::Lane;

@@ -1,33 +1,16 @@
-//! One connection to the upstream, and a handle to see it move and to cut it.
+//! A handle to one connection to the upstream, to see it move and to cut it.
 //!
 //! The HTTP client owns its connections and says little about them; what an exchange must know, and
-//! the power to end it, are added here, below the client.
+//! the power to end it, are added below it, in [`line`](super::line).
 
-use std::fmt;
 use std::io;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures_util::task::AtomicWaker;
-use hyper_util::client::legacy::connect::{Connected, Connection};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::{Instant, Sleep, sleep};
-
-/// How long a request body that has had its answer may go on waiting for a shared connection to take a
-/// piece, which is when it can be ended. An origin that neither lets anything through nor resets the
-/// stream loses the connection.
-const LINGER: Duration = Duration::from_secs(20);
-
-/// A byte stream: TCP, TLS, or TLS within a tunnel.
-pub(super) type Io = Pin<Box<dyn Duplex>>;
-
-/// What a byte stream can do.
-pub(super) trait Duplex: AsyncRead + AsyncWrite + Send {}
-
-impl<T: AsyncRead + AsyncWrite + Send> Duplex for T {}
+use tokio::time::Instant;
 
 /// What is spoken on a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,20 +20,6 @@ pub(super) enum Protocol {
     Http1ToProxy,
     /// Exchanges share the connection.
     Http2,
-}
-
-/// A connection as the HTTP client sees it.
-pub(super) struct Line {
-    io: Io,
-    wire: Wire,
-    is_deaf: bool,
-    linger: Option<Linger>,
-}
-
-/// How long request bodies that nobody wants to send have stayed, none of them having gone.
-struct Linger {
-    alarm: Pin<Box<Sleep>>,
-    gone: usize,
 }
 
 /// A handle to a connection; clones share it.
@@ -72,147 +41,8 @@ struct State {
     waker: AtomicWaker,
 }
 
-// === impl Line ===
-
-impl Line {
-    pub(super) fn new(io: Io, protocol: Protocol) -> Self {
-        Self {
-            io,
-            wire: Wire::new(protocol),
-            is_deaf: false,
-            linger: None,
-        }
-    }
-
-    /// Fails when request bodies that nobody wants to send linger for too long.
-    fn poll_lingering(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
-        if self.wire.lingering() == 0 {
-            self.linger = None;
-            return Ok(());
-        }
-        let gone = self.wire.0.gone.load(Ordering::Acquire);
-        let linger = match self.linger.take() {
-            Some(linger) if linger.gone == gone => linger,
-            _ => Linger {
-                alarm: Box::pin(sleep(LINGER)),
-                gone,
-            },
-        };
-        let linger = self.linger.insert(linger);
-        match linger.alarm.as_mut().poll(cx) {
-            Poll::Ready(()) => Err(io::ErrorKind::TimedOut.into()),
-            Poll::Pending => Ok(()),
-        }
-    }
-
-    #[cfg(test)]
-    pub(super) fn wire(&self) -> Wire {
-        self.wire.clone()
-    }
-
-    /// An origin that has answered early may close its reading side before it has sent the answer's
-    /// last byte. A failed write is therefore not the end: what the origin said can still be read,
-    /// and reading finds the end.
-    fn wrote<T>(&mut self, cx: &Context<'_>, polled: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
-        match polled {
-            Poll::Ready(Err(error)) if is_hang_up(&error) => {
-                self.is_deaf = true;
-                cx.waker().wake_by_ref();
-                Poll::Pending
-            }
-            other => other,
-        }
-    }
-}
-
-impl AsyncRead for Line {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        self.wire.check(cx)?;
-        self.poll_lingering(cx)?;
-        let before = buf.filled().len();
-        let polled = Pin::new(&mut self.io).poll_read(cx, buf);
-        if buf.filled().len() > before {
-            self.wire.note_read();
-        }
-        polled
-    }
-}
-
-impl AsyncWrite for Line {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        self.wire.check(cx)?;
-        if self.is_deaf {
-            return Poll::Pending;
-        }
-        let polled = Pin::new(&mut self.io).poll_write(cx, buf);
-        self.wire.note_write(&polled);
-        self.wrote(cx, polled)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        self.wire.check(cx)?;
-        if self.is_deaf {
-            return Poll::Pending;
-        }
-        let polled = Pin::new(&mut self.io).poll_write_vectored(cx, bufs);
-        self.wire.note_write(&polled);
-        self.wrote(cx, polled)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.io.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.wire.check(cx)?;
-        if self.is_deaf {
-            return Poll::Pending;
-        }
-        let polled = Pin::new(&mut self.io).poll_flush(cx);
-        self.wrote(cx, polled)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.is_deaf || self.wire.check(cx).is_err() {
-            return Poll::Ready(Ok(()));
-        }
-        Pin::new(&mut self.io).poll_shutdown(cx)
-    }
-}
-
-impl Connection for Line {
-    fn connected(&self) -> Connected {
-        let connected = match self.wire.0.protocol {
-            Protocol::Http1 => Connected::new(),
-            Protocol::Http1ToProxy => Connected::new().proxy(true),
-            Protocol::Http2 => Connected::new().negotiated_h2(),
-        };
-        connected.extra(self.wire.clone())
-    }
-}
-
-impl fmt::Debug for Line {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Line").finish_non_exhaustive()
-    }
-}
-
-// === impl Wire ===
-
 impl Wire {
-    fn new(protocol: Protocol) -> Self {
+    pub(super) fn new(protocol: Protocol) -> Self {
         Self(Arc::new(State {
             protocol,
             is_severed: AtomicBool::new(false),
@@ -225,6 +55,15 @@ impl Wire {
             gone: AtomicUsize::new(0),
             waker: AtomicWaker::new(),
         }))
+    }
+
+    pub(super) fn protocol(&self) -> Protocol {
+        self.0.protocol
+    }
+
+    /// How many such bodies it has let go of.
+    pub(super) fn gone(&self) -> usize {
+        self.0.gone.load(Ordering::Acquire)
     }
 
     /// Whether others' exchanges run on it too: what it does then says nothing of one of them.
@@ -282,7 +121,8 @@ impl Wire {
         self.0.is_used.load(Ordering::Relaxed) && is_silent
     }
 
-    fn check(&self, cx: &Context<'_>) -> io::Result<()> {
+    /// Fails where it was cut, and is told when it will be.
+    pub(super) fn check(&self, cx: &Context<'_>) -> io::Result<()> {
         self.0.waker.register(cx.waker());
         if self.0.is_severed.load(Ordering::Acquire) {
             return Err(io::ErrorKind::ConnectionAborted.into());
@@ -290,7 +130,7 @@ impl Wire {
         Ok(())
     }
 
-    fn note_write(&self, polled: &Poll<io::Result<usize>>) {
+    pub(super) fn note_write(&self, polled: &Poll<io::Result<usize>>) {
         let Poll::Ready(result) = polled else {
             return;
         };
@@ -300,7 +140,7 @@ impl Wire {
         }
     }
 
-    fn note_read(&self) {
+    pub(super) fn note_read(&self) {
         self.0.has_heard.store(true, Ordering::Relaxed);
         self.0.last_read.store(self.age(), Ordering::Relaxed);
     }
@@ -309,92 +149,5 @@ impl Wire {
     fn age(&self) -> u64 {
         let since = Instant::now().saturating_duration_since(self.0.opened);
         u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
-    }
-}
-
-fn is_hang_up(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::BrokenPipe
-            | io::ErrorKind::ConnectionReset
-            | io::ErrorKind::ConnectionAborted
-            | io::ErrorKind::NotConnected
-    )
-}
-
-#[cfg(test)]
-mod tests {
-    use std::future::poll_fn;
-
-    use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
-    use tokio::time::timeout;
-
-    use super::*;
-
-    fn line() -> (Line, DuplexStream) {
-        let (near, far) = duplex(64);
-        (Line::new(Box::pin(near), Protocol::Http1), far)
-    }
-
-    #[tokio::test]
-    async fn what_the_origin_said_before_it_hung_up_is_read() {
-        let (mut line, mut far) = line();
-        far.write_all(b"refused").await.unwrap();
-        drop(far);
-        let written = poll_fn(|cx| Poll::Ready(Pin::new(&mut line).poll_write(cx, b"more"))).await;
-        assert!(written.is_pending(), "{written:?}");
-        let mut said = String::new();
-        line.read_to_string(&mut said).await.unwrap();
-        assert_eq!(said, "refused");
-    }
-
-    #[tokio::test]
-    async fn severing_ends_both_directions_at_once() {
-        let (line, _far) = line();
-        let wire = line.wire.clone();
-        let (mut reader, mut writer) = tokio::io::split(line);
-        let (read, written) = tokio::join!(reader.read_u8(), async {
-            wire.sever();
-            writer.write_all(b"more").await
-        });
-        assert_eq!(read.unwrap_err().kind(), io::ErrorKind::ConnectionAborted);
-        assert_eq!(
-            written.unwrap_err().kind(),
-            io::ErrorKind::ConnectionAborted
-        );
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_body_that_nobody_wants_ends_the_connection_if_it_is_not_let_go() {
-        for is_let_go in [true, false] {
-            let (mut line, far) = line();
-            let wire = line.wire.clone();
-            wire.linger();
-            let read = async { timeout(2 * LINGER, line.read_u8()).await };
-            let settle = async {
-                if is_let_go {
-                    sleep(LINGER / 2).await;
-                    wire.settled();
-                }
-            };
-            let (read, ()) = tokio::join!(read, settle);
-            assert_eq!(read.is_err(), is_let_go, "{read:?}");
-            drop(far);
-        }
-    }
-
-    #[tokio::test]
-    async fn only_a_used_and_silent_connection_is_stale() {
-        let (mut line, mut far) = line();
-        let wire = line.wire.clone();
-        line.write_all(b"request").await.unwrap();
-        let begun = Instant::now();
-        assert!(!wire.is_stale(begun), "never used");
-        far.write_all(b"a").await.unwrap();
-        line.read_u8().await.unwrap();
-        wire.mark_used();
-        assert!(!wire.is_stale(begun), "it has just answered");
-        line.write_all(b"request").await.unwrap();
-        assert!(wire.is_stale(begun));
     }
 }
