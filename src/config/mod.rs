@@ -255,7 +255,7 @@ pub struct Upload {
     pub max_size: u64,
     /// The client's wait.
     pub timeout: Duration,
-    /// Of it, what an upstream is given to answer once a body is whole; more for a long one.
+    /// How long one that is whole may stand still upstream until its client is told.
     pub patience: Duration,
     /// What happens to an upload that cannot reach the upstream.
     pub on_failure: OnUploadFailure,

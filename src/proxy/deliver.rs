@@ -81,7 +81,8 @@ impl Upload {
         let mut is_unknown = false;
         let mut tries = 0;
         loop {
-            let delivered = upstream.store(request.clone(), length, reader).await;
+            let hush = self.proxy.hush(length, &self.hush);
+            let delivered = upstream.store(request.clone(), length, reader, hush).await;
             let delivered = self.unless_misfortune(delivered);
             let Delivered::Failed {
                 sent_whole, again, ..

@@ -9,10 +9,10 @@ use std::pin::pin;
 use std::sync::Arc;
 
 use http_body_util::combinators::UnsyncBoxBody;
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 
 use super::settle::Ending;
-use super::waiting::{Late, Told};
+use super::waiting::{Late, Told, Waiting};
 use super::{Ask, Proxy, ProxyError, Served};
 use crate::access::Right;
 use crate::artifact::{Failure, Fields, Label};
@@ -36,7 +36,9 @@ pub(super) struct Upload {
     /// Where the client waits; taken by the first answer.
     client: Option<oneshot::Sender<Told>>,
     /// Told once every byte has come: what is waited for from then on is the upstream.
-    whole: Option<oneshot::Sender<u64>>,
+    whole: Option<oneshot::Sender<()>>,
+    /// Told where it stands still upstream.
+    pub(super) hush: Arc<Notify>,
 }
 
 impl Proxy {
@@ -58,6 +60,11 @@ impl Proxy {
         let inspector = &self.inspector;
         let inspection = inspector.begin(Arrival::Put, &ask.key, &fields, length)?;
         let ((client, told), (whole, is_whole)) = (oneshot::channel(), oneshot::channel());
+        let waiting = Waiting {
+            told,
+            whole: is_whole,
+            hush: Arc::default(),
+        };
         let (key, request) = (ask.key.digest, ask.request.clone());
         let turn = self.uploads.begin(key);
         let upload = Upload {
@@ -67,11 +74,12 @@ impl Proxy {
             inspection,
             client: Some(client),
             whole: Some(whole),
+            hush: Arc::clone(&waiting.hush),
         };
         let label = Label::new(&upload.ask.key, fields);
         self.tasks
             .spawn(async move { upload.run(label, length, body).await });
-        match self.wait_for(told, is_whole).await {
+        match self.wait_for(waiting).await {
             Ok(told) => told,
             Err(Late::Client) => Err(ProxyError::TooSlow),
             Err(Late::Upstream) => {
@@ -171,11 +179,11 @@ impl Upload {
         let (uploads, key) = (Arc::clone(&self.proxy.uploads), self.ask.key.digest);
         let inspection = std::mem::take(&mut self.inspection);
         async move {
-            let whole = move |size| {
+            let whole = move || {
                 uploads.note_whole(&key);
                 if let Some(told) = told {
                     // Whoever no longer waits need not know.
-                    let _unread = told.send(size);
+                    let _unread = told.send(());
                 }
             };
             receive(body, writer, limit, inspection, whole).await

@@ -1,12 +1,16 @@
 //! How long an upload's client waits. The upload itself is nobody's and goes on.
 
-use tokio::sync::oneshot;
+use std::sync::Arc;
+
+use futures_util::FutureExt;
+use tokio::sync::{Notify, oneshot};
 use tokio::time::{Duration, Instant, sleep_until};
 
 use super::{Proxy, ProxyError, Served};
+use crate::upstream::Hush;
 
-/// Bytes a second at which an upload is taken to reach the upstream: half of what a slow line carries.
-const RATE: u64 = 128 * 1024;
+/// Bytes that an upstream may need a second longer for, until it has stored what it was sent.
+const STORED_IN_A_SECOND: u64 = 8 * 1024 * 1024;
 
 /// What an upload's client is told.
 pub(super) type Told = Result<Served, ProxyError>;
@@ -20,42 +24,48 @@ pub(super) enum Late {
     Upstream,
 }
 
+/// What an upload's client waits for.
+pub(super) struct Waiting {
+    /// The answer.
+    pub(super) told: oneshot::Receiver<Told>,
+    /// That every byte has come.
+    pub(super) whole: oneshot::Receiver<()>,
+    /// That the upload stands still upstream.
+    pub(super) hush: Arc<Notify>,
+}
+
 impl Proxy {
-    /// Waits for what is to be told, for `upload.timeout` at most; once the body is `whole`, of which
-    /// its size tells, no longer than the upstream may need for that.
-    pub(super) async fn wait_for(
-        &self,
-        mut told: oneshot::Receiver<Told>,
-        whole: oneshot::Receiver<u64>,
-    ) -> Result<Told, Late> {
+    /// Waits for `upload.timeout` at most; once every byte is here, only as long as the upload moves.
+    pub(super) async fn wait_for(&self, waiting: Waiting) -> Result<Told, Late> {
+        let Waiting {
+            mut told,
+            whole,
+            hush,
+        } = waiting;
         let until = Instant::now() + self.config.upload.timeout;
-        let size = tokio::select! {
+        let is_whole = tokio::select! {
             biased;
             told = &mut told => return Ok(heard(told)),
-            size = whole => size.ok(),
+            whole = whole => whole.is_ok(),
             () = sleep_until(until) => return Err(Late::Client),
         };
-        let (until, late) = match size {
-            // Nobody will say it any more.
-            None => (until, Late::Client),
-            Some(size) => (until.min(self.deadline(size)), Late::Upstream),
-        };
+        // What stood still before was the client's own doing.
+        let _past = hush.notified().now_or_never();
         tokio::select! {
             biased;
             told = told => Ok(heard(told)),
-            () = sleep_until(until) => Err(late),
+            () = hush.notified(), if is_whole => Err(Late::Upstream),
+            () = sleep_until(until) => Err(if is_whole { Late::Upstream } else { Late::Client }),
         }
     }
 
-    fn deadline(&self, size: u64) -> Instant {
-        let upload = &self.config.upload;
-        let patience = if self.upstream.is_none() {
-            upload.timeout
-        } else {
-            upload.patience
-        };
-        let sending = Duration::from_secs(size / RATE);
-        Instant::now() + patience.saturating_add(sending)
+    /// What is to be told of an upload of `length` bytes that stands still.
+    pub(super) fn hush(&self, length: Option<u64>, tell: &Arc<Notify>) -> Hush {
+        let storing = Duration::from_secs(length.unwrap_or_default() / STORED_IN_A_SECOND);
+        Hush {
+            after: self.config.upload.patience.saturating_add(storing),
+            tell: Arc::clone(tell),
+        }
     }
 }
 

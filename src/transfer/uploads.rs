@@ -178,8 +178,8 @@ impl Drop for Turn {
 }
 
 /// Reads an upload into its spool, at most `limit` bytes. The last piece follows once the upload has
-/// passed its inspection: whoever reads the spool never has all of one that has not. `whole` is told its
-/// size before that.
+/// passed its inspection: whoever reads the spool never has all of one that has not. `whole` is called
+/// before that.
 ///
 /// Where nobody wants the rest it is read on for a bounded while, so that the client finds its
 /// answer.
@@ -188,7 +188,7 @@ pub async fn receive<B>(
     mut writer: SpoolWriter,
     limit: u64,
     mut inspection: Inspection,
-    whole: impl FnOnce(u64),
+    whole: impl FnOnce(),
 ) -> Received
 where
     B: Body<Data = Bytes> + Send,
@@ -221,7 +221,7 @@ where
         }
     };
     // From here on whoever reads the spool may have all of it.
-    whole(writer.written() + held.len() as u64);
+    whole();
     if writer.push(held).await.is_err() {
         writer.break_off(Broken::Abandoned);
         return Received::Unwanted;

@@ -17,6 +17,7 @@ use hyper_util::client::legacy::connect::{CaptureConnection, capture_connection}
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::time::{Instant, sleep_until};
 
+use super::Hush;
 use super::body::{Flight, UpstreamBody};
 use super::broken::{Broken, Excuse};
 use super::complaints::Complaints;
@@ -54,12 +55,14 @@ pub(super) struct BodyPace {
 }
 
 /// How long an exchange may stand still.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Patience {
     /// While the request body is sent: with no byte taken by the upstream.
     pub(super) stall: Duration,
     /// From the request's end to the answer's head.
     pub(super) answer: Duration,
+    /// Who is to hear of less.
+    pub(super) hush: Option<Hush>,
 }
 
 /// A head from the upstream, and the body behind it.
@@ -97,7 +100,7 @@ impl Client {
         &self,
         request: Request<B>,
         length: Option<u64>,
-        patience: Patience,
+        patience: &Patience,
     ) -> Result<Reply, Broken>
     where
         B: Body<Data = Bytes> + Send + Unpin + 'static,
@@ -185,7 +188,7 @@ impl fmt::Debug for Client {
 
 impl Reply {
     /// After an early answer: waits until the request body has gone out whole after all.
-    pub(super) async fn finish_sending(&self, patience: Patience) -> Result<(), Failure> {
+    pub(super) async fn finish_sending(&self, patience: &Patience) -> Result<(), Failure> {
         let wire = || self.wire.clone();
         tokio::select! {
             end = self.sending.ended() => match end {
@@ -208,14 +211,15 @@ fn leave_dead(captured: &CaptureConnection, begun: Instant) {
 }
 
 /// Completes when an exchange has stood still for too long; connecting has its own bound.
-async fn no_answer(captured: &mut CaptureConnection, sending: &Sending, patience: Patience) {
+async fn no_answer(captured: &mut CaptureConnection, sending: &Sending, patience: &Patience) {
     drop(captured.wait_for_connection_metadata().await);
     let captured = &*captured;
     overdue(|| wire_of(captured), sending, patience).await;
 }
 
-async fn overdue(wire: impl Fn() -> Option<Wire>, sending: &Sending, patience: Patience) {
+async fn overdue(wire: impl Fn() -> Option<Wire>, sending: &Sending, patience: &Patience) {
     let begun = Instant::now();
+    let mut told = None;
     loop {
         let progress = sending.progress();
         // What others write to a shared connection is no progress of this exchange.
@@ -229,14 +233,23 @@ async fn overdue(wire: impl Fn() -> Option<Wire>, sending: &Sending, patience: P
             patience.answer
         };
         let now = Instant::now();
-        let due = if is_going && progress.is_starved {
-            now + limit
+        let since = if is_going && progress.is_starved {
+            now
         } else {
-            moved + limit
+            moved
         };
+        let due = since + limit;
         if now >= due {
             return;
         }
+        let hush = patience.hush.as_ref().filter(|_| told != Some(since));
+        let hushed = hush.map(|hush| since + hush.after);
+        if let Some(hush) = hush.filter(|_| hushed.is_some_and(|at| now >= at)) {
+            hush.tell.notify_one();
+            told = Some(since);
+            continue;
+        }
+        let due = hushed.map_or(due, |at| at.min(due));
         tokio::select! {
             () = sleep_until(due) => {}
             _ = sending.ended(), if is_going => {}

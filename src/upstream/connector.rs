@@ -39,6 +39,10 @@ type Connecting<T> = Pin<Box<dyn Future<Output = Result<T, BoxError>> + Send>>;
 
 /// RFC 8305 §5: how long one address family is given before the other is tried beside it.
 const HAPPY_EYEBALLS: Duration = Duration::from_millis(250);
+/// Unsent bytes the system takes ahead of the line: with megabytes of them an upload would seem to have
+/// gone out that has not begun to, and whatever is asked beside it would wait behind.
+#[cfg(target_os = "linux")]
+const UNSENT: u32 = 128 * 1024;
 /// A peer that vanished without a word is noticed after this and three probes.
 const KEEPALIVE: Duration = Duration::from_secs(30);
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
@@ -198,6 +202,8 @@ impl Dialer {
     async fn dial(self, target: Uri) -> Result<Dialed, BoxError> {
         let origin = Origin::of(&target).ok_or("not an http:// or https:// URL")?;
         let tcp = tcp(self.limit).call(target).await?.into_inner();
+        #[cfg(target_os = "linux")]
+        socket2::SockRef::from(&tcp).set_tcp_notsent_lowat(UNSENT)?;
         let peer = tcp.peer_addr()?.ip();
         let tcp: Io = Box::pin(tcp);
         let (io, protocol) = if origin.is_https() {

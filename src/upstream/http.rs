@@ -147,7 +147,7 @@ impl Http {
     async fn send_once(&self, request: &Request<Bytes>) -> Result<Reply, Broken> {
         let length = Some(request.body().len() as u64);
         let request = request.clone().map(Full::new);
-        self.client.send(request, length, self.patience()).await
+        self.client.send(request, length, &self.patience()).await
     }
 
     /// Runs the exchange that tries for everybody as nobody's: whoever asked hears a moment later
@@ -183,6 +183,7 @@ impl Http {
 
     pub(super) fn patience(&self) -> Patience {
         Patience {
+            hush: None,
             stall: self.stall,
             answer: self.first_byte,
         }

@@ -48,6 +48,7 @@ use ::http::uri::PathAndQuery;
 use ::http::{HeaderMap, Request, Response, Uri};
 use bytes::Bytes;
 use http_body::Body;
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
 pub use body::UpstreamBody;
@@ -86,6 +87,15 @@ pub struct ArtifactRequest {
     pub path_and_query: PathAndQuery,
     /// As made by [`artifact_headers`].
     pub headers: HeaderMap,
+}
+
+/// Who hears of an upload that stands still, while it goes on.
+#[derive(Clone, Debug)]
+pub struct Hush {
+    /// With no byte taken and no answer for so long.
+    pub after: Duration,
+    /// Told each time.
+    pub tell: Arc<Notify>,
 }
 
 /// How a fetch ended.
@@ -241,13 +251,14 @@ impl Upstream {
 
     /// Uploads an artifact of `length` bytes; chunked, where that is not known.
     ///
-    /// A refusal that comes before the body has been sent is read and returned at once; the body is
+    /// `hush` hears of it where that stands still. A refusal that comes before the body has been sent is read and returned at once; the body is
     /// dropped and the connection closed; with HTTP/2 only the stream is.
     pub async fn store<B>(
         &self,
         request: ArtifactRequest,
         length: Option<u64>,
         body: B,
+        hush: Hush,
     ) -> Delivered
     where
         B: Body<Data = Bytes> + Send + Unpin + 'static,
@@ -255,7 +266,7 @@ impl Upstream {
     {
         let started = Instant::now();
         let stored = match &self.http {
-            Some(http) => http.store(request, length, body).await,
+            Some(http) => http.store(request, length, body, hush).await,
             None => Err(NOWHERE.into()),
         };
         let result = match &stored {

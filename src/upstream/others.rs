@@ -116,7 +116,7 @@ impl Http {
                 .insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
         }
         let request = Request::from_parts(head, body);
-        let reply = self.client.send(request, length, self.patience()).await?;
+        let reply = self.client.send(request, length, &self.patience()).await?;
         let mut response = reply.response;
         if response.status().is_informational() || !is_readable(response.headers()) {
             return Err(Setback::useless(Failure::Error));

@@ -18,9 +18,10 @@ const SAVED: u32 = 10 * COST;
 /// Between two tries of a read, on which a task waits; half of it to one and a half.
 const READ_PAUSE: Duration = Duration::from_millis(100);
 /// Between two tries of an upload, which runs beside the build: a server that restarts needs it.
-const UPLOAD_PAUSE: Duration = Duration::from_millis(600);
-/// A server that wants to be left alone for longer gets no upload again.
-const LONGEST_REST: Duration = Duration::from_secs(10);
+const UPLOAD_PAUSE: Duration = Duration::from_millis(400);
+/// A server that wants to be left alone for longer gets no upload again: a build ends only after its
+/// uploads have.
+const LONGEST_REST: Duration = Duration::from_secs(1);
 
 /// What is left of the budget.
 #[derive(Debug)]
@@ -55,7 +56,7 @@ impl Retries {
 }
 
 /// After what time an upload that failed may be sent again, at the expense of the budget. However long
-/// it took, its client waits for the build, not for it.
+/// it took: it runs beside the build.
 pub(super) fn of_upload(setback: &Setback) -> Option<Duration> {
     let rest = setback.rest.unwrap_or_default();
     let is_worth_it = rest <= LONGEST_REST && is_passing(setback);
@@ -110,10 +111,10 @@ mod tests {
     #[test]
     fn a_server_that_asks_for_rest_gets_no_read_again_and_an_upload_after_it() {
         let retries = Retries::new();
-        assert!(retries.of_read(&resting("3"), Duration::ZERO).is_none());
-        let pause = of_upload(&resting("3")).unwrap();
-        assert!(pause >= Duration::from_secs(3), "{pause:?}");
-        assert!(of_upload(&resting("20")).is_none());
+        assert!(retries.of_read(&resting("1"), Duration::ZERO).is_none());
+        let pause = of_upload(&resting("1")).unwrap();
+        assert!(pause >= Duration::from_secs(1), "{pause:?}");
+        assert!(of_upload(&resting("2")).is_none());
     }
 
     #[test]

@@ -18,7 +18,7 @@ use super::lanes::Lane;
 use super::page::shows_page;
 use super::retry::of_upload;
 use super::setback::Setback;
-use super::{ArtifactRequest, Delivered, reply};
+use super::{ArtifactRequest, Delivered, Hush, reply};
 use crate::artifact::Failure;
 
 /// An upload without a judgement.
@@ -38,6 +38,7 @@ impl Http {
         request: ArtifactRequest,
         length: Option<u64>,
         body: B,
+        hush: Hush,
     ) -> Result<Delivered, Undelivered>
     where
         B: Body<Data = Bytes> + Send + Unpin + 'static,
@@ -48,7 +49,7 @@ impl Http {
         self.retries.begin();
         let turn = self.lanes.enter(Lane::Upload);
         let _permit = Self::turn(&passage, turn, self.limits.answer).await?;
-        let sending = self.store_unbounded(request, length, body);
+        let sending = self.store_unbounded(request, length, body, hush);
         let sent = timeout(self.limits.exchange, sending).await;
         // Whether all of it had gone out is not known then.
         let sent = sent.unwrap_or_else(|_| Err(Undelivered::in_doubt(Failure::Timeout)));
@@ -72,6 +73,7 @@ impl Http {
         request: ArtifactRequest,
         length: Option<u64>,
         body: B,
+        hush: Hush,
     ) -> Result<Delivered, Undelivered>
     where
         B: Body<Data = Bytes> + Send + Unpin + 'static,
@@ -80,6 +82,7 @@ impl Http {
         let patience = Patience {
             stall: self.stall,
             answer: self.limits.answer,
+            hush: Some(hush),
         };
         let uri = self.uri(&request.path_and_query)?;
         let mut upload = Request::new(body);
@@ -91,9 +94,9 @@ impl Http {
                 .headers_mut()
                 .insert(CONTENT_LENGTH, HeaderValue::from(length));
         }
-        let reply = self.client.send(upload, length, patience).await?;
+        let reply = self.client.send(upload, length, &patience).await?;
         if reply.response.status().is_success() {
-            let finished = reply.finish_sending(patience).await;
+            let finished = reply.finish_sending(&patience).await;
             finished.map_err(Setback::upstream)?;
         }
         delivered(reply).await

@@ -110,7 +110,7 @@ async fn the_last_piece_of_an_upload_waits_for_the_verdict() {
         let mut reader = spool.reader().unwrap();
         let inspection = office.inspection(&tag(scheme, &body(3)), length);
         let unfinished = StreamBody::new(frames(3).chain(stream::pending()));
-        let mut receiving = Box::pin(receive(unfinished, writer, u64::MAX, inspection, drop));
+        let mut receiving = Box::pin(receive(unfinished, writer, u64::MAX, inspection, || {}));
         while reader_position(&mut reader, &mut receiving).await < 2 * PIECE {}
         assert!(matches!(poll!(&mut receiving), Poll::Pending));
         assert!(matches!(poll!(reader.frame()), Poll::Pending), "{scheme:?}");
@@ -139,7 +139,7 @@ async fn a_signed_upload_comes_whole_through_memory_and_through_a_file() {
             let reader = spool.reader().unwrap();
             let inspection = office.inspection(&tag(scheme, &sent), length);
             let arriving = StreamBody::new(frames(pieces));
-            let received = receive(arriving, writer, sent.len() as u64, inspection, drop).await;
+            let received = receive(arriving, writer, sent.len() as u64, inspection, || {}).await;
             let Received::Whole(whole) = received else {
                 panic!("{scheme:?} {length:?} {received:?}")
             };
@@ -166,7 +166,7 @@ async fn an_upload_whose_tag_does_not_fit_is_broken_before_its_end() {
                 writer,
                 u64::MAX,
                 inspection,
-                drop,
+                || {},
             )
             .await;
             let mismatch = Doubt::Signature(SignatureFault::Mismatch);
@@ -187,7 +187,7 @@ async fn what_waits_counts_for_the_limit() {
     let (writer, _spool) = house.spool(None).await;
     let inspection = office.inspection(&tag(Scheme::Middle, &body(3)), None);
     let limit = 3 * PIECE as u64 - 1;
-    let received = receive(StreamBody::new(frames(3)), writer, limit, inspection, drop).await;
+    let received = receive(StreamBody::new(frames(3)), writer, limit, inspection, || {}).await;
     assert!(matches!(received, Received::TooLarge), "{received:?}");
 }
 
@@ -203,7 +203,7 @@ async fn a_window_is_inspected_where_its_scheme_can_be_and_refused_where_not() {
             writer,
             u64::MAX,
             inspection,
-            drop,
+            || {},
         );
         let (received, read) = tokio::join!(receiving, rest_of(reader));
         if (scheme, length) == (Scheme::Newest, None) {

@@ -16,7 +16,7 @@ use super::frames::{
     data,
 };
 use super::h2_origin::{Origin, Script};
-use super::{LONG, SHORT, artifact, found, upstream, whole};
+use super::{LONG, SHORT, artifact, found, hush, upstream, whole};
 use crate::artifact::Failure;
 use crate::metrics::Metrics;
 use crate::tasks::Tasks;
@@ -37,12 +37,14 @@ fn endless() -> impl Body<Data = Bytes, Error = Infallible> + Send + Unpin + 'st
 async fn store_long(upstream: &Upstream) -> Delivered {
     let length = (PIECES * PIECE) as u64;
     let body = StreamBody::new(pieces(PIECES));
-    upstream.store(artifact(), Some(length), body).await
+    upstream.store(artifact(), Some(length), body, hush()).await
 }
 
 async fn store_endless(upstream: &Upstream) -> Delivered {
     let length = (PIECES * PIECE) as u64;
-    upstream.store(artifact(), Some(length), endless()).await
+    upstream
+        .store(artifact(), Some(length), endless(), hush())
+        .await
 }
 
 async fn small(upstream: &Upstream) {
@@ -187,7 +189,7 @@ async fn an_upload_that_was_not_taken_is_known_to_be_unseen_and_not_sent_again()
     let origin = Origin::start(at_end(|frame| vec![frame.reset(REFUSED_STREAM)])).await;
     let body = Full::new(Bytes::from_static(b"abc"));
     let delivered = upstream(&origin.config())
-        .store(artifact(), Some(3), body)
+        .store(artifact(), Some(3), body, hush())
         .await;
     match delivered {
         Delivered::Failed {
@@ -205,7 +207,7 @@ async fn a_break_after_the_whole_body_leaves_the_outcome_open() {
     let origin = Origin::start(at_end(|_| vec![Act::Close])).await;
     let body = Full::new(Bytes::from_static(b"abc"));
     let delivered = upstream(&origin.config())
-        .store(artifact(), Some(3), body)
+        .store(artifact(), Some(3), body, hush())
         .await;
     match delivered {
         Delivered::Failed {
@@ -230,7 +232,7 @@ async fn an_upload_whose_own_body_breaks_is_withdrawn_and_the_connection_serves_
     };
     for length in [Some(4), None] {
         let body = StreamBody::new(stream::iter(pieces()));
-        match upstream.store(artifact(), length, body).await {
+        match upstream.store(artifact(), length, body, hush()).await {
             Delivered::Failed { sent_whole, .. } => assert!(!sent_whole),
             other => panic!("{other:?}"),
         }

@@ -22,7 +22,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request};
 use http_body_util::{BodyExt, Empty};
 
-use super::{ArtifactRequest, Fetch, Fetched, Upstream};
+use super::{ArtifactRequest, Fetch, Fetched, Hush, Upstream};
 use crate::artifact::Failure;
 use crate::config::{self, OnReadFailure, Proxy, Target};
 use crate::metrics::Metrics;
@@ -80,6 +80,14 @@ fn artifact() -> ArtifactRequest {
     }
 }
 
+/// For uploads of which nobody need hear.
+fn hush() -> Hush {
+    Hush {
+        after: LONG,
+        tell: Arc::default(),
+    }
+}
+
 fn found(fetched: Fetched) -> Fetch {
     match fetched {
         Fetched::Found(fetch) => fetch,
@@ -114,7 +122,7 @@ async fn every_exchange_can_run_in_a_task_of_its_own() {
     let upstream = upstream(&config("http://unused"));
     assert_send(upstream.fetch(artifact()));
     assert_send(upstream.stat(artifact()));
-    assert_send(upstream.store(artifact(), Some(0), Empty::new()));
+    assert_send(upstream.store(artifact(), Some(0), Empty::new(), hush()));
     assert_send(upstream.ask(Request::default()));
     assert_send(upstream.pass(Request::new(Empty::new())));
 }

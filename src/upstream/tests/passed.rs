@@ -10,7 +10,7 @@ use http_body_util::{BodyExt, Empty, Full, StreamBody};
 
 use super::super::{Delivered, Upstream};
 use super::origin::{Origin, Step, answer, say};
-use super::{artifact, at, found, upstream};
+use super::{artifact, at, found, hush, upstream};
 use crate::artifact::Failure;
 
 /// A client that has begun to send, and does no more.
@@ -28,7 +28,7 @@ async fn passes(upstream: &Upstream) {
 
 async fn stores(upstream: &Upstream) {
     let body = Full::new(Bytes::from_static(b"abc"));
-    let delivered = upstream.store(artifact(), Some(3), body).await;
+    let delivered = upstream.store(artifact(), Some(3), body, hush()).await;
     assert!(matches!(delivered, Delivered::Accepted(_)), "{delivered:?}");
 }
 
@@ -46,7 +46,7 @@ async fn four_at_once() -> (Origin, Upstream) {
 #[tokio::test]
 async fn slow_uploads_do_not_hold_up_what_is_passed() {
     let (_origin, upstream) = four_at_once().await;
-    let slow = || upstream.store(artifact(), Some(3), stuck());
+    let slow = || upstream.store(artifact(), Some(3), stuck(), hush());
     tokio::select! {
         biased;
         _ = async { tokio::join!(slow(), slow(), slow(), slow()) } => panic!("they have no end"),

@@ -11,9 +11,9 @@ use http_body::{Body, Frame};
 use http_body_util::{BodyExt, Full, StreamBody};
 use tokio::sync::watch;
 
-use super::super::{Delivered, Upstream};
+use super::super::{Delivered, Hush, Upstream};
 use super::origin::{Origin, Step, answer, say};
-use super::{SHORT, artifact, at, found, upstream, whole};
+use super::{SHORT, artifact, at, found, hush, upstream, whole};
 use crate::artifact::Failure;
 use crate::metrics::Metrics;
 use crate::tasks::Tasks;
@@ -31,12 +31,14 @@ fn huge() -> impl Body<Data = Bytes, Error = Infallible> + Send + Unpin + 'stati
 
 async fn store_huge(upstream: &Upstream) -> Delivered {
     let length = (PIECES * PIECE) as u64;
-    upstream.store(artifact(), Some(length), huge()).await
+    upstream
+        .store(artifact(), Some(length), huge(), hush())
+        .await
 }
 
 async fn store_small(upstream: &Upstream) -> Delivered {
     let body = Full::new(Bytes::from_static(b"abc"));
-    upstream.store(artifact(), Some(3), body).await
+    upstream.store(artifact(), Some(3), body, hush()).await
 }
 
 #[tokio::test]
@@ -70,7 +72,7 @@ async fn an_upload_says_its_length_and_is_accepted() {
 async fn an_empty_artifact_is_uploaded() {
     let origin = Origin::start(|_| vec![Step::ReadBody, answer("200 OK", "")]).await;
     let delivered = upstream(&at(origin.address))
-        .store(artifact(), Some(0), Full::new(Bytes::new()))
+        .store(artifact(), Some(0), Full::new(Bytes::new()), hush())
         .await;
     assert!(matches!(delivered, Delivered::Accepted(_)), "{delivered:?}");
 }
@@ -151,7 +153,7 @@ async fn a_source_that_breaks_ends_the_connection() {
         Err(io::Error::other("the client left")),
     ]));
     match upstream(&at(origin.address))
-        .store(artifact(), Some(9), body)
+        .store(artifact(), Some(9), body, hush())
         .await
     {
         Delivered::Failed { sent_whole, .. } => assert!(!sent_whole),
@@ -220,7 +222,7 @@ async fn an_unreachable_origin_has_seen_nothing_of_an_upload() {
     for length in [0, 3] {
         let body = Full::new(Bytes::from(vec![b'x'; length]));
         match upstream(&config)
-            .store(artifact(), Some(length as u64), body)
+            .store(artifact(), Some(length as u64), body, hush())
             .await
         {
             Delivered::Failed {
@@ -268,7 +270,7 @@ async fn an_upload_whose_own_body_breaks_is_no_failure_of_the_origin() {
     let pieces = || [Ok(Frame::data(Bytes::from_static(b"ab"))), Err("broke off")];
     for length in [Some(4), None] {
         let body = StreamBody::new(stream::iter(pieces()));
-        let delivered = upstream.store(artifact(), length, body).await;
+        let delivered = upstream.store(artifact(), length, body, hush()).await;
         let failed = matches!(
             delivered,
             Delivered::Failed {
@@ -287,4 +289,27 @@ async fn an_upload_whose_own_body_breaks_is_no_failure_of_the_origin() {
     assert_eq!(series[0].get_label()[1].value(), "withdrawn");
     let complaints = upstream.http.as_ref().unwrap().complaints();
     assert!(complaints.say(Failure::Cut, "the first word about it"));
+}
+
+#[tokio::test]
+async fn of_an_upload_that_stands_still_somebody_hears_and_it_goes_on() {
+    let (gate, opened) = watch::channel(false);
+    let origin = Origin::start(move |_| {
+        let silence = Step::Wait(opened.clone());
+        vec![Step::ReadBody, silence, answer("202 Accepted", "")]
+    });
+    let upstream = upstream(&at(origin.await.address));
+    let hush = Hush {
+        after: SHORT,
+        tell: Arc::default(),
+    };
+    let tell = Arc::clone(&hush.tell);
+    let body = Full::new(Bytes::from_static(b"abc"));
+    let heard = async {
+        tell.notified().await;
+        gate.send_replace(true);
+    };
+    let stored = upstream.store(artifact(), Some(3), body, hush);
+    let (delivered, ()) = tokio::join!(stored, heard);
+    assert!(matches!(delivered, Delivered::Accepted(_)), "{delivered:?}");
 }
