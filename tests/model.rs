@@ -19,7 +19,7 @@ use larder::tiers::{ArtifactBody, Epoch, Landing, LandingBody, Tiers};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use tokio::runtime::Runtime;
-use tokio::time::Duration;
+use tokio::time::{Duration, sleep, timeout};
 
 const KEYS: u8 = 6;
 const DISK: u64 = 512 * 1024;
@@ -205,10 +205,13 @@ impl House {
         }
     }
 
-    /// What was stored this very moment is found: nothing is used more recently.
+    /// What was stored this very moment is found: room was made by what is worth less. In a folder that
+    /// is read only then may be more that is worth keeping than there is room for.
     async fn landed(&mut self, number: u8, artifact: Artifact) {
         self.model.insert(number, artifact);
-        assert!(self.check(number).await, "key {number} is not found");
+        let is_read = self.unread.is_empty();
+        let is_found = self.check(number).await;
+        assert!(is_found || !is_read, "key {number} is not found");
         self.is_counted |= self.unread.is_empty();
     }
 
@@ -379,9 +382,18 @@ proptest! {
             for number in 0..KEYS {
                 house.check(number).await;
             }
-            // Every folder is read by now: who comes next makes room for all that was found.
-            house.publish(0, Artifact { seed: 1, size: 100_000, is_draft: true }).await;
-            assert!(house.is_counted && house.held() <= DISK);
+            // Every folder is read by now: who comes next makes room for all that was found. What drafts
+            // that were dropped had reserved comes back a moment later.
+            let last = Artifact { seed: 1, size: 100_000, is_draft: true };
+            let making_room = async {
+                house.publish(0, last).await;
+                while !house.is_counted {
+                    sleep(Duration::from_millis(1)).await;
+                    house.publish(0, last).await;
+                }
+            };
+            timeout(Duration::from_secs(30), making_room).await.unwrap();
+            assert!(house.held() <= DISK);
         });
     }
 }
