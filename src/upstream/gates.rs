@@ -132,17 +132,13 @@ impl Gates {
     /// A connection was made.
     pub(super) fn connected(&self) {
         let now = Instant::now();
-        for class in Class::ALL {
-            let change = self.with(class, |breaker| breaker.connected(now));
-            self.tell(class, change);
-        }
+        self.change(Class::ALL, |_, breaker| breaker.connected(now));
     }
 
     /// One of a class was answered.
     pub(super) fn succeeded(&self, class: Class) {
         let now = Instant::now();
-        let change = self.with(class, |breaker| breaker.succeeded(now));
-        self.tell(class, change);
+        self.change([class], |_, breaker| breaker.succeeded(now));
     }
 
     /// One led to nothing.
@@ -158,11 +154,10 @@ impl Gates {
             // The way is the same for all.
             *class == passage.class() || is_dead
         });
-        for class in struck {
+        self.change(struck, |class, breaker| {
             let tried = class == passage.class() && passage.tries().is_some();
-            let change = self.with(class, |breaker| breaker.failed(now, strike, tried));
-            self.tell(class, change);
-        }
+            breaker.failed(now, strike, tried)
+        });
         self.word.notify_waiters();
     }
 
@@ -181,8 +176,17 @@ impl Gates {
         })
     }
 
-    fn tell(&self, class: Class, change: Option<Change>) {
-        let Some(change) = change else {
+    /// Lets breakers learn something, and makes known what that changed.
+    fn change(
+        &self,
+        classes: impl IntoIterator<Item = Class>,
+        learn: impl Fn(Class, &mut Breaker) -> Option<Change>,
+    ) {
+        let changed: Vec<_> = classes
+            .into_iter()
+            .filter_map(|class| Some((class, self.with(class, |breaker| learn(class, breaker))?)))
+            .collect();
+        let Some((first, change)) = changed.first() else {
             return;
         };
         {
@@ -191,18 +195,21 @@ impl Gates {
             self.open.set(i64::from(is_open));
         }
         self.word.notify_waiters();
-        if !self.said.is_due((class, change == Change::Closed)) {
-            return;
+        if self.said.is_due((*first, *change == Change::Closed)) {
+            let named: Vec<_> = changed.iter().map(|(class, _)| class.as_str()).collect();
+            say(&named.join(", "), *change);
         }
-        let requests = class.as_str();
-        match change {
-            Change::Opened(failure) => tracing::warn!(
-                requests,
-                failure = failure.as_str(),
-                "the upstream keeps failing and is left alone, but for one request now and then"
-            ),
-            Change::Closed => tracing::info!(requests, "the upstream answers again"),
-        }
+    }
+}
+
+fn say(requests: &str, change: Change) {
+    match change {
+        Change::Opened(failure) => tracing::warn!(
+            requests,
+            failure = failure.as_str(),
+            "the upstream keeps failing and is left alone, but for one request now and then"
+        ),
+        Change::Closed => tracing::info!(requests, "the upstream answers again"),
     }
 }
 
