@@ -76,3 +76,61 @@ impl Absences {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use http::Response;
+    use tokio::time::advance;
+
+    use super::*;
+
+    const TTL: Duration = Duration::from_secs(2);
+
+    fn key() -> KeyDigest {
+        KeyDigest::from_bytes([1; 32])
+    }
+
+    fn caller() -> CallerDigest {
+        CallerDigest::from_bytes([2; 32])
+    }
+
+    fn answer(length: usize) -> Answer {
+        let (head, ()) = Response::builder()
+            .status(404)
+            .body(())
+            .unwrap()
+            .into_parts();
+        Answer::new(head, Bytes::from(vec![b'x'; length]))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn it_is_remembered_for_its_time_and_its_epoch() {
+        let absences = Absences::new(TTL);
+        let (then, later) = (Epoch::first(), Epoch::first().next());
+        absences.note(key(), caller(), &answer(9), then);
+        assert_eq!(absences.recall(&key(), then).unwrap().caller, caller());
+        assert!(absences.recall(&key(), later).is_none());
+        assert!(
+            absences.recall(&key(), then).is_none(),
+            "it is gone for good"
+        );
+        absences.note(key(), caller(), &answer(9), then);
+        advance(TTL).await;
+        assert!(absences.recall(&key(), then).is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nothing_is_remembered_where_that_is_off_or_much_was_said_or_it_came_after_all() {
+        let epoch = Epoch::first();
+        let off = Absences::new(Duration::ZERO);
+        off.note(key(), caller(), &answer(9), epoch);
+        assert!(off.recall(&key(), epoch).is_none());
+        let absences = Absences::new(TTL);
+        absences.note(key(), caller(), &answer(LONGEST + 1), epoch);
+        assert!(absences.recall(&key(), epoch).is_none());
+        absences.note(key(), caller(), &answer(LONGEST), epoch);
+        absences.forget(&key());
+        assert!(absences.recall(&key(), epoch).is_none());
+    }
+}

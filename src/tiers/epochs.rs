@@ -45,6 +45,20 @@ struct Stripe {
     entered: AtomicU64,
 }
 
+#[cfg(test)]
+impl Epoch {
+    /// One for tests that need no tiers.
+    pub fn first() -> Self {
+        Self(0)
+    }
+
+    /// The one after it.
+    #[must_use]
+    pub fn next(self) -> Self {
+        Self(self.0 + 1)
+    }
+}
+
 // === impl Epochs ===
 
 impl Epochs {

@@ -236,3 +236,42 @@ fn the_ways_to_an_upstream_lead_to_the_keys_of_issuers_too() {
     let warnings = written(ways).load(&[]).unwrap().warnings;
     assert_eq!(warnings.len(), 2, "{warnings:?}");
 }
+
+#[test]
+fn the_breaker_and_http2_are_switched_in_words_that_are_understood_or_refused() {
+    let vercel = "upstream.url = \"vercel\"\n";
+    for (text, key, shown) in [
+        (
+            "upstream.breaker_failures = 0",
+            "upstream.breaker_failures",
+            "0",
+        ),
+        (
+            "upstream.breaker_failures = \"7\"",
+            "upstream.breaker_failures",
+            "7",
+        ),
+        ("upstream.http2 = true", "upstream.http2", "true"),
+        ("upstream.http2 = \"false\"", "upstream.http2", "false"),
+        (
+            "upstream.absent_ttl = \"5s\"",
+            "upstream.absent_ttl",
+            "\"5s\"",
+        ),
+    ] {
+        let line = written(&[vercel, text].concat()).line(&[], key);
+        assert!(line.starts_with(&format!("{key} = {shown}  # ")), "{line}");
+    }
+    for text in [
+        "upstream.breaker_failures = -1",
+        "upstream.breaker_failures = \"some\"",
+        "upstream.breaker_cooldown = \"0s\"",
+        "upstream.http2 = \"yes\"",
+        "upstream.absent_ttl = \"5\"",
+        "upstream.head_timeout = \"0s\"",
+        "upload.patience = \"0s\"",
+    ] {
+        let mistakes = mistake_in(&[vercel, text].concat());
+        assert_eq!(mistakes.lines().count(), 1, "{text}: {mistakes}");
+    }
+}
