@@ -10,7 +10,7 @@ use http_body_util::{BodyExt, Empty, Full, StreamBody};
 
 use super::super::{Delivered, Upstream};
 use super::origin::{Origin, Step, answer, say};
-use super::{artifact, at, found, hush, upstream};
+use super::{SHORT, artifact, at, found, hush, upstream};
 use crate::artifact::Failure;
 
 /// A client that has begun to send, and does no more.
@@ -41,6 +41,25 @@ async fn four_at_once() -> (Origin, Upstream) {
     let config = at(origin.address);
     assert_eq!(config.max_concurrent, 4);
     (origin, upstream(&config))
+}
+
+#[tokio::test]
+async fn whoever_never_ends_a_body_has_no_claim_to_a_place() {
+    let origin = Origin::start(|_| vec![Step::ReadToEnd]).await;
+    let mut config = at(origin.address);
+    config.exchange_timeout = SHORT;
+    let upstream = upstream(&config);
+    match upstream.store(artifact(), Some(3), stuck(), hush()).await {
+        Delivered::Failed {
+            failure: Failure::Timeout,
+            sent_whole: true,
+            again: None,
+        } => {}
+        other => panic!("{other:?}"),
+    }
+    let request = Request::post("/v2/user").body(stuck()).unwrap();
+    assert_eq!(upstream.pass(request).await.unwrap_err(), Failure::Timeout);
+    origin.deserted().await;
 }
 
 #[tokio::test]

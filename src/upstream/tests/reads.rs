@@ -206,11 +206,28 @@ async fn a_dripping_body_is_a_timeout() {
 }
 
 #[tokio::test]
+async fn a_body_ends_after_its_time_however_fast_it_comes() {
+    let origin = Origin::start(|_| {
+        vec![
+            say("HTTP/1.1 200 OK\r\ncontent-length: 1000000\r\n\r\n"),
+            Step::Drip(SHORT / 20),
+        ]
+    })
+    .await;
+    let mut config = at(origin.address);
+    config.min_rate = 0;
+    config.exchange_timeout = SHORT * 3;
+    let fetch = found(upstream(&config).fetch(artifact()).await);
+    assert_eq!(whole(fetch).await, Err(Failure::Timeout));
+}
+
+#[tokio::test]
 async fn a_place_upstream_is_held_to_the_bodys_end() {
     let origin = Origin::start(|_| vec![answer("200 OK", "abc")]).await;
     let mut config = at(origin.address);
     config.max_concurrent = 1;
-    config.first_byte_timeout = SHORT;
+    // Healthy answers must be within it too.
+    config.head_timeout = SHORT * 10;
     let upstream = upstream(&config);
     let first = found(upstream.fetch(artifact()).await);
     assert_eq!(failed(&upstream.fetch(artifact()).await), Failure::Timeout);
