@@ -20,6 +20,7 @@ use hyper_util::client::proxy::matcher::{Intercept, Matcher};
 use hyper_util::rt::TokioIo;
 use parking_lot::Mutex;
 use rustls::pki_types::ServerName;
+use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tower_service::Service;
@@ -202,8 +203,7 @@ impl Dialer {
     async fn dial(self, target: Uri) -> Result<Dialed, BoxError> {
         let origin = Origin::of(&target).ok_or("not an http:// or https:// URL")?;
         let tcp = tcp(self.limit).call(target).await?.into_inner();
-        #[cfg(target_os = "linux")]
-        socket2::SockRef::from(&tcp).set_tcp_notsent_lowat(UNSENT)?;
+        tune(&tcp);
         let peer = tcp.peer_addr()?.ip();
         let tcp: Io = Box::pin(tcp);
         let (io, protocol) = if origin.is_https() {
@@ -288,6 +288,16 @@ fn tcp(limit: Option<Reach>) -> HttpConnector<Screened> {
     connector.set_keepalive_interval(Some(KEEPALIVE_INTERVAL));
     connector.set_keepalive_retries(Some(KEEPALIVE_RETRIES));
     connector
+}
+
+/// What is better with it, and works without.
+fn tune(tcp: &TcpStream) {
+    #[cfg(target_os = "linux")]
+    if let Err(error) = socket2::SockRef::from(tcp).set_tcp_notsent_lowat(UNSENT) {
+        tracing::debug!(%error, "unsent bytes are not bounded");
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = tcp;
 }
 
 async fn handshake(
