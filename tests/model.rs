@@ -15,7 +15,7 @@ use larder::caller::CallerDigest;
 use larder::config;
 use larder::metrics::Metrics;
 use larder::tasks::Tasks;
-use larder::tiers::{ArtifactBody, Epoch, Landing, LandingBody, Tiers};
+use larder::tiers::{ArtifactBody, Epoch, Landing, LandingBody, OpenError, Tiers};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use tokio::runtime::Runtime;
@@ -287,9 +287,17 @@ async fn open(dir: &Path) -> (Arc<Tiers>, Tasks) {
             scrub_rate: 0,
         },
     };
-    let (metrics, tasks) = (Arc::new(Metrics::new().unwrap()), Tasks::new());
-    let tiers = Tiers::open(&config, dir, metrics, tasks.clone()).await;
-    (tiers.unwrap(), tasks)
+    // A draft dropped last may still be on its way out, by a thread that holds on to the lock.
+    let opening = async {
+        loop {
+            let (metrics, tasks) = (Arc::new(Metrics::new().unwrap()), Tasks::new());
+            match Tiers::open(&config, dir, metrics, tasks.clone()).await {
+                Err(OpenError::AlreadyOwned { .. }) => sleep(Duration::from_millis(1)).await,
+                opened => break (opened.unwrap(), tasks),
+            }
+        }
+    };
+    timeout(Duration::from_secs(30), opening).await.unwrap()
 }
 
 /// Every other key is the same hash under another scope.
