@@ -175,10 +175,11 @@ impl Routes {
                 Line::new(dialed.io, dialed.protocol)
             }
         };
-        if is_upstream {
-            self.gates.connected();
+        if !is_upstream {
+            return Ok(TokioIo::new(line));
         }
-        Ok(TokioIo::new(line))
+        self.gates.connected();
+        Ok(TokioIo::new(line.felt_by(&self.gates)))
     }
 
     async fn tunnel(&self, proxy: &Intercept, target: Uri) -> Result<Io, BoxError> {

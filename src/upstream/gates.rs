@@ -119,7 +119,7 @@ impl Gates {
         }
     }
 
-    /// Bytes of an artifact came.
+    /// Bytes of an artifact came, or were taken.
     pub(super) fn delivered(&self, now: Instant) {
         self.pulse.delivered(now);
     }

@@ -3,19 +3,25 @@
 use std::fmt;
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use hyper_util::client::legacy::connect::{Connected, Connection};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::{Sleep, sleep};
+use tokio::time::{Instant, Sleep, sleep};
 
+use super::gates::Gates;
 use super::wire::{Protocol, Wire};
 
 /// How long a request body that has had its answer may go on waiting for a shared connection to take a
 /// piece, which is when it can be ended. An origin that neither lets anything through nor resets the
 /// stream loses the connection.
 const LINGER: Duration = Duration::from_secs(20);
+
+/// What may have been written without anybody taking it: twice what the system keeps unsent, and the first
+/// of what a line is trusted with.
+const AHEAD: usize = 512 * 1024;
 
 /// A byte stream: TCP, TLS, or TLS within a tunnel.
 pub(super) type Io = Pin<Box<dyn Duplex>>;
@@ -31,6 +37,9 @@ pub(super) struct Line {
     wire: Wire,
     is_deaf: bool,
     linger: Option<Linger>,
+    /// Bytes written since something was read.
+    taken: usize,
+    gates: Option<Arc<Gates>>,
 }
 
 /// How long request bodies that nobody wants to send have stayed, none of them having gone.
@@ -46,6 +55,27 @@ impl Line {
             wire: Wire::new(protocol),
             is_deaf: false,
             linger: None,
+            taken: 0,
+            gates: None,
+        }
+    }
+
+    /// Tells `gates` when the other side takes what is sent, and so lives.
+    pub(super) fn felt_by(self, gates: &Arc<Gates>) -> Self {
+        Self {
+            gates: Some(Arc::clone(gates)),
+            ..self
+        }
+    }
+
+    /// Takes note of what was written. The first of it lies in this machine, whoever lives.
+    fn note_write(&mut self, polled: &Poll<io::Result<usize>>) {
+        self.wire.note_write(polled);
+        if let (Poll::Ready(Ok(bytes)), Some(gates)) = (polled, &self.gates) {
+            self.taken = self.taken.saturating_add(*bytes);
+            if self.taken > AHEAD {
+                gates.delivered(Instant::now());
+            }
         }
     }
 
@@ -102,6 +132,7 @@ impl AsyncRead for Line {
         let polled = Pin::new(&mut self.io).poll_read(cx, buf);
         if buf.filled().len() > before {
             self.wire.note_read();
+            self.taken = 0;
         }
         polled
     }
@@ -118,7 +149,7 @@ impl AsyncWrite for Line {
             return Poll::Pending;
         }
         let polled = Pin::new(&mut self.io).poll_write(cx, buf);
-        self.wire.note_write(&polled);
+        self.note_write(&polled);
         self.wrote(cx, polled)
     }
 
@@ -132,7 +163,7 @@ impl AsyncWrite for Line {
             return Poll::Pending;
         }
         let polled = Pin::new(&mut self.io).poll_write_vectored(cx, bufs);
-        self.wire.note_write(&polled);
+        self.note_write(&polled);
         self.wrote(cx, polled)
     }
 
@@ -189,7 +220,7 @@ mod tests {
     use std::future::poll_fn;
 
     use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
-    use tokio::time::{Instant, timeout};
+    use tokio::time::timeout;
 
     use super::*;
 
@@ -243,6 +274,34 @@ mod tests {
             assert_eq!(read.is_err(), is_let_go, "{read:?}");
             drop(far);
         }
+    }
+
+    #[tokio::test]
+    async fn a_line_that_takes_an_upload_lives() {
+        let rule = crate::config::Breaker {
+            failures: 3,
+            cooldown: LINGER,
+        };
+        let open = crate::metrics::Gauge::new("open", "open").unwrap();
+        let gates = Arc::new(Gates::new(rule, open));
+        let (line, mut far) = line();
+        let mut line = line.felt_by(&gates);
+        let taken = async {
+            let mut bytes = vec![0; AHEAD + 1];
+            far.read_exact(&mut bytes[..AHEAD]).await.unwrap();
+            let before = gates.is_felt();
+            far.read_exact(&mut bytes[AHEAD..]).await.unwrap();
+            before
+        };
+        let bytes = vec![0; AHEAD];
+        let sent = async {
+            line.write_all(&bytes).await.unwrap();
+            tokio::task::yield_now().await;
+            line.write_all(b"x").await.unwrap();
+        };
+        let (before, ()) = tokio::join!(taken, sent);
+        assert!(!before, "it may all lie in this machine");
+        assert!(gates.is_felt());
     }
 
     #[tokio::test]

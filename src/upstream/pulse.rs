@@ -1,4 +1,4 @@
-//! When the upstream last delivered something: a line that delivers is slow, not dead.
+//! When the upstream last delivered something, or took it: such a line is slow, not dead.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -24,7 +24,7 @@ impl Pulse {
         }
     }
 
-    /// Takes note of bytes of an artifact.
+    /// Takes note of bytes of an artifact, either way.
     pub(super) fn delivered(&self, now: Instant) {
         let since = now.saturating_duration_since(self.begun).as_millis();
         let since = u64::try_from(since).unwrap_or(u64::MAX).saturating_add(1);
