@@ -121,7 +121,11 @@ async fn assert_all_is_well(larder: &Larder, ledger: &Ledger) {
     }
     let version = ledger.begin(1);
     let upload = version.upload().body(&version.body());
-    assert_eq!(client.ask(&upload).await.status, 202);
+    // And so may uploads.
+    eventually("an upload to be taken", async || {
+        client.ask(&upload).await.status == 202
+    })
+    .await;
     let reply = client.get(&target(1)).await;
     reply.assert_body(&version.body());
     assert!(reply.is_hit());
