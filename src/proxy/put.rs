@@ -65,7 +65,7 @@ impl Proxy {
             whole: is_whole,
             hush: Arc::default(),
         };
-        let (key, request) = (ask.key.digest, ask.request.clone());
+        let (key, target) = (ask.key.digest, ask.request.path_and_query.clone());
         let turn = self.uploads.begin(key);
         let upload = Upload {
             proxy: Arc::clone(self),
@@ -83,7 +83,7 @@ impl Proxy {
             Ok(told) => told,
             Err(Late::Client) => Err(ProxyError::TooSlow),
             Err(Late::Upstream) => {
-                self.upstream.is_silent_to(&request);
+                self.upstream.is_silent_to(&target);
                 // It may hold the upload by now, and has not said so.
                 self.forget(&key).await;
                 Err(ProxyError::Undelivered(Failure::Timeout))

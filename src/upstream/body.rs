@@ -210,9 +210,7 @@ impl Flight {
             passage: None,
         }
     }
-}
 
-impl Flight {
     fn is_watched(&self) -> bool {
         self.passage.as_ref().is_some_and(Passage::is_unproven)
     }

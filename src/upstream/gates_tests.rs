@@ -82,7 +82,7 @@ async fn no_connection_is_told_to_every_class_and_a_failure_to_its_own() {
 #[tokio::test(start_paused = true)]
 async fn storage_that_cannot_be_reached_is_no_fault_of_the_way_to_the_upstream() {
     let gates = gates();
-    let abroad = Setback::upstream(Failure::Unreachable).abroad();
+    let abroad = Setback::upstream(Failure::Unreachable).of_server(true);
     fail(&gates, Class::Reads, 3, abroad).await;
     assert!(is_shut(&gates, Class::Reads).await);
     assert!(!is_shut(&gates, Class::Uploads).await);

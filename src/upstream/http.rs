@@ -150,20 +150,23 @@ impl Http {
         self.client.send(request, length, &self.patience()).await
     }
 
-    /// Runs the exchange that tries for everybody as nobody's: whoever asked hears a moment later
-    /// that it leads to nothing, as before, and the exchange goes on until it is known.
+    /// Runs an exchange; one that tries for everybody, after `tries`, as nobody's: whoever asked hears a
+    /// moment later that it leads to nothing, as before, and the exchange goes on until it is known.
     ///
     /// `unread` ends an answer that nobody waits for any more.
     pub(super) async fn venture<T, F>(
         &self,
         exchange: impl Future<Output = Result<T, Setback>> + Send + 'static,
-        why: Failure,
+        tries: Option<Failure>,
         unread: impl FnOnce(T) -> F + Send + 'static,
     ) -> Result<T, Setback>
     where
         T: Send + 'static,
         F: Future<Output = ()> + Send,
     {
+        let Some(why) = tries else {
+            return exchange.await;
+        };
         let (sender, told) = oneshot::channel();
         self.tasks.spawn(async move {
             if let Err(Ok(late)) = sender.send(exchange.await) {

@@ -251,8 +251,9 @@ impl Upstream {
 
     /// Uploads an artifact of `length` bytes; chunked, where that is not known.
     ///
-    /// `hush` hears of it where that stands still. A refusal that comes before the body has been sent is read and returned at once; the body is
-    /// dropped and the connection closed; with HTTP/2 only the stream is.
+    /// `hush` hears of it where that stands still. A refusal that comes before the body has been sent is
+    /// read and returned at once; the body is dropped and the connection closed; with HTTP/2 only the
+    /// stream is.
     pub async fn store<B>(
         &self,
         request: ArtifactRequest,
@@ -290,10 +291,9 @@ impl Upstream {
     }
 
     /// Takes note that an upload waits for its answer for longer than it should, though it goes on.
-    pub fn is_silent_to(&self, upload: &ArtifactRequest) {
+    pub fn is_silent_to(&self, upload: &PathAndQuery) {
         if let Some(http) = &self.http {
-            http.gates
-                .silence(Class::Uploads, key_of(&upload.path_and_query));
+            http.gates.silence(Class::Uploads, key_of(upload));
         }
     }
 

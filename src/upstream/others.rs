@@ -8,7 +8,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::uri::PathAndQuery;
-use http::{HeaderMap, HeaderValue, Request, Response, Uri};
+use http::{HeaderValue, Request, Response, Uri};
 use http_body::Body;
 use tokio::time::timeout;
 
@@ -29,10 +29,7 @@ impl Http {
         let tries = passage.tries();
         let http = Arc::clone(self);
         let asking = async move { http.ask_through(passage, request).await };
-        match tries {
-            None => asking.await,
-            Some(why) => self.venture(asking, why, |_| ready(())).await,
-        }
+        self.venture(asking, tries, |_| ready(())).await
     }
 
     async fn ask_through(
@@ -55,7 +52,10 @@ impl Http {
         head.uri = self.uri(&target_of(&head.uri))?;
         head.headers.remove(CONTENT_LENGTH);
         let reply = self.send_small(&Request::from_parts(head, body)).await?;
-        judged(reply.response.status().as_u16(), reply.response.headers())?;
+        let response = &reply.response;
+        if let Some(setback) = Setback::in_head(response.status(), response.headers()) {
+            return Err(setback);
+        }
         reply::asked(reply).await.map_err(|failure| match failure {
             // Too long, or encoded.
             Failure::Error => Setback::useless(failure),
@@ -77,13 +77,13 @@ impl Http {
         // A client that never ends its body has no claim to a place.
         let passed = passing.await.unwrap_or(Err(Setback::crowded()));
         // It is relayed whatever it says, and counts all the same.
-        let judged = match &passed {
-            Ok(response) => judged(response.status().as_u16(), response.headers()),
-            Err(setback) => Err(*setback),
+        let setback = match &passed {
+            Ok(response) => Setback::in_head(response.status(), response.headers()),
+            Err(setback) => Some(*setback),
         };
-        match judged {
-            Ok(()) => passage.succeeded(),
-            Err(setback) => passage.failed(setback),
+        match setback {
+            None => passage.succeeded(),
+            Some(setback) => passage.failed(setback),
         }
         passed
     }
@@ -127,15 +127,6 @@ impl Http {
             response.body_mut().keep(permit);
         }
         Ok(response)
-    }
-}
-
-/// Whether a server says that it can answer.
-fn judged(status: u16, headers: &HeaderMap) -> Result<(), Setback> {
-    match status {
-        429 => Err(Setback::said(Failure::Limited, headers)),
-        500.. => Err(Setback::said(Failure::Error, headers)),
-        _ => Ok(()),
     }
 }
 

@@ -50,10 +50,7 @@ impl Http {
         let tries = passage.tries();
         let http = Arc::clone(self);
         let fetching = async move { http.fetch_through(passage, &request).await };
-        match tries {
-            None => fetching.await,
-            Some(why) => self.venture(fetching, why, proven).await,
-        }
+        self.venture(fetching, tries, proven).await
     }
 
     /// Fetches, and says what became of it: of an artifact, its body does.
@@ -116,10 +113,7 @@ impl Http {
         let tries = passage.tries();
         let http = Arc::clone(self);
         let stating = async move { http.stat_through(passage, &request, purpose).await };
-        match tries {
-            None => stating.await,
-            Some(why) => self.venture(stating, why, |_| ready(())).await,
-        }
+        self.venture(stating, tries, |_| ready(())).await
     }
 
     async fn stat_through(
@@ -198,13 +192,7 @@ impl Http {
             *request.uri_mut() = uri.clone();
             *request.headers_mut() = headers.clone();
             let sent = self.send_small(&request).await.map_err(Setback::from);
-            let reply = sent.map_err(|setback| {
-                if is_foreign {
-                    setback.abroad()
-                } else {
-                    setback
-                }
-            })?;
+            let reply = sent.map_err(|setback| setback.of_server(is_foreign))?;
             if !redirect::is_redirect(reply.response.status()) {
                 return Ok(Arrival { reply, is_foreign });
             }
@@ -238,14 +226,13 @@ impl Arrival {
 
     /// Whether the server says that it cannot answer, as against an answer.
     fn unless_failed(self) -> Result<Self, Setback> {
-        let headers = self.reply.response.headers();
-        let said = match self.reply.response.status().as_u16() {
-            429 => Setback::said(Failure::Limited, headers),
-            501 => return Ok(self),
-            500.. => Setback::said(Failure::Error, headers),
-            _ => return Ok(self),
-        };
-        Err(if self.is_foreign { said.abroad() } else { said })
+        let response = &self.reply.response;
+        match Setback::in_head(response.status(), response.headers()) {
+            // It knows no such method: what is to be done then is decided where that is known.
+            Some(_) if response.status() == StatusCode::NOT_IMPLEMENTED => Ok(self),
+            Some(setback) => Err(setback.of_server(self.is_foreign)),
+            None => Ok(self),
+        }
     }
 
     /// Sorts every status that is not a success.

@@ -3,8 +3,8 @@
 
 use std::time::{Duration, SystemTime};
 
-use http::HeaderMap;
 use http::header::RETRY_AFTER;
+use http::{HeaderMap, StatusCode};
 
 use super::broken::{Broken, Excuse};
 use crate::artifact::Failure;
@@ -66,6 +66,15 @@ impl Setback {
         }
     }
 
+    /// What a head says where its server cannot answer.
+    pub(super) fn in_head(status: StatusCode, headers: &HeaderMap) -> Option<Self> {
+        match status.as_u16() {
+            429 => Some(Self::said(Failure::Limited, headers)),
+            500.. => Some(Self::said(Failure::Error, headers)),
+            _ => None,
+        }
+    }
+
     /// An answer that is of no use here.
     pub(super) fn useless(failure: Failure) -> Self {
         Self::new(failure, Ground::Answer)
@@ -95,12 +104,12 @@ impl Setback {
         }
     }
 
-    /// The same, where another server than the upstream failed. What that asks for is no affair of the
+    /// The same of the server it was. What another than the upstream asks for is no affair of the
     /// upstream.
-    pub(super) fn abroad(self) -> Self {
+    pub(super) fn of_server(self, is_foreign: bool) -> Self {
         Self {
-            rest: None,
-            is_foreign: true,
+            rest: self.rest.filter(|_| !is_foreign),
+            is_foreign,
             ..self
         }
     }

@@ -189,15 +189,20 @@ async fn silence_within_a_body_is_a_timeout() {
     origin.deserted().await;
 }
 
-#[tokio::test]
-async fn a_dripping_body_is_a_timeout() {
-    let origin = Origin::start(|_| {
+/// One that sends an artifact a byte at a time.
+async fn dripping() -> Origin {
+    Origin::start(|_| {
         vec![
             say("HTTP/1.1 200 OK\r\ncontent-length: 1000000\r\n\r\n"),
             Step::Drip(SHORT / 20),
         ]
     })
-    .await;
+    .await
+}
+
+#[tokio::test]
+async fn a_dripping_body_is_a_timeout() {
+    let origin = dripping().await;
     let mut config = at(origin.address);
     config.idle_timeout = SHORT * 3;
     config.min_rate = 1 << 20;
@@ -207,13 +212,7 @@ async fn a_dripping_body_is_a_timeout() {
 
 #[tokio::test]
 async fn a_body_ends_after_its_time_however_fast_it_comes() {
-    let origin = Origin::start(|_| {
-        vec![
-            say("HTTP/1.1 200 OK\r\ncontent-length: 1000000\r\n\r\n"),
-            Step::Drip(SHORT / 20),
-        ]
-    })
-    .await;
+    let origin = dripping().await;
     let mut config = at(origin.address);
     config.min_rate = 0;
     config.exchange_timeout = SHORT * 3;

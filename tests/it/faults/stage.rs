@@ -8,7 +8,7 @@ use super::cell::Cell;
 use super::ledger::Ledger;
 use super::rule::{After, Outcome};
 use crate::support::{
-    Client, Ended, Larder, Moment, Origin, Reply, Seen, Setup, Speech, artifact, bytes, eventually,
+    Client, Larder, Moment, Origin, Reply, Seen, Setup, Speech, artifact, bytes, eventually,
 };
 
 /// An artifact that has nothing to do with any fault.
@@ -174,17 +174,7 @@ impl Stage {
         self.origin.release(&cell.gate());
         let ended = begun
             .into_iter()
-            .map(|(mut client, head, mut body)| async move {
-                let (rest, ended): (_, Ended) = client.read_rest().await;
-                body.extend_from_slice(&rest);
-                let status = head.word(1).parse().expect("a status");
-                Reply {
-                    status,
-                    head,
-                    body,
-                    ended,
-                }
-            });
+            .map(|(mut client, head, body)| async move { client.rest_of(head, body).await });
         join_all(ended).await
     }
 

@@ -134,17 +134,9 @@ async fn ask(stage: &Stage, cell: &Cell, asker: &mut Client) -> Reply {
         asker.read_head().await
     };
     let head = head.expect("an answer");
-    let mut body = asker.read_some(1).await;
+    let body = asker.read_some(1).await;
     stage.origin.release(&cell.gate());
-    let (rest, ended) = asker.read_rest().await;
-    body.extend_from_slice(&rest);
-    let status = head.word(1).parse().expect("a status");
-    Reply {
-        status,
-        head,
-        body,
-        ended,
-    }
+    asker.rest_of(head, body).await
 }
 
 /// Asks, and lets the token's fate befall it while the origin thinks about the answer.

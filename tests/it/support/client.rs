@@ -155,8 +155,14 @@ impl Client {
             self.leave();
             return Reply::none();
         };
+        self.rest_of(head, Vec::new()).await
+    }
+
+    /// Reads an answer to its end of which the head and the body's beginning have been read.
+    pub async fn rest_of(&mut self, head: Head, mut body: Vec<u8>) -> Reply {
         let unframed = self.incoming.is_unframed();
-        let (body, ended) = self.read_rest().await;
+        let (rest, ended) = self.read_rest().await;
+        body.extend_from_slice(&rest);
         let closes = head
             .get("connection")
             .is_some_and(|value| value.eq_ignore_ascii_case("close"));
