@@ -13,6 +13,7 @@ use hyper::body::Incoming;
 use tracing::error;
 
 use crate::metrics::Metrics;
+use crate::outlet::Outlet;
 use crate::server::{BODY_IDLE, Limits, Peer, Serve, WRITE_STALL};
 use crate::tiers::Conflicts;
 
@@ -156,7 +157,13 @@ impl Serve for Admin {
     type Body = Full<Bytes>;
     type Acquaintance = ();
 
-    async fn serve(&self, request: Request<Incoming>, peer: Peer, (): &()) -> Answer {
+    async fn serve(
+        &self,
+        request: Request<Incoming>,
+        peer: Peer,
+        (): &(),
+        _: Option<&Outlet>,
+    ) -> Answer {
         self.answer(&request, peer).await
     }
 

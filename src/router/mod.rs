@@ -23,6 +23,7 @@ pub use route::Route;
 use self::observe::Observation;
 use crate::artifact::{ArtifactHash, Fields, InvalidHash, Outcome};
 use crate::metrics::Metrics;
+use crate::outlet::Outlet;
 use crate::proxy::{Acquaintance, Proxy, ProxyError, Right, Served, ServedBody, UploadBody};
 use crate::server::{Peer, Serve, check_host};
 use crate::telemetry::AccessLog;
@@ -149,6 +150,7 @@ impl Serve for Router {
         request: Request<Incoming>,
         peer: Peer,
         client: &Acquaintance,
+        _: Option<&Outlet>,
     ) -> Response<Observed> {
         let (head, body) = request.into_parts();
         let route = Route::parse(&head.method, &head.uri);

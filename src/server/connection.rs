@@ -20,7 +20,9 @@ use tracing::{debug, error};
 use super::answer::Answer;
 use super::clock::Clock;
 use super::guard::{Guarded, Watch};
+use super::ration::Rationed;
 use super::{Limits, Peer, Serve};
+use crate::outlet::Outlet;
 use crate::tasks::Tasks;
 
 /// Header fields of a request: four times what the clients in the field send.
@@ -32,25 +34,40 @@ const MAX_HEAD: usize = 16 * 1024;
 /// Bytes read ahead, and copied before a flush, for one connection.
 const MAX_BUFFER: usize = 64 * 1024;
 
+/// A connection just accepted.
+#[derive(Debug)]
+pub(super) struct Accepted<I> {
+    /// Its bytes.
+    pub(super) io: I,
+    /// Its other end.
+    pub(super) peer: Peer,
+    /// The way for stretches of files, if `io` knows one.
+    pub(super) outlet: Option<Outlet>,
+}
+
 /// The client of one connection, and who answers it.
 struct Client<S: Serve> {
     service: Arc<S>,
     peer: Peer,
+    outlet: Option<Outlet>,
     acquaintance: S::Acquaintance,
 }
 
-/// Serves `io` to its end.
-pub(super) async fn run<S, I>(io: I, service: Arc<S>, peer: Peer, limits: Limits, tasks: &Tasks)
+/// Serves a connection to its end.
+pub(super) async fn run<S, I>(accepted: Accepted<I>, service: Arc<S>, limits: Limits, tasks: &Tasks)
 where
     S: Serve,
     I: AsyncRead + AsyncWrite + Unpin,
 {
+    let Accepted { io, peer, outlet } = accepted;
     let watch = Watch::new();
     let mut clock = Clock::new(limits, watch.clone());
-    let io = TokioIo::new(Guarded::new(io, watch.clone()));
+    // Whoever has used up its ration is not stalled: the guard does not hear of it.
+    let io = TokioIo::new(Rationed::new(Guarded::new(io, watch.clone())));
     let client = Arc::new(Client {
         service,
         peer,
+        outlet,
         acquaintance: S::Acquaintance::default(),
     });
     let service = service_fn(move |request| answer(Arc::clone(&client), request, watch.clone()));
@@ -102,9 +119,10 @@ async fn answer<S: Serve>(
     watch: Watch,
 ) -> Result<Response<Answer<S::Body>>, Infallible> {
     let turn = watch.begin(!request.body().is_end_stream());
+    let (acquaintance, outlet) = (&client.acquaintance, client.outlet.as_ref());
     let serving = client
         .service
-        .serve(request, client.peer, &client.acquaintance);
+        .serve(request, client.peer, acquaintance, outlet);
     let served = AssertUnwindSafe(serving).catch_unwind().await;
     let response = served.unwrap_or_else(|_| {
         error!("answering a request panicked");

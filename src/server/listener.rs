@@ -10,9 +10,10 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::sleep;
 use tracing::{debug, warn};
 
+use super::connection::{self, Accepted};
 use super::door::{BindError, Door};
 use super::socket::Socket;
-use super::{Limits, Peer, Serve, connection};
+use super::{Limits, Peer, Serve};
 use crate::config::Listen;
 use crate::metrics::Metrics;
 use crate::seldom::Seldom;
@@ -73,11 +74,12 @@ impl Listeners {
             u32::try_from(limits.max_connections.min(Semaphore::MAX_PERMITS)).unwrap_or(u32::MAX);
         let room = Arc::new(Semaphore::new(most as usize));
         while let Some((socket, peer, permit)) = self.admit(&room, &tasks).await {
+            let accepted = with_outlet(socket, peer);
             let service = Arc::clone(&service);
             let counted = Counted::new(metrics.clone());
             let connection_tasks = tasks.clone();
             tasks.spawn_punctual(async move {
-                connection::run(socket, service, peer, limits, &connection_tasks).await;
+                connection::run(accepted, service, limits, &connection_tasks).await;
                 drop((counted, permit));
             });
         }
@@ -153,6 +155,26 @@ impl Drop for Counted {
         if let Some(metrics) = &self.0 {
             metrics.connections.dec();
         }
+    }
+}
+
+/// A connection in clear text: what is sent from a file need not pass through here.
+#[cfg(target_os = "linux")]
+fn with_outlet(socket: Socket, peer: Peer) -> Accepted<super::zero_copy::ZeroCopy> {
+    let outlet = crate::outlet::Outlet::default();
+    Accepted {
+        io: super::zero_copy::ZeroCopy::new(socket, outlet.clone()),
+        peer,
+        outlet: Some(outlet),
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn with_outlet(socket: Socket, peer: Peer) -> Accepted<Socket> {
+    Accepted {
+        io: socket,
+        peer,
+        outlet: None,
     }
 }
 

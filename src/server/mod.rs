@@ -14,6 +14,7 @@ use http_body::Body;
 use hyper::body::Incoming;
 
 use crate::config;
+use crate::outlet::Outlet;
 
 mod answer;
 mod clock;
@@ -23,8 +24,11 @@ mod guard;
 mod host;
 mod listener;
 mod phase;
+mod ration;
 mod socket;
 mod unix;
+#[cfg(target_os = "linux")]
+mod zero_copy;
 
 pub use door::BindError;
 pub use host::{Foreign, check_host};
@@ -46,12 +50,13 @@ pub trait Serve: Send + Sync + 'static {
     type Acquaintance: Default + Send + Sync + 'static;
 
     /// Answers one request of `peer`. Every request has an answer; a body that cannot be finished
-    /// ends in an error.
+    /// ends in an error. Where there is an `outlet`, stretches of files may leave by it.
     fn serve(
         &self,
         request: Request<Incoming>,
         peer: Peer,
         acquaintance: &Self::Acquaintance,
+        outlet: Option<&Outlet>,
     ) -> impl Future<Output = Response<Self::Body>> + Send;
 
     /// The answer to a request on which [`Serve::serve`] panicked.

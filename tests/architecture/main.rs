@@ -103,6 +103,7 @@ fn names_out_of_place_are_noticed() {
         ("use prometheus::IntCounter;", "prometheus"),
         ("fn f() { tokio::spawn(g()) }", "a spawned task"),
         ("use tokio::task::{spawn, JoinSet};", "a spawned task"),
+        ("#[allow(unsafe_code)] fn f() {}", "unsafe"),
     ] {
         let found = planted("src/proxy/get.rs", code);
         assert_eq!(found, [format!("{what} has no place here")], "{code}");

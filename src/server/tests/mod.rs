@@ -15,7 +15,10 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::Semaphore;
 
 use super::{BODY_IDLE, Limits, Peer, Serve, WRITE_STALL};
+use crate::outlet::Outlet;
 
+#[cfg(target_os = "linux")]
+mod files;
 mod sockets;
 mod time;
 
@@ -51,6 +54,7 @@ impl Serve for Scripted {
         request: Request<Incoming>,
         peer: Peer,
         before: &AtomicUsize,
+        _: Option<&Outlet>,
     ) -> Response<Body> {
         let before = before.fetch_add(1, Ordering::Relaxed);
         self.served.fetch_add(1, Ordering::Relaxed);

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::time::{Instant, sleep};
 
-use super::super::connection;
+use super::super::connection::{self, Accepted};
 use super::*;
 use crate::tasks::Tasks;
 
@@ -15,6 +15,14 @@ const PEER: Peer = Peer {
     address: None,
     is_local: true,
 };
+
+fn accepted(io: DuplexStream) -> Accepted<DuplexStream> {
+    Accepted {
+        io,
+        peer: PEER,
+        outlet: None,
+    }
+}
 
 /// Runs a connection and its client to the end of both.
 async fn connect<C, F>(service: Arc<Scripted>, buffer: usize, client: C)
@@ -26,7 +34,7 @@ where
     let tasks = Tasks::new();
     tokio::join!(
         client(near),
-        connection::run(far, service, PEER, limits(), &tasks)
+        connection::run(accepted(far), service, limits(), &tasks)
     );
 }
 
@@ -144,7 +152,7 @@ async fn a_client_that_takes_nothing_is_cut() {
         .await
         .unwrap();
     let start = Instant::now();
-    connection::run(far, Scripted::new(), PEER, limits(), &Tasks::new()).await;
+    connection::run(accepted(far), Scripted::new(), limits(), &Tasks::new()).await;
     assert_eq!(seconds(start), 60);
     assert_eq!(read_rest(&mut near).await.len(), 1024);
 }
@@ -191,7 +199,7 @@ async fn a_client_that_does_not_hang_up_is_not_waited_for_long() {
         .await
         .unwrap();
     let start = Instant::now();
-    connection::run(far, Scripted::new(), PEER, limits(), &Tasks::new()).await;
+    connection::run(accepted(far), Scripted::new(), limits(), &Tasks::new()).await;
     assert_eq!(seconds(start), 2);
 }
 
@@ -204,6 +212,6 @@ async fn what_runs_is_given_up_when_the_grace_has_passed() {
     let tasks = Tasks::new();
     tasks.stop();
     let start = Instant::now();
-    connection::run(far, Scripted::new(), PEER, limits(), &tasks).await;
+    connection::run(accepted(far), Scripted::new(), limits(), &tasks).await;
     assert_eq!(seconds(start), 30);
 }
