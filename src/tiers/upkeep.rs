@@ -122,6 +122,7 @@ fn settle(memory: &Memory) {
 async fn round(shared: &Shared, disk: &Arc<Disk>) {
     let tidied = Arc::clone(disk);
     let tidying = shared.jobs.run_within(move || {
+        tidied.let_go_of_all();
         tidied.drop_missing();
         tidied.remove_doomed();
     });
@@ -197,6 +198,9 @@ async fn watch(shared: &Arc<Shared>) {
 
 pub(super) async fn look(disk: &Arc<Disk>) {
     let looking = Arc::clone(disk);
+    if disk.faults.is_off() {
+        disk.let_go_of_all();
+    }
     if disk.faults.is_working() {
         let looked = run_alone(&disk.faults, move || looking.look_after());
         if let Ok(Err(error)) = looked.await {

@@ -44,6 +44,7 @@ pub struct Damaged;
 ///
 /// Ends cleanly only if every byte was there and, where that was still open, intact.
 pub struct FileBody {
+    disk: Arc<Disk>,
     source: Arc<Source>,
     position: u64,
     ahead: Ahead,
@@ -67,12 +68,12 @@ pub(in crate::tiers) struct Whole {
 /// The owner of bytes that count as being on their way until nobody has them any more.
 struct OnTheWay(Whole);
 
-/// Where the frames come from.
-struct Source {
-    disk: Arc<Disk>,
+/// Where the frames come from: an entry's open file, shared by all who read it.
+pub(super) struct Source {
     name: EntryName,
+    key: KeyDigest,
+    meta: Arc<Meta>,
     reader: Reader,
-    size: u64,
     frame: u64,
     unverified: Option<Table>,
 }
@@ -104,7 +105,8 @@ impl Disk {
     }
 
     /// Opens an entry and checks what must be checked before its first byte leaves; a body that the
-    /// memory tier admits, being up to `in_memory` bytes, is read at once. Blocks.
+    /// memory tier admits, being up to `in_memory` bytes, is read at once, and the file of any other
+    /// stays open for the next hit. Blocks.
     pub(in crate::tiers) fn open_entry(
         self: &Arc<Self>,
         name: &EntryName,
@@ -114,28 +116,62 @@ impl Disk {
         self.or_condemn(name, || {
             let opened = Opened::open(self, name, key)?;
             let meta = Arc::clone(&opened.meta);
-            if meta.size <= in_memory.clamp(WHOLE, LARGEST_WHOLE)
-                && let Some(right) = self.right_to_hold(meta.size)
-            {
-                let bytes = opened.read_whole()?;
-                self.index.lock().verify(name);
-                return Ok((
-                    meta,
-                    Body::Whole(Whole {
-                        bytes,
-                        _right: right,
-                    }),
-                ));
+            let whole = self.read_whole(name, &opened, in_memory)?;
+            let is_verified = whole.is_some() || self.comes_verified(name, &opened)?;
+            let source = Arc::new(Source::new(self, *name, opened, is_verified));
+            // What is promoted is not asked for here again.
+            if is_verified && meta.size > in_memory.min(LARGEST_WHOLE) {
+                self.keep(&source);
             }
-            let mut is_verified = self.is_verified(name);
-            if !is_verified && meta.size <= CHECKED_FIRST {
-                opened.check()?;
-                self.index.lock().verify(name);
-                is_verified = true;
-            }
-            let body = FileBody::new(Arc::clone(self), *name, opened, is_verified);
-            Ok((meta, Body::File(body)))
+            let from_file = || Body::File(FileBody::new(Arc::clone(self), source));
+            Ok((meta, whole.map_or_else(from_file, Body::Whole)))
         })
+    }
+
+    /// An entry's meta and body without a file call, where its file is kept open.
+    pub(in crate::tiers) fn open_kept(
+        self: &Arc<Self>,
+        name: &EntryName,
+        key: &KeyDigest,
+    ) -> Option<(Arc<Meta>, FileBody)> {
+        let source = self.kept(name, key)?;
+        let meta = Arc::clone(&source.meta);
+        Some((meta, FileBody::new(Arc::clone(self), source)))
+    }
+
+    /// Reads a small body as one piece, unless too many of them are on their way.
+    fn read_whole(
+        &self,
+        name: &EntryName,
+        opened: &Opened,
+        in_memory: u64,
+    ) -> Result<Option<Whole>, Fault> {
+        let size = opened.meta.size;
+        if size > in_memory.clamp(WHOLE, LARGEST_WHOLE) {
+            return Ok(None);
+        }
+        let Some(right) = self.right_to_hold(size) else {
+            return Ok(None);
+        };
+        let bytes = opened.read_whole()?;
+        self.index.lock().verify(name);
+        Ok(Some(Whole {
+            bytes,
+            _right: right,
+        }))
+    }
+
+    /// Whether a body may leave as it is: somebody has checked it, or it is checked now.
+    fn comes_verified(&self, name: &EntryName, opened: &Opened) -> Result<bool, Fault> {
+        if self.is_verified(name) {
+            return Ok(true);
+        }
+        if opened.meta.size > CHECKED_FIRST {
+            return Ok(false);
+        }
+        opened.check()?;
+        self.index.lock().verify(name);
+        Ok(true)
     }
 
     /// Reads an entry, or where it is gone the one that an upload has put in its place: somebody who
@@ -212,19 +248,10 @@ impl AsRef<[u8]> for OnTheWay {
 // === impl FileBody ===
 
 impl FileBody {
-    fn new(disk: Arc<Disk>, name: EntryName, opened: Opened, is_verified: bool) -> Self {
-        let jobs = disk.jobs.clone();
-        let source = Source {
-            disk,
-            name,
-            reader: Reader::new(opened.handle, jobs),
-            size: opened.meta.size,
-            // Both are powers of two, so a frame is a whole number of blocks.
-            frame: FRAME.max(opened.table.block),
-            unverified: (!is_verified).then_some(opened.table),
-        };
+    fn new(disk: Arc<Disk>, source: Arc<Source>) -> Self {
         Self {
-            source: Arc::new(source),
+            disk,
+            source,
             position: 0,
             ahead: Ahead::Unasked,
         }
@@ -232,12 +259,12 @@ impl FileBody {
 
     /// Bytes that have not left yet.
     pub fn left(&self) -> u64 {
-        self.source.size - self.position
+        self.source.meta.size - self.position
     }
 
     fn ask(&mut self) {
-        let source = Arc::clone(&self.source);
-        self.ahead = Ahead::Asked(Box::pin(source.frame_at(self.position)));
+        let (disk, source) = (Arc::clone(&self.disk), Arc::clone(&self.source));
+        self.ahead = Ahead::Asked(Box::pin(source.frame_at(self.position, disk)));
     }
 
     fn advance(&mut self, context: &mut Context<'_>) {
@@ -251,7 +278,7 @@ impl FileBody {
     fn pass_on(&mut self, stretch: Stretch, context: &mut Context<'_>) -> Frame<Bytes> {
         self.position += stretch.bytes.len() as u64;
         if self.left() == 0 {
-            self.source.all_left();
+            self.source.all_left(&self.disk);
         } else if stretch.was_cold {
             // The next frame probably is on the disk too: fetch it while this one is being sent.
             self.ask();
@@ -280,7 +307,7 @@ impl http_body::Body for FileBody {
         match mem::take(&mut this.ahead) {
             Ahead::Here(Ok(stretch)) => Poll::Ready(Some(Ok(this.pass_on(stretch, context)))),
             Ahead::Here(Err(damaged)) => {
-                this.position = this.source.size;
+                this.position = this.source.meta.size;
                 Poll::Ready(Some(Err(damaged)))
             }
             waiting => {
@@ -311,20 +338,41 @@ impl fmt::Debug for FileBody {
 // === impl Source ===
 
 impl Source {
-    async fn frame_at(self: Arc<Self>, offset: u64) -> Result<Stretch, Damaged> {
+    fn new(disk: &Disk, name: EntryName, opened: Opened, is_verified: bool) -> Self {
+        Self {
+            name,
+            key: opened.key,
+            meta: opened.meta,
+            reader: Reader::new(opened.handle, disk.jobs.clone()),
+            // Both are powers of two, so a frame is a whole number of blocks.
+            frame: FRAME.max(opened.table.block),
+            unverified: (!is_verified).then_some(opened.table),
+        }
+    }
+
+    /// The entry it is.
+    pub(super) fn name(&self) -> &EntryName {
+        &self.name
+    }
+
+    /// Whether it is an entry of this very key.
+    pub(super) fn is_of(&self, key: &KeyDigest) -> bool {
+        self.key == *key
+    }
+
+    async fn frame_at(self: Arc<Self>, offset: u64, disk: Arc<Disk>) -> Result<Stretch, Damaged> {
         match self.checked(offset).await {
             Ok(stretch) => Ok(stretch),
             Err(fault) => {
-                let disk = Arc::clone(&self.disk);
-                disk.jobs
-                    .run_aside(move || self.disk.condemn(&self.name, &fault));
+                let jobs = disk.jobs.clone();
+                jobs.run_aside(move || disk.condemn(&self.name, &fault));
                 Err(Damaged)
             }
         }
     }
 
     async fn checked(&self, offset: u64) -> Result<Stretch, Fault> {
-        let length = self.frame.min(self.size - offset);
+        let length = self.frame.min(self.meta.size - offset);
         let length = usize::try_from(length).unwrap_or(usize::MAX);
         let stretch = self.reader.read_exact(offset, length).await?;
         match &self.unverified {
@@ -336,9 +384,9 @@ impl Source {
     }
 
     /// Every frame has been checked by now, if they had to be.
-    fn all_left(&self) {
+    fn all_left(&self, disk: &Disk) {
         if self.unverified.is_some() {
-            self.disk.index.lock().verify(&self.name);
+            disk.index.lock().verify(&self.name);
         }
     }
 }

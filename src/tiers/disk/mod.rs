@@ -22,6 +22,7 @@ mod index;
 #[cfg(test)]
 mod index_tests;
 mod jobs;
+mod kept;
 mod layout;
 #[cfg(test)]
 mod order_tests;
@@ -52,11 +53,12 @@ use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use tokio::sync::{Notify, Semaphore};
 use tokio::time::Duration;
 
-use self::file_body::WHOLE_READS;
+use self::file_body::{Source, WHOLE_READS};
 use self::files::Files;
 use self::folders::Shard;
 use self::health::Deed;
 use self::index::Index;
+use self::kept::Kept;
 use self::layout::Layout;
 use self::room::Free;
 use self::serials::Serials;
@@ -101,6 +103,7 @@ pub(super) struct Disk {
     layout: Layout,
     files: Files,
     index: Lock<Index>,
+    kept: Lock<Kept<Arc<Source>>>,
     shards: Vec<Shard>,
     /// Held by the one that reads folders because it needs room.
     reading_ahead: Lock<()>,
@@ -176,6 +179,7 @@ impl Disk {
             layout,
             files: shares.files,
             index: Lock::new(Rank::Index, index),
+            kept: Lock::new(Rank::Kept, Kept::new(kept::most())),
             shards: (0..=u8::MAX).map(|_| Shard::unread()).collect(),
             reading_ahead: Lock::new(Rank::Ahead, ()),
             waiting_ahead: AtomicUsize::new(0),
@@ -279,8 +283,10 @@ impl Disk {
         staged
             .rename(&self.files, &self.layout.entry(&name))
             .map_err(|error| self.fault("rename", &error))?;
-        if self.index.lock().insert(name).is_some() {
+        let replaced = self.index.lock().insert(name);
+        if let Some(old) = replaced {
             self.metrics.evicted(Tier::Disk, Eviction::Replaced);
+            self.let_go(&old);
         }
         match after.map_or(Ok(()), |old| self.unlink(&old)) {
             Ok(()) => self.faults.stored(),

@@ -161,6 +161,10 @@ impl Disk {
                     self.metrics.evicted(Tier::Disk, Eviction::Replaced);
                 }
             }
+            drop(index);
+            for name in some {
+                self.let_go(name);
+            }
         }
         self.report();
     }

@@ -173,7 +173,9 @@ impl Disk {
     }
 
     pub(super) fn drop_slot(&self, name: &EntryName, reason: Eviction) {
-        if self.index.lock().remove(name) {
+        let was_there = self.index.lock().remove(name);
+        if was_there {
+            self.let_go(name);
             self.metrics.evicted(Tier::Disk, reason);
             self.report();
         }
@@ -211,7 +213,9 @@ impl Disk {
 
     /// Lets nothing of a key be found until its files are gone. Asks no disk.
     pub(in crate::tiers) fn doom(&self, prefix: &Prefix) {
-        if self.index.lock().doomed.insert(*prefix) {
+        let are_too_many = self.index.lock().doomed.insert(*prefix);
+        self.let_go_of_key(prefix);
+        if are_too_many {
             warn!(
                 "too many files cannot be removed; nothing is found on the disk until all are gone"
             );

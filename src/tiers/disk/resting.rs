@@ -26,7 +26,7 @@ pub(super) type ReadAt<'a> = dyn FnMut(&Handle, &mut [u8], u64) -> io::Result<()
 /// length.
 pub(super) struct Opened {
     pub(super) handle: Handle,
-    key: KeyDigest,
+    pub(super) key: KeyDigest,
     pub(super) meta: Arc<Meta>,
     pub(super) table: Table,
 }

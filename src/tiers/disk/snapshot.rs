@@ -85,6 +85,7 @@ impl Disk {
     pub(in crate::tiers) fn close(&self, limit: Duration) -> io::Result<()> {
         let until = Instant::now() + limit;
         let epoch = self.epoch.load(Ordering::Acquire);
+        self.let_go_of_all();
         let word = {
             let mut index = self.index.lock();
             index.close();

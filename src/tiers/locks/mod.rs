@@ -12,6 +12,7 @@
 //! | word | file calls | those below |
 //! | owner | file calls | those below |
 //! | moment | a few lines | those below |
+//! | kept | a few lines | index |
 //! | index, room, touched, jobs, faults, conflicts | a few lines; room over one question to the file system | none |
 
 #[cfg(test)]
@@ -35,6 +36,8 @@ pub(in crate::tiers) enum Rank {
     Owner,
     /// What is being decided about a stripe's keys.
     Moment,
+    /// Files that stay open between hits.
+    Kept,
     /// The disk tier's table.
     Index,
     /// What the file system has left.

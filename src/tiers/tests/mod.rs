@@ -12,6 +12,8 @@ mod flips;
 mod fsck;
 mod hung;
 mod interleavings;
+#[cfg(target_os = "linux")]
+mod kept;
 mod reads;
 mod recency;
 mod room;

@@ -9,6 +9,8 @@ async fn bodies_on_their_way_to_slow_readers_are_held_in_memory_only_up_to_a_bou
     let large = house.large("a", &body).await;
     house.tiers.publish(large).await.unwrap();
     let open = async || {
+        // With no file open from before.
+        house.disk().let_go_of_all();
         let found = house.tiers.lookup(&key("a").digest).await.unwrap();
         found.open().await.unwrap().body
     };

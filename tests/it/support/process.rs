@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
 use std::pin::pin;
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -103,6 +104,14 @@ impl Process {
             .find_map(|line| line.strip_prefix("RssAnon:"));
         let figure = line.expect("a figure").trim().trim_end_matches("kB").trim();
         figure.parse::<u64>().expect("a number") * 1024
+    }
+
+    /// Files in and below a folder that it has open and that still have a name.
+    pub fn open_below(&self, folder: &Path) -> usize {
+        let open = fs::read_dir(format!("/proc/{}/fd", self.id())).expect("a live process");
+        open.filter_map(|open| fs::read_link(open.ok()?.path()).ok())
+            .filter(|path| path.starts_with(folder) && path.exists())
+            .count()
     }
 
     /// Asks it to stop; does not wait.

@@ -126,6 +126,18 @@ fn an_open_reader_keeps_its_bytes_through_eviction_and_upload() {
 }
 
 #[test]
+fn a_file_that_stays_open_is_not_found_once_its_entry_is_gone() {
+    for begin in [Begin::Open, Begin::Frames] {
+        explore_all(begin, &[Find("a"), NEW], &[Some("new")]);
+        explore_all(begin, &[Read("a"), Forget("a")], &[None]);
+    }
+    explore_all(Begin::Open, &[Read("a"), EvictLate], &[None]);
+    explore_all(Begin::Open, &[Read("a"), FILL], &[Some("filled")]);
+    explore_all(Begin::Open, &[Read("a"), GiveUp("a")], &[None]);
+    explore_all(Begin::Open, &[Read("a"), EvictLate, NEW], &[Some("new")]);
+}
+
+#[test]
 fn a_promotion_brings_nothing_forgotten_back() {
     explore_all(Begin::Disk, &[Read("a"), Forget("a")], &[None]);
     explore_all(Begin::Stuck, &[Read("a"), Forget("a")], &[None]);

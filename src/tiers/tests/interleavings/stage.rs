@@ -26,6 +26,8 @@ pub(super) enum Begin {
     Disk,
     /// On the disk, and bodies leave frame by frame from their files.
     Frames,
+    /// On the disk only, and nothing is admitted to memory: once read, files stay open.
+    Open,
     /// On the disk, in a folder nobody has read.
     Unread,
     /// The same, and an older file of the key lies beside it, as a crash may leave it.
@@ -104,7 +106,8 @@ impl Stage {
         let points = Arc::new(Points::default());
         let files = Files::watched(Arc::clone(&points) as Arc<_>);
         let is_small = matches!(begin, Begin::Full | Begin::Drafted);
-        let config = config(MIB, if is_small { 4 * UNIT } else { 64 * MIB });
+        let memory = if begin == Begin::Open { 0 } else { MIB };
+        let config = config(memory, if is_small { 4 * UNIT } else { 64 * MIB });
         let stage = Self {
             house: House::in_memory(config, files),
             points,
@@ -170,6 +173,7 @@ impl Stage {
                 done(self.house.tiers.forget(&digest("a")));
                 self.refuse_removals(false);
             }
+            Begin::Open => drop(self.see("a")),
             Begin::Both | Begin::Disk | Begin::Aged => {}
         }
         if begin != Begin::Both {
@@ -363,6 +367,9 @@ impl Stage {
             assert!(goes_first, "{name} is unknown");
         }
         assert_eq!(disk.entries(), known.len(), "files are missing");
+        for name in disk.names_kept() {
+            assert!(disk.holds(&name), "{name} is gone and stays open");
+        }
         disk.report();
         let used: u64 = known.iter().map(|it| it.length.div_ceil(UNIT) * UNIT).sum();
         let told = self.house.metrics.tier(Tier::Disk).bytes.get();
