@@ -5,9 +5,10 @@
 //! takes an entry out of the index lets go of it here. Then its readers are the last who have it open, and
 //! its blocks are free when they have left.
 
-use std::collections::HashMap;
+use std::mem;
 use std::sync::Arc;
 
+use hashlink::LruCache;
 use rustix::process::{Resource, getrlimit};
 
 use super::Disk;
@@ -22,20 +23,10 @@ const MOST: usize = 1024;
 /// and drafts want the others.
 const SHARE: u64 = 8;
 
-/// The entries kept open, bounded: one that was not used for a while gives way first.
+/// The entries kept open, by key: the one that was used longest ago gives way.
 pub(super) struct Kept<T> {
     most: usize,
-    places: Vec<Place<T>>,
-    by_key: HashMap<Prefix, usize>,
-    /// The place looked at next for one to give way.
-    hand: usize,
-}
-
-struct Place<T> {
-    name: EntryName,
-    open: T,
-    /// Since the hand last came by.
-    was_used: bool,
+    open: LruCache<Prefix, (EntryName, T)>,
 }
 
 /// How many files may be kept open.
@@ -92,7 +83,7 @@ impl Disk {
     #[cfg(test)]
     pub(in crate::tiers) fn names_kept(&self) -> Vec<EntryName> {
         let kept = self.kept.lock();
-        kept.places.iter().map(|place| place.name).collect()
+        kept.open.iter().map(|(_, (name, _))| *name).collect()
     }
 
     /// Closes every file that nobody is reading. What somebody removed by hand is missed from then on,
@@ -110,81 +101,38 @@ impl<T: Clone> Kept<T> {
     pub(super) fn new(most: usize) -> Self {
         Self {
             most,
-            places: Vec::new(),
-            by_key: HashMap::new(),
-            hand: 0,
+            open: LruCache::new_unbounded(),
         }
     }
 
     /// The open file of this very entry; that counts as a use.
     fn get(&mut self, name: &EntryName) -> Option<T> {
-        let place = self.by_key.get(&name.prefix)?;
-        let place = self.places.get_mut(*place)?;
-        if place.name.serial != name.serial {
-            return None;
-        }
-        place.was_used = true;
-        Some(place.open.clone())
+        let (known, open) = self.open.get(&name.prefix)?;
+        (known.serial == name.serial).then(|| open.clone())
     }
 
     /// Keeps an open file; returns what is to be closed for it.
     fn put(&mut self, name: EntryName, open: T) -> Option<T> {
-        let place = Place {
-            name,
-            open,
-            was_used: false,
+        let replaced = self.open.insert(name.prefix, (name, open));
+        let given_way = if self.open.len() > self.most {
+            self.open.remove_lru().map(|(_, oldest)| oldest)
+        } else {
+            None
         };
-        if let Some(known) = self.by_key.get(&name.prefix) {
-            let known = self.places.get_mut(*known)?;
-            return Some(std::mem::replace(known, place).open);
-        }
-        if self.places.len() < self.most {
-            self.by_key.insert(name.prefix, self.places.len());
-            self.places.push(place);
-            return None;
-        }
-        let victim = self.victim();
-        let Some(given_way) = self.places.get_mut(victim) else {
-            return Some(place.open);
-        };
-        let given_way = std::mem::replace(given_way, place);
-        self.by_key.remove(&given_way.name.prefix);
-        self.by_key.insert(name.prefix, victim);
-        Some(given_way.open)
+        given_way.or(replaced).map(|(_, closed)| closed)
     }
 
     /// Takes out what is kept of a key, or only this entry of it.
     fn take(&mut self, prefix: &Prefix, only: Option<&EntryName>) -> Option<T> {
-        let place = *self.by_key.get(prefix)?;
-        let name = self.places.get(place)?.name;
-        if only.is_some_and(|only| only.serial != name.serial) {
+        let (known, _) = self.open.peek(prefix)?;
+        if only.is_some_and(|only| only.serial != known.serial) {
             return None;
         }
-        self.by_key.remove(prefix);
-        let gone = self.places.swap_remove(place);
-        if let Some(moved) = self.places.get(place) {
-            self.by_key.insert(moved.name.prefix, place);
-        }
-        Some(gone.open)
+        self.open.remove(prefix).map(|(_, open)| open)
     }
 
-    fn take_all(&mut self) -> Vec<Place<T>> {
-        self.by_key.clear();
-        self.hand = 0;
-        std::mem::take(&mut self.places)
-    }
-
-    /// The next place that nobody used since the hand last came by; after one turn there is one.
-    fn victim(&mut self) -> usize {
-        for _ in 0..self.places.len() {
-            let here = self.hand % self.places.len();
-            self.hand = here + 1;
-            match self.places.get_mut(here) {
-                Some(place) if place.was_used => place.was_used = false,
-                _ => return here,
-            }
-        }
-        self.hand % self.places.len().max(1)
+    fn take_all(&mut self) -> LruCache<Prefix, (EntryName, T)> {
+        mem::replace(&mut self.open, LruCache::new_unbounded())
     }
 }
 
@@ -204,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn where_there_is_no_room_what_was_not_used_gives_way() {
+    fn where_there_is_no_room_what_was_used_longest_ago_gives_way() {
         let mut kept = Kept::new(3);
         for key in 0..3 {
             assert_eq!(kept.put(name(key, 1), key), None);
@@ -214,8 +162,6 @@ mod tests {
         assert_eq!(kept.get(&name(1, 1)), None);
         let left: Vec<_> = [0, 2, 3].map(|key| kept.get(&name(key, 1))).into();
         assert_eq!(left, [Some(0), Some(2), Some(3)]);
-        assert!(kept.put(name(4, 1), 4).is_some(), "all were used");
-        assert_eq!(kept.places.len(), 3);
     }
 
     #[test]
@@ -227,23 +173,7 @@ mod tests {
         assert_eq!(kept.take(&older.prefix, Some(&older)), None);
         assert_eq!(kept.put(name(1, 3), "newest"), Some("newer"));
         assert_eq!(kept.take(&older.prefix, None), Some("newest"));
-        assert!(kept.by_key.is_empty() && kept.places.is_empty());
-    }
-
-    #[test]
-    fn whatever_is_taken_out_the_others_are_found() {
-        let mut kept = Kept::new(4);
-        for key in 0..4 {
-            kept.put(name(key, 1), key);
-        }
-        assert_eq!(kept.take(&name(1, 1).prefix, None), Some(1));
-        for key in [0, 2, 3] {
-            assert_eq!(kept.get(&name(key, 1)), Some(key));
-        }
-        assert_eq!(kept.take_all().len(), 3);
-        assert_eq!(kept.put(name(2, 1), 2), None);
-        assert_eq!(kept.get(&name(2, 1)), Some(2));
-        assert_eq!(kept.get(&name(3, 1)), None);
+        assert!(kept.open.is_empty());
     }
 
     #[test]
