@@ -1,0 +1,117 @@
+//! Hits: the same artifact again and again, on connections that are kept.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+
+use super::{Client, Effort, measure, take_turns};
+use crate::figures::{Rounds, Sample};
+use crate::load::{Ask, Expect, Group, Load, unseen};
+use crate::servers::{Place, Server, Wish, larder, nginx, varnish};
+use crate::wrk;
+
+/// No first answer takes as long.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A row of hits.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Hits {
+    pub(super) size: u64,
+    pub(super) connections: usize,
+    pub(super) by: Client,
+}
+
+impl Hits {
+    /// Measures it: nginx twice, Larder, and Varnish where it is installed.
+    pub(super) fn run(self, place: &Place, effort: Effort) -> Result<Vec<Rounds>> {
+        let origin = Server::origin(place, place.port(0), None)?;
+        let servers = self.servers(place, origin.port)?;
+        let number = unseen();
+        if !self.is_tls() {
+            for server in &servers {
+                fill(server.port, self.size, number)?;
+            }
+        }
+        let rounds = take_turns(&servers, effort.rounds, |server| {
+            self.turn(server, number, effort)
+        });
+        let mut rounds = rounds?;
+        if !self.is_tls() {
+            name_tier(&mut rounds, &servers, self.size, number)?;
+        }
+        Ok(rounds)
+    }
+
+    fn is_tls(self) -> bool {
+        self.by == Client::WrkTls
+    }
+
+    fn servers(self, place: &Place, origin: u16) -> Result<Vec<Server>> {
+        let wish = Wish {
+            log: self.by == Client::Logged,
+            tls: self.is_tls(),
+            connections: self.connections,
+        };
+        let mut servers = vec![
+            nginx::cache(place, nginx::NAME, place.port(2), origin, wish)?,
+            nginx::cache(place, nginx::AGAIN, place.port(3), origin, wish)?,
+            larder::start(place, place.port(4), origin, wish)?,
+        ];
+        // It speaks no TLS, and logs through another process.
+        if varnish::is_installed() && !wish.tls && !wish.log {
+            servers.push(varnish::start(place, place.port(6), origin)?);
+        }
+        Ok(servers)
+    }
+
+    fn turn(self, server: &Server, number: u64, effort: Effort) -> Result<Sample> {
+        let processes = server.processes()?;
+        match self.by {
+            Client::Load | Client::Logged => {
+                let ask = Ask::Same {
+                    size: self.size,
+                    number,
+                };
+                let expect = Expect::Hit(self.size);
+                let group = Group::new(server.port, self.connections, ask, expect);
+                measure(&mut Load::start(&[group])?, &processes, effort)
+            }
+            Client::Wrk | Client::WrkTls => wrk::Run {
+                tls: self.is_tls(),
+                port: server.port,
+                connections: self.connections,
+                size: self.size,
+                number,
+            }
+            .measure(&processes, effort),
+        }
+        .with_context(|| server.name)
+    }
+}
+
+/// Has a server fetch an artifact, and makes sure that it found it the next time.
+pub(super) fn fill(port: u16, size: u64, number: u64) -> Result<String> {
+    let ask = Ask::Same { size, number };
+    for expect in [Expect::Body(size), Expect::Hit(size)] {
+        let mut group = Group::new(port, 1, ask, expect);
+        // Some count a hit only once they have served one.
+        group.requests = 2;
+        let mut load = Load::start(&[group])?;
+        load.finish(PATIENCE)?;
+        if let Expect::Hit(_) = expect {
+            return Ok(load.cache().to_owned());
+        }
+    }
+    Ok(String::new())
+}
+
+/// Says beside a server's name from which tier the hits came, where it tells.
+fn name_tier(rounds: &mut [Rounds], servers: &[Server], size: u64, number: u64) -> Result<()> {
+    for (rounds, server) in rounds.iter_mut().zip(servers) {
+        let cache = fill(server.port, size, number)?;
+        if let Some((_, tier)) = cache.split_once("detail=") {
+            rounds.server = format!("{}, {tier}", rounds.server);
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,36 @@
+//! Misses that are stored: small artifacts that nobody has asked for before.
+
+use anyhow::Result;
+
+use super::{Effort, KIB, measure, take_turns};
+use crate::figures::{Metric, Rounds};
+use crate::load::{Ask, Expect, Group, Load};
+use crate::servers::{Place, Server, Wish, larder, nginx};
+
+const SIZE: u64 = KIB;
+
+/// Measures it; the origin itself is the first of the servers.
+pub(super) fn run(place: &Place, effort: Effort, connections: usize) -> Result<Vec<Rounds>> {
+    let origin = Server::origin(place, place.port(0), None)?;
+    let port = origin.port;
+    let servers = [
+        origin,
+        nginx::cache(place, nginx::NAME, place.port(2), port, Wish::default())?,
+        larder::start(place, place.port(4), port, Wish::default())?,
+    ];
+    let mut rounds = take_turns(&servers, effort.rounds, |server| {
+        let ask = Ask::Unseen { size: SIZE };
+        let group = Group::new(server.port, connections, ask, Expect::Miss(SIZE));
+        measure(&mut Load::start(&[group])?, &server.processes()?, effort)
+    })?;
+    if let [direct, through @ ..] = &mut rounds[..] {
+        for (round, direct) in direct.samples.iter().enumerate() {
+            for server in &mut *through {
+                let sample = &mut server.samples[round];
+                let added = sample[&Metric::Median] - direct[&Metric::Median];
+                sample.insert(Metric::Added, added);
+            }
+        }
+    }
+    Ok(rounds)
+}
