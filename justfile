@@ -90,6 +90,12 @@ policies:
 index:
     cargo bench --bench index
 
+# The same work for Larder, nginx and Varnish, into docs/performance.md: 20 minutes on a machine that does nothing else.
+# Some rows only, or `--quick`, which shows that it works and writes nothing: `just versus --quick hit-1k`
+versus *rows:
+    cargo build --release
+    cargo run --release --example versus -- run --write {{ rows }}
+
 # Instructions of a hit from memory, where nobody judges and where a verdict is remembered
 instructions:
     cargo build --release

@@ -28,6 +28,8 @@ pub(crate) enum Metric {
     Busy,
     /// The same of the load.
     LoadBusy,
+    /// Lines written for each answer.
+    Lines,
     /// Cores that other processes were busy on meanwhile.
     Others,
     /// Seconds to the last byte of the last client.
@@ -75,6 +77,7 @@ impl Metric {
             Self::CpuGigabyte => "CPU s/GB",
             Self::Busy => "server busy",
             Self::LoadBusy => "load busy",
+            Self::Lines => "lines/answer",
             Self::Others => "others busy",
             Self::LastByte => "last byte, s",
             Self::TimesDirect => "times direct",

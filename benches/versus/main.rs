@@ -19,6 +19,7 @@ mod machine;
 mod noise;
 mod origin;
 mod plot;
+mod programs;
 mod report;
 mod results;
 mod rows;
@@ -73,9 +74,12 @@ struct Run {
     rows: Vec<String>,
     #[arg(long, default_value_t = 5)]
     rounds: usize,
-    /// Fewer rounds, shorter turns: shows that it works, measures little.
+    /// Fewer rounds, shorter turns: shows that it works, measures little, keeps nothing.
     #[arg(long)]
     quick: bool,
+    /// Write the document as well.
+    #[arg(long)]
+    write: bool,
     #[arg(long, default_value = "target/release/larder")]
     larder: PathBuf,
     /// The first of ten ports.
@@ -120,12 +124,13 @@ fn main() -> Result<()> {
 }
 
 fn run_rows(run: &Run) -> Result<()> {
-    stay_on_core(LOAD_CORE)?;
     let effort = Effort::new(run.rounds, run.quick);
     let known = |name: &String| ROWS.iter().any(|row| row.name == *name);
     if let Some(name) = run.rows.iter().find(|name| !known(name)) {
         anyhow::bail!("no row is called {name}; `list` names them");
     }
+    programs::find()?;
+    stay_on_core(LOAD_CORE)?;
     let picked = |row: &&Row| run.rows.is_empty() || run.rows.iter().any(|it| it == row.name);
     let place = Place {
         folder: PathBuf::from(FOLDER).join("run"),
@@ -139,7 +144,12 @@ fn run_rows(run: &Run) -> Result<()> {
         }
         let rounds = row.run(&place, effort).with_context(|| row.name)?;
         println!("{}", report::table(row, &rounds));
-        results::keep(row, rounds)?;
+        if !run.quick {
+            results::keep(row, rounds)?;
+        }
+    }
+    if run.write && !run.quick {
+        report::write()?;
     }
     Ok(())
 }

@@ -16,7 +16,7 @@ const BEGIN: &str = "<!-- figures: written by `just versus` -->";
 const END: &str = "<!-- end of the figures -->";
 
 /// Every column there is, in the order of the tables.
-const COLUMNS: [Metric; 15] = [
+const COLUMNS: [Metric; 16] = [
     Metric::Rate,
     Metric::Gigabytes,
     Metric::Median,
@@ -31,6 +31,7 @@ const COLUMNS: [Metric; 15] = [
     Metric::MemoryBefore,
     Metric::MemoryMost,
     Metric::Connection,
+    Metric::Lines,
     Metric::Others,
 ];
 

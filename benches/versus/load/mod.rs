@@ -82,6 +82,7 @@ pub(crate) struct Load {
     groups: Vec<Working>,
     connections: Vec<(usize, Connection)>,
     buffers: Buffers,
+    answers: u64,
 }
 
 impl Load {
@@ -92,6 +93,7 @@ impl Load {
             groups: groups.iter().map(Working::new).collect(),
             connections: Vec::new(),
             buffers: Buffers::new(),
+            answers: 0,
         };
         for (number, group) in groups.iter().enumerate() {
             for _ in 0..group.connections {
@@ -147,6 +149,11 @@ impl Load {
             .collect()
     }
 
+    /// All answers since the start.
+    pub(crate) fn answers(&self) -> u64 {
+        self.answers
+    }
+
     /// What the cache said of itself in its last answer to the first group.
     pub(crate) fn cache(&self) -> &str {
         self.groups.first().map_or("", |first| &first.known.cache)
@@ -191,6 +198,7 @@ impl Load {
         seen.bytes += turn.bytes;
         if let Some(taken) = turn.ended {
             seen.answers += 1;
+            self.answers += 1;
             seen.longest = seen.longest.max(taken);
             seen.times.add(taken);
         }

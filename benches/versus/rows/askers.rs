@@ -20,7 +20,10 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub(super) fn run(place: &Place, effort: Effort) -> Result<Vec<Rounds>> {
     let origin = Server::origin(place, place.port(0), Some(LINE))?;
     let port = origin.port;
-    let wish = Wish::default();
+    let wish = Wish {
+        collapse: true,
+        ..Wish::default()
+    };
     let servers = [
         origin,
         nginx::cache(place, nginx::NAME, place.port(2), port, wish)?,

@@ -5,11 +5,14 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 
 use super::{Client, Effort, measure, take_turns};
-use crate::figures::{Rounds, Sample};
+use crate::figures::{Metric, Rounds, Sample};
 use crate::load::{Ask, Expect, Group, Load, unseen};
-use crate::servers::{Place, Server, Wish, larder, nginx, varnish};
+use crate::servers::{Place, Server, Wish, larder, nginx, pause, varnish};
+use crate::usage::Processes;
 use crate::wrk;
 
+/// Until a log's last lines are written.
+const WRITTEN: Duration = Duration::from_millis(100);
 /// No first answer takes as long.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -51,6 +54,7 @@ impl Hits {
             log: self.by == Client::Logged,
             tls: self.is_tls(),
             connections: self.connections,
+            ..Wish::default()
         };
         let mut servers = vec![
             nginx::cache(place, nginx::NAME, place.port(2), origin, wish)?,
@@ -74,7 +78,11 @@ impl Hits {
                 };
                 let expect = Expect::Hit(self.size);
                 let group = Group::new(server.port, self.connections, ask, expect);
-                measure(&mut Load::start(&[group])?, &processes, effort)
+                let mut load = Load::start(&[group])?;
+                if self.by == Client::Load {
+                    return measure(&mut load, &processes, effort);
+                }
+                logged(&mut load, server, &processes, effort)
             }
             Client::Wrk | Client::WrkTls => wrk::Run {
                 tls: self.is_tls(),
@@ -87,6 +95,21 @@ impl Hits {
         }
         .with_context(|| server.name)
     }
+}
+
+/// A turn, and whether the log has a line for each answer: one that loses lines is no faster.
+fn logged(
+    load: &mut Load,
+    server: &Server,
+    processes: &Processes,
+    effort: Effort,
+) -> Result<Sample> {
+    let before = server.lines()?;
+    let mut sample = measure(load, processes, effort)?;
+    pause(WRITTEN);
+    let lines = server.lines()? - before;
+    sample.insert(Metric::Lines, lines as f64 / load.answers() as f64);
+    Ok(sample)
 }
 
 /// Has a server fetch an artifact, and makes sure that it found it the next time.

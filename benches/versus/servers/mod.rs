@@ -5,6 +5,7 @@ pub(crate) mod nginx;
 pub(crate) mod varnish;
 
 use std::fs::{self, File};
+use std::io::{BufRead, BufReader};
 use std::net::{Ipv4Addr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -42,6 +43,8 @@ pub(crate) struct Wish {
     pub(crate) log: bool,
     /// TLS 1.3 on the port.
     pub(crate) tls: bool,
+    /// One fetch for all who ask at once.
+    pub(crate) collapse: bool,
     /// As many connections at once, if that is more than usual.
     pub(crate) connections: usize,
 }
@@ -118,6 +121,27 @@ impl Server {
     /// The processes that serve.
     pub(crate) fn processes(&self) -> Result<Processes> {
         Processes::below(self.child.id())
+    }
+
+    /// Lines of its log so far.
+    pub(crate) fn lines(&self) -> Result<u64> {
+        let named = self.folder.join("access");
+        let file = if named.exists() {
+            named
+        } else {
+            self.folder.join("output")
+        };
+        let mut lines = 0;
+        let mut log = BufReader::with_capacity(1 << 20, File::open(file)?);
+        loop {
+            let bytes = log.fill_buf()?;
+            if bytes.is_empty() {
+                return Ok(lines);
+            }
+            lines += bytes.split(|byte| *byte == b'\n').skip(1).count() as u64;
+            let count = bytes.len();
+            log.consume(count);
+        }
     }
 
     fn wait(&mut self) -> Result<()> {

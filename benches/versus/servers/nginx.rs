@@ -4,6 +4,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 
 use anyhow::{Context, Result};
 
@@ -49,10 +50,11 @@ pub(crate) fn cache(
              proxy_cache artifacts;
              proxy_cache_key $uri$is_args$args$http_authorization;
              proxy_cache_valid 200 7d;
-             proxy_cache_lock on;
+             proxy_cache_lock {lock};
              add_header X-Cache $upstream_cache_status;
            }}
          }}",
+        lock = if wish.collapse { "on" } else { "off" },
         data = folder.join("data").display(),
         folder = folder.display(),
     );
@@ -76,6 +78,11 @@ pub(crate) fn store(place: &Place, port: u16) -> Result<Server> {
         folder = folder.display(),
     );
     start(NAME, port, &folder, Wish::default(), &http)
+}
+
+/// Whether it is there to be started.
+pub(crate) fn is_installed() -> bool {
+    Command::new("nginx").arg("-v").output().is_ok()
 }
 
 fn start(name: &'static str, port: u16, folder: &Path, wish: Wish, http: &str) -> Result<Server> {

@@ -1,6 +1,7 @@
 //! Varnish with its memory for a store.
 
 use std::fs;
+use std::process::Command;
 
 use anyhow::{Context, Result};
 
@@ -47,8 +48,5 @@ pub(crate) fn start(place: &Place, port: u16, origin: u16) -> Result<Server> {
 
 /// Whether it is there to be started.
 pub(crate) fn is_installed() -> bool {
-    std::process::Command::new("varnishd")
-        .arg("-V")
-        .output()
-        .is_ok_and(|output| output.status.success())
+    Command::new("varnishd").arg("-V").output().is_ok()
 }
