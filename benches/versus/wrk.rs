@@ -5,7 +5,7 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 
 use crate::figures::{Metric, Sample};
-use crate::load::{TOKEN, path};
+use crate::load::{Expect, TOKEN, head, path};
 use crate::rows::Effort;
 use crate::servers::LOAD_CORE;
 use crate::usage::Processes;
@@ -23,7 +23,6 @@ pub(crate) struct Run {
 impl Run {
     /// Runs it, and holds what it says against what the server took meanwhile.
     pub(crate) fn measure(self, server: &Processes, effort: Effort) -> Result<Sample> {
-        self.once(effort.warm.as_secs().max(1))?;
         let before = server.taken()?;
         let said = self.once(effort.window.as_secs().max(1))?;
         let spent = server.taken()?.since(&before);
@@ -42,18 +41,42 @@ impl Run {
         ]))
     }
 
-    fn once(self, seconds: u64) -> Result<String> {
+    /// Has the server fetch the artifact, and makes sure that it found it the next time: `wrk` itself looks
+    /// at no header, and our load speaks no TLS.
+    pub(crate) fn fill(self) -> Result<()> {
+        for expect in [Expect::Body(self.size), Expect::Hit(self.size)] {
+            let output = Command::new("curl")
+                .args([
+                    "--insecure",
+                    "--silent",
+                    "--show-error",
+                    "--http1.1",
+                    "--tlsv1.3",
+                ])
+                .args(["--tls13-ciphers", "TLS_AES_256_GCM_SHA384"])
+                .args(["--dump-header", "-", "--output", "/dev/null", "--header"])
+                .args([&format!("Authorization: Bearer {TOKEN}"), &self.url()])
+                .output()
+                .context("curl")?;
+            let head = head::read(&output.stdout, expect)?;
+            let said = String::from_utf8_lossy(&output.stderr);
+            head.with_context(|| format!("curl: {said}"))?;
+        }
+        Ok(())
+    }
+
+    fn url(self) -> String {
         let scheme = if self.tls { "https" } else { "http" };
-        let url = format!(
-            "{scheme}://127.0.0.1:{}{}",
-            self.port,
-            path(self.size, self.number)
-        );
+        let path = path(self.size, self.number);
+        format!("{scheme}://127.0.0.1:{}{path}", self.port)
+    }
+
+    fn once(self, seconds: u64) -> Result<String> {
         let output = Command::new("taskset")
             .args(["-c", &LOAD_CORE.to_string(), "wrk", "-t1", "--latency"])
             .arg(format!("-c{}", self.connections))
             .arg(format!("-d{seconds}s"))
-            .args(["-H", &format!("Authorization: Bearer {TOKEN}"), &url])
+            .args(["-H", &format!("Authorization: Bearer {TOKEN}"), &self.url()])
             .output()
             .context("taskset and wrk")?;
         let said = String::from_utf8(output.stdout)?;

@@ -2,7 +2,7 @@
 //! be, and fails on the first that is not.
 
 mod connection;
-mod head;
+pub(crate) mod head;
 mod histogram;
 mod request;
 

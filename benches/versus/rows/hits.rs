@@ -30,8 +30,10 @@ impl Hits {
         let origin = Server::origin(place, place.port(0), None)?;
         let servers = self.servers(place, origin.port)?;
         let number = unseen();
-        if !self.is_tls() {
-            for server in &servers {
+        for server in &servers {
+            if self.is_tls() {
+                self.wrk(server, number).fill().context(server.name)?;
+            } else {
                 fill(server.port, self.size, number)?;
             }
         }
@@ -68,6 +70,16 @@ impl Hits {
         Ok(servers)
     }
 
+    fn wrk(self, server: &Server, number: u64) -> wrk::Run {
+        wrk::Run {
+            tls: self.is_tls(),
+            port: server.port,
+            connections: self.connections,
+            size: self.size,
+            number,
+        }
+    }
+
     fn turn(self, server: &Server, number: u64, effort: Effort) -> Result<Sample> {
         let processes = server.processes()?;
         match self.by {
@@ -84,14 +96,7 @@ impl Hits {
                 }
                 logged(&mut load, server, &processes, effort)
             }
-            Client::Wrk | Client::WrkTls => wrk::Run {
-                tls: self.is_tls(),
-                port: server.port,
-                connections: self.connections,
-                size: self.size,
-                number,
-            }
-            .measure(&processes, effort),
+            Client::Wrk | Client::WrkTls => self.wrk(server, number).measure(&processes, effort),
         }
         .with_context(|| server.name)
     }
