@@ -1,6 +1,7 @@
 //! What is known of an artifact besides its bytes, and travels with them as one unit.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
@@ -21,8 +22,17 @@ const SHA: &str = "x-artifact-sha";
 
 /// The header fields that are replayed with an artifact's body: `content-type` and every
 /// `x-artifact-*` that describes the artifact rather than the client that sent it.
+///
+/// Cheap to clone.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Fields(HeaderMap);
+pub struct Fields(Arc<Kept>);
+
+#[derive(Debug, Default, PartialEq)]
+struct Kept {
+    map: HeaderMap,
+    /// What the map says of it; every hit counts it.
+    duration: Option<Duration>,
+}
 
 /// More header fields than an entry may hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -43,12 +53,12 @@ impl Fields {
 
     /// Whether an entry holds this many.
     pub fn fit(&self) -> Result<(), TooManyFields> {
-        let bytes: usize = self
-            .0
+        let map = self.as_map();
+        let bytes: usize = map
             .iter()
             .map(|(name, value)| name.as_str().len() + value.len())
             .sum();
-        if self.0.len() > MAX_FIELDS || bytes > MAX_FIELD_BYTES {
+        if map.len() > MAX_FIELDS || bytes > MAX_FIELD_BYTES {
             Err(TooManyFields)
         } else {
             Ok(())
@@ -57,28 +67,33 @@ impl Fields {
 
     /// Takes fields back from an entry, in stored order.
     pub fn from_pairs(pairs: impl IntoIterator<Item = (HeaderName, HeaderValue)>) -> Self {
-        let mut fields = HeaderMap::new();
+        let mut map = HeaderMap::new();
         for (name, value) in pairs {
-            fields.append(name, value);
+            map.append(name, value);
         }
-        Self(fields)
+        let duration = duration(&map);
+        Self(Arc::new(Kept { map, duration }))
     }
 
     /// The fields, as they are replayed.
     pub fn as_map(&self) -> &HeaderMap {
-        &self.0
+        &self.0.map
     }
 
     /// How long the task took that made the artifact, where the client said so.
     pub fn duration(&self) -> Option<Duration> {
-        let millis = self.0.get(DURATION)?.to_str().ok()?.parse().ok()?;
-        Some(Duration::from_millis(millis))
+        self.0.duration
     }
 
     /// The commit that the artifact was made from, where the client said so.
     pub fn sha(&self) -> Option<&str> {
-        self.0.get(SHA)?.to_str().ok()
+        self.as_map().get(SHA)?.to_str().ok()
     }
+}
+
+fn duration(fields: &HeaderMap) -> Option<Duration> {
+    let millis = fields.get(DURATION)?.to_str().ok()?.parse().ok()?;
+    Some(Duration::from_millis(millis))
 }
 
 fn is_replayed(name: &HeaderName, value: &HeaderValue) -> bool {

@@ -238,32 +238,53 @@ impl Outcome {
             Self::Error(_) => 11,
         }
     }
+
+    /// Our member of `Cache-Status`, where nothing in it has to be put together.
+    pub fn member(self) -> Option<&'static str> {
+        Some(match self {
+            Self::Hit { tier, grace } => match (tier, grace) {
+                (Tier::Memory, false) => "larder; hit; detail=memory",
+                (Tier::Memory, true) => "larder; hit; detail=memory; grace",
+                (Tier::Disk, false) => "larder; hit; detail=disk",
+                (Tier::Disk, true) => "larder; hit; detail=disk; grace",
+            },
+            Self::Filled => "larder; fwd=uri-miss; fwd-status=200; stored",
+            Self::Collapsed => "larder; fwd=uri-miss; collapsed",
+            Self::Absent => "larder; fwd=uri-miss; fwd-status=404",
+            Self::Stored => "larder; fwd=method; stored",
+            Self::Passed | Self::UploadRefused => "larder; fwd=method",
+            Self::Answered => "larder; detail=answered",
+            Self::Denied => "larder; detail=denied",
+            Self::Bypassed(_)
+            | Self::Degraded(_)
+            | Self::Refused(_)
+            | Self::Undelivered(_)
+            | Self::Error(_) => return None,
+        })
+    }
 }
 
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(member) = self.member() {
+            return f.write_str(member);
+        }
         f.write_str("larder")?;
         match self {
-            Self::Hit { tier, grace } => {
-                write!(
-                    f,
-                    "; hit; detail={}{}",
-                    tier.as_str(),
-                    if *grace { "; grace" } else { "" }
-                )
-            }
-            Self::Filled => f.write_str("; fwd=uri-miss; fwd-status=200; stored"),
-            Self::Collapsed => f.write_str("; fwd=uri-miss; collapsed"),
             Self::Bypassed(reason) => write!(f, "; fwd=bypass; detail={}", reason.as_str()),
-            Self::Absent => f.write_str("; fwd=uri-miss; fwd-status=404"),
             Self::Degraded(failure) => write!(f, "; fwd=uri-miss; detail={}", failure.as_str()),
-            Self::Stored => f.write_str("; fwd=method; stored"),
-            Self::Passed | Self::UploadRefused => f.write_str("; fwd=method"),
             Self::Refused(status) => write!(f, "; fwd=uri-miss; fwd-status={status}"),
             Self::Undelivered(failure) => write!(f, "; fwd=method; detail={}", failure.as_str()),
-            Self::Answered => f.write_str("; detail=answered"),
-            Self::Denied => f.write_str("; detail=denied"),
             Self::Error(code) => write!(f, "; detail={}", code.replace('_', "-")),
+            Self::Hit { .. }
+            | Self::Filled
+            | Self::Collapsed
+            | Self::Absent
+            | Self::Stored
+            | Self::Passed
+            | Self::UploadRefused
+            | Self::Answered
+            | Self::Denied => Ok(()),
         }
     }
 }

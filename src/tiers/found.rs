@@ -78,11 +78,7 @@ impl Found {
     /// The entry turned out not to be there: the look-up was a miss.
     pub async fn open(self) -> Result<Artifact, Damaged> {
         match self {
-            Self::Memory(stored) => Ok(Artifact {
-                meta: Arc::clone(&stored.meta),
-                tier: Tier::Memory,
-                body: ArtifactBody::Whole(stored.body.clone()),
-            }),
+            Self::Memory(stored) => Ok(stored.artifact()),
             Self::Disk(resting) => resting.open().await,
         }
     }

@@ -9,6 +9,8 @@ use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
 use tokio::time::Duration;
 
+use super::found::{Artifact, ArtifactBody};
+use super::spread::Spread;
 use crate::artifact::{KeyDigest, Label, Landed, Meta, Tier};
 use crate::config;
 use crate::metrics::{Eviction, Metrics};
@@ -37,7 +39,7 @@ pub struct Stored {
 
 /// The memory tier; without a cache where it is turned off.
 pub(super) struct Memory {
-    cache: Option<Cache<KeyDigest, Arc<Stored>>>,
+    cache: Option<Cache<KeyDigest, Arc<Stored>, Spread>>,
     capacity: u64,
     max_age: Duration,
     metrics: Arc<Metrics>,
@@ -70,7 +72,7 @@ impl Memory {
                 .eviction_listener(move |_, _, cause| {
                     counted.evicted(Tier::Memory, reason(cause));
                 })
-                .build()
+                .build_with_hasher(Spread::new())
         });
         let tier = metrics.tier(Tier::Memory);
         tier.capacity.set(gauge(capacity));
@@ -134,6 +136,15 @@ impl Memory {
 // === impl Stored ===
 
 impl Stored {
+    /// Ready to be served.
+    pub fn artifact(&self) -> Artifact {
+        Artifact {
+            meta: Arc::clone(&self.meta),
+            tier: Tier::Memory,
+            body: ArtifactBody::Whole(self.body.clone()),
+        }
+    }
+
     fn weight(&self) -> u64 {
         self.body.len() as u64 + label_bytes(&self.meta.label) + OVERHEAD
     }

@@ -13,6 +13,7 @@ mod landing;
 mod locks;
 mod memory;
 mod scrubbing;
+mod spread;
 #[cfg(test)]
 mod tests;
 mod upkeep;
@@ -110,15 +111,22 @@ impl Tiers {
         // Noted before anything is looked at: a promotion of what is found gives way to all that
         // happens from here on.
         let noted = self.epoch(key);
-        if let Some(stored) = shared.memory.get(key) {
-            if let Some(disk) = &shared.disk {
-                disk.touch(key);
-            }
+        if let Some(stored) = self.lookup_in_memory(key) {
             return Some(Found::Memory(stored));
         }
         let disk = shared.disk.as_ref()?;
         let name = disk.find(key).await?;
         Some(Found::Disk(Resting::new(shared, disk, *key, name, noted)))
+    }
+
+    /// Finds an artifact in memory.
+    pub fn lookup_in_memory(&self, key: &KeyDigest) -> Option<Arc<Stored>> {
+        let shared = &self.shared;
+        let stored = shared.memory.get(key)?;
+        if let Some(disk) = &shared.disk {
+            disk.touch(key);
+        }
+        Some(stored)
     }
 
     /// The key's epoch, which a fill notes before it asks the upstream.
