@@ -17,30 +17,39 @@ use crate::upstream::{ArtifactRequest, Fetched};
 /// be: an outage must not cost every hit a budget.
 const PROBE_PAUSE: Duration = Duration::from_secs(2);
 
+/// What is remembered of a caller, as an answer to its question.
+pub(super) enum Recalled {
+    /// It is one.
+    Decided(Decision),
+    /// It is none: the upstream has to be asked.
+    Open {
+        /// Accepted once, and its time is up.
+        lapsed: bool,
+    },
+}
+
 impl Access {
-    pub(super) async fn as_the_upstream_judges(
-        self: &Arc<Self>,
-        question: &Question<'_>,
-    ) -> Decision {
+    /// Decides by what the upstream said before, where that is enough.
+    pub(super) fn recall(self: &Arc<Self>, question: &Question<'_>) -> Recalled {
         let subject = question.subject();
         match question.standing.recall(&self.verdicts, subject) {
             Remembered::Accepted { renew } => {
                 self.count(Verdict::Accepted, Ground::Memory);
                 if renew {
-                    self.renew(subject, question.request.clone());
+                    self.renew(subject, question.outgoing.request());
                 }
-                Decision::Allowed { grace: false }
+                Recalled::Decided(Decision::Allowed { grace: false })
             }
             Remembered::Refused(answer) => {
                 self.count(Verdict::Refused, Ground::Memory);
-                Decision::Refused(answer)
+                Recalled::Decided(Decision::Refused(answer))
             }
             Remembered::Lapsed if self.is_unaskable(subject) => {
                 self.count(Verdict::Grace, Ground::Memory);
-                Decision::Allowed { grace: true }
+                Recalled::Decided(Decision::Allowed { grace: true })
             }
-            Remembered::Lapsed => self.ask(subject, question, true).await,
-            Remembered::Unknown => self.ask(subject, question, false).await,
+            Remembered::Lapsed => Recalled::Open { lapsed: true },
+            Remembered::Unknown => Recalled::Open { lapsed: false },
         }
     }
 
@@ -55,13 +64,9 @@ impl Access {
     }
 
     /// Asks once for everybody who waits for the same verdict.
-    async fn ask(
-        self: &Arc<Self>,
-        subject: Subject,
-        question: &Question<'_>,
-        lapsed: bool,
-    ) -> Decision {
-        let asking = || self.question(subject, question.request, lapsed);
+    pub(super) async fn ask(self: &Arc<Self>, question: &Question<'_>, lapsed: bool) -> Decision {
+        let (subject, request) = (question.subject(), question.outgoing.request());
+        let asking = || self.question(subject, &request, lapsed);
         let told = self.probes.once(subject, question.key.digest, asking).await;
         let decision = Self::conclude(told, lapsed);
         let verdict = match &decision {

@@ -31,6 +31,7 @@ pub use own::Admitted;
 pub use standing::Standing;
 pub use tokens::Denial;
 
+use self::asking::Recalled;
 use self::oidc::Means;
 use self::own::Own;
 use self::probes::{Probes, Told};
@@ -41,7 +42,7 @@ use crate::caller::{Caller, CallerDigest};
 use crate::config::{self, AccessMode};
 use crate::metrics::{Ground, Metrics, Verdict};
 use crate::tasks::Tasks;
-use crate::upstream::{ArtifactRequest, Upstream};
+use crate::upstream::{Outgoing, Upstream};
 
 /// Pauses remembered; one that is forgotten costs a question.
 const MAX_PAUSES: usize = 1024;
@@ -83,7 +84,7 @@ pub struct Question<'a> {
     /// For which artifact.
     pub key: &'a ArtifactKey,
     /// How the upstream would be asked.
-    pub request: &'a ArtifactRequest,
+    pub outgoing: &'a Outgoing,
     /// When the request came: what the upstream says to it may be as old as that.
     pub since: Instant,
 }
@@ -198,12 +199,27 @@ impl Access {
         }
     }
 
+    /// Decides whether a hit may be served, where that needs nobody to be asked.
+    pub fn recall_read(self: &Arc<Self>, question: &Question<'_>) -> Option<Decision> {
+        match &self.judge {
+            // It was let in, and that was all there is to judge.
+            Judge::Roster(_) | Judge::Nobody => Some(Decision::Allowed { grace: false }),
+            Judge::Upstream => match self.recall(question) {
+                Recalled::Decided(decision) => Some(decision),
+                Recalled::Open { .. } => None,
+            },
+        }
+    }
+
     /// Decides whether a hit may be served.
     pub async fn may_read(self: &Arc<Self>, question: &Question<'_>) -> Decision {
         match &self.judge {
             // It was let in, and that was all there is to judge.
             Judge::Roster(_) | Judge::Nobody => Decision::Allowed { grace: false },
-            Judge::Upstream => self.as_the_upstream_judges(question).await,
+            Judge::Upstream => match self.recall(question) {
+                Recalled::Decided(decision) => decision,
+                Recalled::Open { lapsed } => self.ask(question, lapsed).await,
+            },
         }
     }
 
@@ -259,7 +275,10 @@ impl Access {
     /// Learns from a refusal that came without words, as those of `HEAD` do: asks for them first,
     /// since they decide what it says. Returns the refusal in full.
     pub async fn learn_stated(&self, question: &Question<'_>, refusal: Answer) -> Answer {
-        let refusal = match self.in_full(refusal.clone(), question.request).await {
+        let refusal = match self
+            .in_full(refusal.clone(), &question.outgoing.request())
+            .await
+        {
             Told::Refused(in_full) => in_full,
             Told::Present | Told::Absent(_) | Told::Failed(_) => return refusal,
         };
@@ -276,7 +295,7 @@ impl Access {
         let asks = matches!(self.judge, Judge::Upstream);
         if asks && !self.verdicts.is_proven(subject) {
             let (access, key) = (Arc::clone(self), question.key.digest);
-            let request = question.request.clone();
+            let request = question.outgoing.request();
             self.tasks.spawn(async move {
                 let asking = || access.question(subject, &request, false);
                 access.probes.once(subject, key, asking).await;

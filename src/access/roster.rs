@@ -90,7 +90,7 @@ impl Listed {
     ) -> (Result<(), Denial>, Ground) {
         match tokens::judge(&self.tokens, caller, query, right) {
             Err(Denial::UnknownToken) if !self.issuers.is_empty() => {
-                let judged = self.issuers.admit(caller, query, right).await;
+                let judged = Box::pin(self.issuers.admit(caller, query, right)).await;
                 (judged, Ground::Oidc)
             }
             judged => (judged, Ground::List),

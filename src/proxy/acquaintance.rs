@@ -12,16 +12,16 @@ use crate::caller::{Caller, RepeatedAuthorization, Sealer};
 
 /// The client of one connection, as it asked last.
 #[derive(Debug, Default)]
-pub struct Acquaintance(Mutex<Option<Known>>);
+pub struct Acquaintance(Mutex<Option<Arc<Known>>>);
 
 /// Who asks, under which scope, and where it stands there.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct Known {
     pub(super) caller: Caller,
     pub(super) scope: Scope,
-    pub(super) standing: Arc<Standing>,
+    pub(super) standing: Standing,
     /// The raw query that the scope was read from.
-    query: Arc<str>,
+    query: Box<str>,
 }
 
 impl Acquaintance {
@@ -30,7 +30,7 @@ impl Acquaintance {
         &self,
         sealer: &Sealer,
         head: &Parts,
-    ) -> Result<Known, RepeatedAuthorization> {
+    ) -> Result<Arc<Known>, RepeatedAuthorization> {
         let query = head.uri.query().unwrap_or_default();
         let mut last = self.0.lock();
         let known = last
@@ -38,9 +38,9 @@ impl Acquaintance {
             .filter(|known| &*known.query == query && sealer.is_same(&head.headers, &known.caller));
         let known = match known {
             Some(known) => known,
-            None => Known::new(sealer.seal(&head.headers)?, query),
+            None => Arc::new(Known::new(sealer.seal(&head.headers)?, query)),
         };
-        Ok(last.insert(known).clone())
+        Ok(Arc::clone(last.insert(known)))
     }
 }
 
@@ -49,7 +49,7 @@ impl Known {
         Self {
             scope: Scope::new(query, caller.digest()),
             caller,
-            standing: Arc::default(),
+            standing: Standing::default(),
             query: query.into(),
         }
     }
@@ -74,13 +74,10 @@ mod tests {
         let client = Acquaintance::default();
         let meet = |token, query| client.meet(&sealer, &head(token, query)).unwrap();
         let first = meet("a", "slug=acme");
-        assert!(Arc::ptr_eq(
-            &first.standing,
-            &meet("a", "slug=acme").standing
-        ));
+        assert!(Arc::ptr_eq(&first, &meet("a", "slug=acme")));
         for (token, query) in [("b", "slug=acme"), ("a", "slug=other"), ("a", "")] {
             let other = meet(token, query);
-            assert!(!Arc::ptr_eq(&first.standing, &other.standing));
+            assert!(!Arc::ptr_eq(&first, &other));
             let caller = sealer.seal(&head(token, query).headers).unwrap();
             assert_eq!(other.caller.digest(), caller.digest());
             let scope = Scope::new(query, caller.digest());

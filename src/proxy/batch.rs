@@ -88,7 +88,9 @@ impl Proxy {
                 json!({ "error": { "message": "an artifact hash is 1 to 512 letters, digits, '-' or '_'" } }),
             );
         };
-        let ask = self.name(head, hash, Right::Read, client).await?;
+        let ask = self
+            .name(&mut head.clone(), hash, Right::Read, client)
+            .await?;
         let Some(found) = self.tiers.lookup(&ask.key.digest).await else {
             return Ok(Value::Null);
         };

@@ -77,7 +77,7 @@ impl Upload {
         mut reader: Reader,
         length: Option<u64>,
     ) -> (Delivered, bool) {
-        let (upstream, request) = (&self.proxy.upstream, &self.ask.request);
+        let (upstream, request) = (&self.proxy.upstream, self.ask.outgoing.request());
         let mut is_unknown = false;
         let mut tries = 0;
         loop {

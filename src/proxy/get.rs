@@ -11,11 +11,22 @@ use crate::tiers::{Artifact, Found};
 use crate::transfer::Source;
 
 impl Proxy {
+    /// Serves what is in memory to whoever is known to have the right; `None` where that takes more
+    /// than a look at what is remembered.
+    pub fn hit(self: &Arc<Self>, ask: &Ask) -> Option<Result<Served, ProxyError>> {
+        let stored = self.tiers.lookup_in_memory(&ask.key.digest)?;
+        let told = match judged(self.access.recall_read(&ask.question())?) {
+            ControlFlow::Continue(grace) => Ok(self.give(stored.artifact(), grace)),
+            ControlFlow::Break(told) => told,
+        };
+        Some(told.map_err(|error| self.as_told(error)))
+    }
+
     /// Serves an artifact.
     ///
     /// Cancel-safe: fills run on without the one who began them.
-    pub async fn get(self: &Arc<Self>, ask: &Ask) -> Result<Served, ProxyError> {
-        self.serve(ask).await.map_err(|error| self.as_told(error))
+    pub async fn get(self: &Arc<Self>, ask: Ask) -> Result<Served, ProxyError> {
+        self.serve(&ask).await.map_err(|error| self.as_told(error))
     }
 
     async fn serve(self: &Arc<Self>, ask: &Ask) -> Result<Served, ProxyError> {
@@ -62,7 +73,7 @@ impl Proxy {
         }
         let key = &ask.key.digest;
         let absence = self.absences.recall(key, self.tiers.epoch(key))?;
-        let caller = ask.caller.digest();
+        let caller = ask.caller().digest();
         let is_theirs = absence.caller == caller
             || self
                 .access
@@ -81,18 +92,23 @@ impl Proxy {
             ControlFlow::Continue(grace) => grace,
             ControlFlow::Break(told) => return Some(told),
         };
-        let Artifact { meta, tier, body } = found.open().await.ok()?;
-        let reply = Reply::Artifact {
-            fields: meta.label.fields.clone(),
-            length: Some(meta.size),
-            cache_status: Vec::new(),
-            body: ServedBody::from(body),
-        };
+        let artifact = found.open().await.ok()?;
+        Some(Ok(self.give(artifact, grace)))
+    }
+
+    /// Gives an artifact to whoever may have it.
+    fn give(&self, artifact: Artifact, grace: bool) -> Served {
+        let Artifact { meta, tier, body } = artifact;
         self.count_saved(&meta.label.fields, meta.size);
-        Some(Ok(Served {
+        Served {
             outcome: Outcome::Hit { tier, grace },
-            reply,
-        }))
+            reply: Reply::Artifact {
+                fields: meta.label.fields.clone(),
+                length: Some(meta.size),
+                cache_status: Vec::new(),
+                body: ServedBody::from(body),
+            },
+        }
     }
 
     /// Whether this caller may have what is here, and on grace; if not, what it would be told were

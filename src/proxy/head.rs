@@ -11,8 +11,8 @@ use crate::upstream::Stated;
 
 impl Proxy {
     /// Describes an artifact.
-    pub async fn head(self: &Arc<Self>, ask: &Ask) -> Result<Served, ProxyError> {
-        self.describe(ask)
+    pub async fn head(self: &Arc<Self>, ask: Ask) -> Result<Served, ProxyError> {
+        self.describe(&ask)
             .await
             .map_err(|error| self.as_told(error))
     }
@@ -56,7 +56,7 @@ impl Proxy {
         if let Some(served) = self.remembered(ask) {
             return Ok(served);
         }
-        match self.upstream.stat(ask.request.clone()).await {
+        match self.upstream.stat(ask.outgoing.request()).await {
             Stated::Present(headers, length) => {
                 self.absences.forget(&ask.key.digest);
                 self.access.learn_read(&ask.question());

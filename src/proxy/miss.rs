@@ -37,10 +37,6 @@ pub(super) struct Patience {
 }
 
 /// One attempt at a miss.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "it lives for a moment, and its large variant is the common one"
-)]
 pub(super) enum Attempt {
     /// It came to an end.
     Done(Result<Served, ProxyError>),
@@ -79,14 +75,14 @@ impl Proxy {
         ask: &Ask,
         patience: &mut Patience,
     ) -> Attempt {
-        let follower = match self.flights.join(ask.key.digest, ask.caller.digest()) {
+        let follower = match self.flights.join(ask.key.digest, ask.caller().digest()) {
             Joined::Lead(lead, follower) => {
                 self.lead(ask, lead, LookAgain::Yes);
                 return self.follow(ask, &follower, Came::First, patience).await;
             }
             Joined::Follow(follower) => follower,
         };
-        let is_own = follower.leader() == ask.caller.digest();
+        let is_own = follower.leader() == ask.caller().digest();
         if patience.followed_stranger && !is_own {
             return Attempt::Alone;
         }
@@ -99,7 +95,7 @@ impl Proxy {
         ask: &Ask,
         spent: &Patience,
     ) -> Result<Served, ProxyError> {
-        let (lead, follower) = self.flights.alone(ask.key.digest, ask.caller.digest());
+        let (lead, follower) = self.flights.alone(ask.key.digest, ask.caller().digest());
         self.lead(ask, lead, LookAgain::No);
         let mut patience = Patience {
             retries: 0,
@@ -165,7 +161,7 @@ impl Proxy {
                 ControlFlow::Break(told) => Attempt::Done(told),
             };
         }
-        let (leader, caller) = (follower.leader(), ask.caller.digest());
+        let (leader, caller) = (follower.leader(), ask.caller().digest());
         let is_shared = || {
             let scope = ask.key.scope.digest();
             self.access.share_absences([leader, caller], scope)
@@ -196,7 +192,7 @@ impl Proxy {
     pub(super) async fn fetch(self: Arc<Self>, ask: Ask) -> Source<UpstreamBody> {
         let key = ask.key.digest;
         let noted = self.tiers.epoch(&key);
-        match self.upstream.fetch(ask.request.clone()).await {
+        match self.upstream.fetch(ask.outgoing.request()).await {
             Fetched::Found(found) => {
                 self.absences.forget(&key);
                 self.access.learn_read(&ask.question());
@@ -213,7 +209,8 @@ impl Proxy {
                 Source::Found(head, found.body)
             }
             Fetched::Absent(answer) => {
-                self.absences.note(key, ask.caller.digest(), &answer, noted);
+                self.absences
+                    .note(key, ask.caller().digest(), &answer, noted);
                 Source::Absent(answer)
             }
             Fetched::Refused(answer) => {

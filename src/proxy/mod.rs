@@ -18,9 +18,10 @@ mod served;
 mod settle;
 mod waiting;
 
+use std::mem;
 use std::sync::Arc;
 
-use http::header::{CONTENT_TYPE, HeaderValue};
+use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use http::request::Parts;
 use tokio::time::Instant;
 
@@ -33,7 +34,7 @@ pub use served::{Here, Reply, Served, ServedBody};
 
 use self::absences::Absences;
 use self::acquaintance::Known;
-use crate::access::{Access, Admitted, Question, Standing};
+use crate::access::{Access, Admitted, Question};
 use crate::artifact::{ArtifactHash, ArtifactKey, OriginId};
 use crate::caller::{Caller, Sealer};
 use crate::config::{Config, OnReadFailure};
@@ -42,7 +43,7 @@ use crate::tasks::Tasks;
 use crate::tiers::Tiers;
 use crate::transfer::{Filling, Flights, Inspector, LookAgain, Uploads};
 use crate::upstream::{
-    ArtifactRequest, Upstream, artifact_headers, artifact_target, forwarded_headers, is_loop,
+    Outgoing, Upstream, artifact_headers, artifact_target, forwarded_headers, is_loop,
 };
 
 /// Bodies up to this size stay in memory while they arrive, whatever the memory tier admits.
@@ -54,6 +55,7 @@ const MOST_IN_MEMORY: u64 = 4 * 1024 * 1024;
 pub struct Proxy {
     config: Config,
     origin: OriginId,
+    forward: Arc<[HeaderName]>,
     sealer: Arc<Sealer>,
     tiers: Arc<Tiers>,
     upstream: Arc<Upstream>,
@@ -89,16 +91,14 @@ pub struct Stations {
 pub struct Ask {
     /// Which artifact.
     pub key: ArtifactKey,
-    /// Who asks.
-    pub caller: Caller,
+    /// Who asks, and where it stands with the upstream.
+    known: Arc<Known>,
     /// With what the caller was let in.
     pub admitted: Admitted,
-    /// Where it stands with the upstream.
-    pub standing: Arc<Standing>,
     /// When it came.
     pub since: Instant,
-    /// The same request as it goes upstream.
-    pub request: ArtifactRequest,
+    /// The same request, for whoever has to ask the upstream.
+    pub outgoing: Outgoing,
     /// The client cannot be told the end of a body otherwise than by its length (HTTP/1.0).
     pub needs_length: bool,
 }
@@ -118,6 +118,7 @@ impl Proxy {
         let signature_key = config.access.signature_key.clone();
         Arc::new(Self {
             origin: upstream.origin_id(),
+            forward: config.upstream.forward_headers.clone().into(),
             absences: Absences::new(config.upstream.absent_ttl),
             config,
             sealer,
@@ -133,36 +134,29 @@ impl Proxy {
         })
     }
 
-    /// Names an artifact request of a caller that is let in for it.
+    /// Names an artifact request of a caller that is let in for it; takes its headers.
     pub async fn name(
         &self,
-        head: &Parts,
+        head: &mut Parts,
         hash: ArtifactHash,
         right: Right,
         client: &Acquaintance,
     ) -> Result<Ask, ProxyError> {
-        let Known {
-            caller,
-            scope,
-            standing,
-            ..
-        } = client.meet(&self.sealer, head)?;
+        let known = client.meet(&self.sealer, head)?;
         let query = head.uri.query().unwrap_or_default();
-        let admitted = self.access.admit(&caller, query, right).await?;
-        let forward = &self.config.upstream.forward_headers;
-        let own = admitted.credential();
-        let request = ArtifactRequest {
-            path_and_query: artifact_target(&hash, head.uri.query())?,
-            headers: artifact_headers(&head.headers, own.unwrap_or(&caller), forward),
+        let admitted = self.access.admit(&known.caller, query, right).await?;
+        let outgoing = Outgoing {
+            target: artifact_target(&hash, &head.uri)?,
+            client: mem::take(&mut head.headers),
+            speaker: admitted.credential().unwrap_or(&known.caller).clone(),
+            forward: Arc::clone(&self.forward),
         };
-        let key = ArtifactKey::new(&self.origin, scope, hash);
         Ok(Ask {
-            key,
-            caller,
+            key: ArtifactKey::new(&self.origin, known.scope.clone(), hash),
+            known,
             admitted,
-            standing,
             since: Instant::now(),
-            request,
+            outgoing,
             needs_length: head.version < http::Version::HTTP_11,
         })
     }
@@ -184,7 +178,7 @@ impl Proxy {
         let mut request = http::Request::new(body);
         *request.method_mut() = head.method.clone();
         *request.uri_mut() = self.upstream.target(&head.uri)?.into();
-        let forward = &self.config.upstream.forward_headers;
+        let forward = &self.forward;
         *request.headers_mut() = match admitted.credential() {
             Some(own) => {
                 let mut headers = artifact_headers(&head.headers, own, forward);
@@ -237,14 +231,19 @@ impl Proxy {
 }
 
 impl Ask {
+    /// Who asks.
+    fn caller(&self) -> &Caller {
+        &self.known.caller
+    }
+
     fn question(&self) -> Question<'_> {
         Question {
-            caller: &self.caller,
+            caller: &self.known.caller,
             admitted: &self.admitted,
-            standing: &self.standing,
+            standing: &self.known.standing,
             since: self.since,
             key: &self.key,
-            request: &self.request,
+            outgoing: &self.outgoing,
         }
     }
 }

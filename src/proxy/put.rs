@@ -65,7 +65,7 @@ impl Proxy {
             whole: is_whole,
             hush: Arc::default(),
         };
-        let (key, target) = (ask.key.digest, ask.request.path_and_query.clone());
+        let (key, target) = (ask.key.digest, ask.outgoing.target.clone());
         let turn = self.uploads.begin(key);
         let upload = Upload {
             proxy: Arc::clone(self),
@@ -211,7 +211,7 @@ impl Upload {
 
     fn may_write(&self) -> bool {
         self.proxy.access.is_proven(
-            self.ask.caller.digest(),
+            self.ask.caller().digest(),
             self.ask.key.scope.digest(),
             Right::Write,
         )

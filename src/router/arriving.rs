@@ -9,9 +9,9 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
-/// What is known of a request's body, whoever reads it.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Watch(Arc<State>);
+/// What is known of a request's body, whoever reads it; nothing is kept of one that has no bytes.
+#[derive(Clone, Debug)]
+pub(super) struct Watch(Option<Arc<State>>);
 
 #[derive(Debug, Default)]
 struct State {
@@ -27,11 +27,13 @@ pub(super) struct Arriving {
 }
 
 impl Watch {
-    /// Watches `body`.
-    pub(super) fn over(&self, body: Incoming) -> Arriving {
-        self.0
-            .is_read
-            .store(body.is_end_stream(), Ordering::Relaxed);
+    /// A watch over `body`.
+    pub(super) fn over(body: &Incoming) -> Self {
+        Self((!body.is_end_stream()).then(Arc::default))
+    }
+
+    /// The body under this watch.
+    pub(super) fn watched(&self, body: Incoming) -> Arriving {
         Arriving {
             body,
             watch: self.clone(),
@@ -40,13 +42,15 @@ impl Watch {
 
     /// Bytes that came so far.
     pub(super) fn bytes(&self) -> u64 {
-        self.0.bytes.load(Ordering::Relaxed)
+        let state = self.0.as_ref();
+        state.map_or(0, |state| state.bytes.load(Ordering::Relaxed))
     }
 
     /// Whether the body was read to its end: if not, what is left of it stands before the next
     /// request on the same connection.
     pub(super) fn is_read(&self) -> bool {
-        self.0.is_read.load(Ordering::Relaxed)
+        let state = self.0.as_ref();
+        state.is_none_or(|state| state.is_read.load(Ordering::Relaxed))
     }
 }
 
@@ -59,7 +63,9 @@ impl Body for Arriving {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         let polled = Pin::new(&mut self.body).poll_frame(cx);
-        let state = &self.watch.0;
+        let Some(state) = &self.watch.0 else {
+            return polled;
+        };
         match &polled {
             Poll::Ready(Some(Ok(frame))) => {
                 let length = frame.data_ref().map_or(0, Bytes::len);

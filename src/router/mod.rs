@@ -20,11 +20,12 @@ use hyper::body::{Body, Incoming};
 pub use observe::Observed;
 pub use route::Route;
 
-use self::observe::Observation;
+use self::arriving::{Arriving, Watch};
+use self::observe::{Observation, Observer};
 use crate::artifact::{ArtifactHash, Fields, InvalidHash, Outcome};
 use crate::metrics::Metrics;
 use crate::outlet::Outlet;
-use crate::proxy::{Acquaintance, Proxy, ProxyError, Right, Served, ServedBody, UploadBody};
+use crate::proxy::{Acquaintance, Proxy, ProxyError, Right, Served, ServedBody};
 use crate::server::{Peer, Serve, check_host};
 use crate::telemetry::AccessLog;
 
@@ -35,8 +36,7 @@ const MAX_SMALL_BODY: usize = 1024 * 1024;
 #[derive(Debug)]
 pub struct Router {
     proxy: Arc<Proxy>,
-    metrics: Arc<Metrics>,
-    access_log: Arc<AccessLog>,
+    observer: Arc<Observer>,
     hosts: Vec<String>,
 }
 
@@ -50,59 +50,69 @@ impl Router {
     ) -> Self {
         Self {
             proxy,
-            metrics,
-            access_log,
+            observer: Arc::new(Observer {
+                metrics,
+                log: access_log,
+            }),
             hosts,
         }
     }
 
-    async fn answer(
-        &self,
-        route: &Route,
-        head: &Parts,
-        body: UploadBody,
-        client: &Acquaintance,
-    ) -> (Outcome, Response<ServedBody>) {
-        if let Some((outcome, mut refusal)) = self.refuse(head) {
-            reply::stamp(&mut refusal, outcome);
-            return (outcome, refusal);
-        }
-        reply::respond(self.decide(route, head, body, client).await)
-    }
-
+    /// Boxed but for a hit: its way is not to carry the room that everything else takes.
     async fn decide(
         &self,
-        route: &Route,
-        head: &Parts,
-        body: UploadBody,
+        route: Route,
+        head: &mut Parts,
+        body: Arriving,
         client: &Acquaintance,
     ) -> Result<Served, ProxyError> {
         let proxy = &self.proxy;
-        let name = |hash: &ArtifactHash, right| proxy.name(head, hash.clone(), right, client);
         match route {
-            Route::Get(hash) => proxy.get(&name(hash, Right::Read).await?).await,
-            Route::Head(hash) => proxy.head(&name(hash, Right::Read).await?).await,
-            Route::Put(hash) => {
-                let ask = name(hash, Right::Write).await?;
-                let length = body.size_hint().exact();
-                proxy
-                    .put(ask, Fields::pick(&head.headers), length, body)
-                    .await
+            Route::Get(hash) => {
+                let ask = proxy.name(head, hash, Right::Read, client).await?;
+                match proxy.hit(&ask) {
+                    Some(told) => told,
+                    None => Box::pin(proxy.get(ask)).await,
+                }
             }
-            // Nobody's body is read who is not let in.
-            Route::Batch => {
-                let admitted = proxy.admit(head).await?;
-                proxy.batch(head, &admitted, small(body).await?).await
+            Route::Head(hash) => {
+                let ask = proxy.name(head, hash, Right::Read, client).await?;
+                Box::pin(proxy.head(ask)).await
             }
-            Route::Events => {
-                let admitted = proxy.admit(head).await?;
-                proxy.events(head, &admitted, small(body).await?)
-            }
-            Route::Status => proxy.status(head).await,
+            Route::Put(hash) => Box::pin(self.put(head, hash, body, client)).await,
+            Route::Batch => Box::pin(self.batch(head, body)).await,
+            Route::Events => Box::pin(self.events(head, body)).await,
+            Route::Status => Box::pin(proxy.status(head)).await,
             Route::Preflight => Ok(proxy.preflight()),
-            Route::Pass => proxy.pass(head, body).await,
+            Route::Pass => Box::pin(proxy.pass(head, body.boxed_unsync())).await,
             Route::Invalid(_) => Err(InvalidHash.into()),
         }
+    }
+
+    async fn put(
+        &self,
+        head: &mut Parts,
+        hash: ArtifactHash,
+        body: Arriving,
+        client: &Acquaintance,
+    ) -> Result<Served, ProxyError> {
+        let fields = Fields::pick(&head.headers);
+        let length = body.size_hint().exact();
+        let ask = self.proxy.name(head, hash, Right::Write, client).await?;
+        self.proxy
+            .put(ask, fields, length, body.boxed_unsync())
+            .await
+    }
+
+    /// Nobody's body is read who is not let in.
+    async fn batch(&self, head: &Parts, body: Arriving) -> Result<Served, ProxyError> {
+        let admitted = self.proxy.admit(head).await?;
+        self.proxy.batch(head, &admitted, small(body).await?).await
+    }
+
+    async fn events(&self, head: &Parts, body: Arriving) -> Result<Served, ProxyError> {
+        let admitted = self.proxy.admit(head).await?;
+        self.proxy.events(head, &admitted, small(body).await?)
     }
 
     /// What is refused whatever it is about.
@@ -152,11 +162,18 @@ impl Serve for Router {
         client: &Acquaintance,
         _: Option<&Outlet>,
     ) -> Response<Observed> {
-        let (head, body) = request.into_parts();
+        let (mut head, body) = request.into_parts();
         let route = Route::parse(&head.method, &head.uri);
-        let observation = Observation::begin(&self.metrics, &self.access_log, &head, &route, peer);
-        let body = observation.watch(body);
-        let (outcome, response) = self.answer(&route, &head, body, client).await;
+        let watch = Watch::over(&body);
+        let body = watch.watched(body);
+        let observation = Observation::begin(&self.observer, &head, &route, peer, watch);
+        let (outcome, response) = match self.refuse(&head) {
+            Some((outcome, mut refusal)) => {
+                reply::stamp(&mut refusal, outcome);
+                (outcome, refusal)
+            }
+            None => reply::respond(self.decide(route, &mut head, body, client).await),
+        };
         observation.answered(outcome, response)
     }
 
@@ -176,7 +193,7 @@ impl Serve for Router {
 }
 
 /// Reads a small body whole.
-async fn small(body: UploadBody) -> Result<Bytes, ProxyError> {
+async fn small(body: Arriving) -> Result<Bytes, ProxyError> {
     match Limited::new(body, MAX_SMALL_BODY).collect().await {
         Ok(whole) => Ok(whole.to_bytes()),
         Err(error) if error.is::<LengthLimitError>() => {

@@ -10,27 +10,34 @@ use http::header::{CONNECTION, HeaderValue, USER_AGENT};
 use http::request::Parts;
 use http::{Method, Response};
 use http_body::{Body, Frame, SizeHint};
-use http_body_util::BodyExt;
-use hyper::body::Incoming;
 use tokio::time::Instant;
 
 use super::Route;
 use super::arriving::Watch;
-use crate::artifact::{Outcome, RouteName, named_teams};
+use crate::artifact::{Outcome, named_teams};
 use crate::metrics::Metrics;
-use crate::proxy::{ServedBody, UploadBody};
+use crate::proxy::ServedBody;
 use crate::server::Peer;
-use crate::telemetry::{AccessLine, AccessLog, Ended};
+use crate::telemetry::{AccessLine, AccessLog, Answered, Asked, Ended};
+
+/// Who is told what became of requests.
+#[derive(Debug)]
+pub(super) struct Observer {
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) log: Arc<AccessLog>,
+}
 
 /// A request under observation; whatever becomes of it, dropping this writes it down.
 #[derive(Debug)]
 pub(super) struct Observation {
-    metrics: Arc<Metrics>,
-    log: Arc<AccessLog>,
-    line: Option<AccessLine>,
+    observer: Arc<Observer>,
+    /// What only its access line tells, where one is written.
+    asked: Option<Box<Asked>>,
+    answered: Answered,
     began: Instant,
     arriving: Watch,
-    route: RouteName,
+    /// The client wants no body.
+    is_head: bool,
 }
 
 /// An answer's body under observation.
@@ -46,45 +53,23 @@ pub struct Observed {
 
 impl Observation {
     pub(super) fn begin(
-        metrics: &Arc<Metrics>,
-        log: &Arc<AccessLog>,
+        observer: &Arc<Observer>,
         head: &Parts,
         route: &Route,
         peer: Peer,
+        arriving: Watch,
     ) -> Self {
-        let line = AccessLine {
-            time: SystemTime::now(),
-            peer: peer.address,
-            method: head.method.clone(),
-            route: route.name(),
-            hash: route.hash().cloned(),
-            team: head
-                .uri
-                .query()
-                .and_then(|query| named_teams(query).next())
-                .map(str::to_owned),
-            status: 0,
-            outcome: Outcome::Error("client_left"),
-            bytes_in: 0,
-            bytes_out: 0,
-            first_byte: std::time::Duration::ZERO,
-            total: std::time::Duration::ZERO,
-            user_agent: head.headers.get(USER_AGENT).cloned(),
-            ended: Ended::Left,
-        };
         Self {
-            metrics: Arc::clone(metrics),
-            log: Arc::clone(log),
-            line: Some(line),
+            asked: observer
+                .log
+                .is_written()
+                .then(|| Box::new(asked(head, route, peer))),
+            observer: Arc::clone(observer),
+            answered: Answered::not_yet(route.name()),
             began: Instant::now(),
-            arriving: Watch::default(),
-            route: route.name(),
+            arriving,
+            is_head: head.method == Method::HEAD,
         }
-    }
-
-    /// Watches what comes in.
-    pub(super) fn watch(&self, body: Incoming) -> UploadBody {
-        self.arriving.over(body).boxed_unsync()
     }
 
     /// The head is known; the body goes on under observation.
@@ -99,13 +84,11 @@ impl Observation {
                 .headers_mut()
                 .insert(CONNECTION, HeaderValue::from_static("close"));
         }
-        if let Some(line) = &mut self.line {
-            line.outcome = outcome;
-            line.status = response.status().as_u16();
-            line.first_byte = self.began.elapsed();
-            if line.method == Method::HEAD || response.body().is_end_stream() {
-                line.ended = Ended::Whole;
-            }
+        self.answered.outcome = outcome;
+        self.answered.status = response.status().as_u16();
+        self.answered.first_byte = self.began.elapsed();
+        if self.is_head || response.body().is_end_stream() {
+            self.answered.ended = Ended::Whole;
         }
         response.map(|body| Observed {
             body,
@@ -117,20 +100,36 @@ impl Observation {
 
 impl Drop for Observation {
     fn drop(&mut self) {
-        let Some(mut line) = self.line.take() else {
-            return;
-        };
-        line.total = self.began.elapsed();
-        line.bytes_in = self.arriving.bytes();
-        if let Some(metrics) = self.metrics.request(self.route, line.outcome) {
+        let Observer { metrics, log } = &*self.observer;
+        let answered = &mut self.answered;
+        answered.total = self.began.elapsed();
+        answered.bytes_in = self.arriving.bytes();
+        if let Some(metrics) = metrics.request(answered.route, answered.outcome) {
             metrics.total.inc();
-            metrics.seconds.observe(line.total.as_secs_f64());
-            metrics.first_byte.observe(line.first_byte.as_secs_f64());
+            metrics.seconds.observe(answered.total.as_secs_f64());
+            metrics
+                .first_byte
+                .observe(answered.first_byte.as_secs_f64());
         }
-        if let Some(bytes) = self.metrics.response_bytes(line.outcome) {
-            bytes.inc_by(line.bytes_out);
+        if let Some(bytes) = metrics.response_bytes(answered.outcome) {
+            bytes.inc_by(answered.bytes_out);
         }
-        self.log.write(line);
+        if let Some(asked) = &self.asked {
+            log.write(&AccessLine { asked, answered });
+        }
+    }
+}
+
+fn asked(head: &Parts, route: &Route, peer: Peer) -> Asked {
+    let query = head.uri.query();
+    let team = query.and_then(|query| named_teams(query).next());
+    Asked {
+        time: SystemTime::now(),
+        peer: peer.address,
+        method: head.method.clone(),
+        hash: route.hash().cloned(),
+        team: team.map(str::to_owned),
+        user_agent: head.headers.get(USER_AGENT).cloned(),
     }
 }
 
@@ -148,22 +147,18 @@ impl Observed {
     fn note(&mut self, frame: Option<&Result<Frame<Bytes>, <ServedBody as Body>::Error>>) {
         // Behind the last byte of a known length nobody asks again.
         let is_end = self.body.is_end_stream() || self.body.size_hint().exact() == Some(0);
-        let Some(line) = self
-            .observation
-            .as_mut()
-            .and_then(|watch| watch.line.as_mut())
-        else {
+        let Some(Observation { answered, .. }) = &mut self.observation else {
             return;
         };
         match frame {
             Some(Ok(frame)) => {
-                line.bytes_out += frame.data_ref().map_or(0, Bytes::len) as u64;
+                answered.bytes_out += frame.data_ref().map_or(0, Bytes::len) as u64;
                 if is_end {
-                    line.ended = Ended::Whole;
+                    answered.ended = Ended::Whole;
                 }
             }
-            Some(Err(_)) => line.ended = Ended::Broken,
-            None => line.ended = Ended::Whole,
+            Some(Err(_)) => answered.ended = Ended::Broken,
+            None => answered.ended = Ended::Whole,
         }
     }
 }

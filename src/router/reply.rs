@@ -6,6 +6,7 @@ use http::header::{
     WWW_AUTHENTICATE,
 };
 use http::{Response, StatusCode};
+use http_body::Body;
 use serde_json::json;
 
 use crate::artifact::{Answer, Failure, Outcome};
@@ -15,6 +16,9 @@ use crate::proxy::{Denial, Here, ProxyError, Reply, Served, ServedBody};
 const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
 /// What an artifact is where nobody said.
 const OCTETS: HeaderValue = HeaderValue::from_static("application/octet-stream");
+/// Header fields added to those of an artifact: type, length, our member of `Cache-Status`, and one
+/// that an upstream had there.
+const ADDED: usize = 4;
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 /// RFC 9110 §7.6.3; the protocol version is the one the upstream spoke.
 const OUR_VIA: HeaderValue = HeaderValue::from_static("1.1 larder");
@@ -37,8 +41,12 @@ pub(super) fn error(status: StatusCode, code: &str, message: &str) -> Response<S
 
 /// Appends our member to `Cache-Status`; an upstream's own stays in front of it.
 pub(super) fn stamp(response: &mut Response<ServedBody>, outcome: Outcome) {
-    if let Ok(value) = HeaderValue::try_from(outcome.to_string()) {
-        response.headers_mut().append(CACHE_STATUS, value);
+    let member = match outcome.member() {
+        Some(member) => Ok(HeaderValue::from_static(member)),
+        None => HeaderValue::try_from(outcome.to_string()),
+    };
+    if let Ok(member) = member {
+        response.headers_mut().append(CACHE_STATUS, member);
     }
 }
 
@@ -50,7 +58,7 @@ fn reply_with(reply: Reply) -> Response<ServedBody> {
             cache_status,
             body,
         } => {
-            let mut response = artifact(fields.as_map().clone(), length, body);
+            let mut response = artifact(roomy(fields.as_map()), length, body);
             for member in cache_status {
                 response.headers_mut().append(CACHE_STATUS, member);
             }
@@ -67,13 +75,28 @@ fn reply_with(reply: Reply) -> Response<ServedBody> {
     }
 }
 
+/// A copy with room for what is added to every artifact's.
+fn roomy(fields: &HeaderMap) -> HeaderMap {
+    let mut headers = HeaderMap::with_capacity(fields.len() + ADDED);
+    for (name, value) in fields {
+        headers.append(name, value.clone());
+    }
+    headers
+}
+
 fn artifact(fields: HeaderMap, length: Option<u64>, body: ServedBody) -> Response<ServedBody> {
+    let length_of_body = body.size_hint().exact();
     let mut response = Response::new(body);
     *response.headers_mut() = fields;
     let headers = response.headers_mut();
     headers.entry(CONTENT_TYPE).or_insert(OCTETS);
-    if let Some(length) = length {
-        headers.insert(CONTENT_LENGTH, length.into());
+    match length {
+        // The server states the length of such a body by itself.
+        Some(length) if length > 0 && length_of_body == Some(length) => {}
+        Some(length) => {
+            headers.insert(CONTENT_LENGTH, length.into());
+        }
+        None => {}
     }
     response
 }

@@ -1,27 +1,29 @@
-//! The access log: lines are handed over on the request's way and written by a thread of their own.
+//! The access log: lines are written onto a page on the request's way, and the page into the world by
+//! a thread of its own.
 
 use std::io::{self, Write};
+use std::mem;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, channel, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 use std::time::Duration;
 
-use parking_lot::Mutex;
+use parking_lot::{Condvar, Mutex};
 
 use super::line::AccessLine;
 use crate::config::{self, LogFormat, LogLevel};
 use crate::metrics::Metrics;
 
-/// Lines that may wait for the writer: what a busy core answers while the writer rests five times,
-/// in two megabytes. Further ones are lost and counted: a log that cannot keep up must not slow down
-/// answers.
-pub const ACCESS_QUEUE: usize = 8 * 1024;
+/// Bytes of lines that may wait for the writer: what a busy core answers while the writer rests ten
+/// times. The writer has another page of that size at hand. Further lines are lost and counted: a log
+/// that cannot keep up must not slow down answers.
+pub const ACCESS_PAGE: usize = 2 * 1024 * 1024;
 
 /// How long the writer lets lines gather. Waking it for each line would cost more than the line.
 const REST: Duration = Duration::from_millis(10);
 
-/// Text written at once.
-const BATCH: usize = 64 * 1024;
+/// Room for a line as most are.
+const LINE: usize = 256;
 
 /// How long the last lines may take at the end: a reader that has stopped reading must not keep the
 /// process alive.
@@ -36,23 +38,38 @@ pub struct AccessLog {
 
 #[derive(Debug)]
 struct Writer {
-    lines: SyncSender<AccessLine>,
+    desk: Arc<Desk>,
+    format: LogFormat,
     /// Closed by the writer's end.
     ended: Mutex<Receiver<()>>,
 }
 
+/// Where lines are handed over.
+#[derive(Debug, Default)]
+struct Desk {
+    page: Mutex<Page>,
+    /// A line stands on a page that was empty, or there will be no more.
+    begun: Condvar,
+}
+
+/// Lines on their way to the writer.
+#[derive(Debug, Default)]
+struct Page {
+    text: String,
+    lines: u64,
+    /// Nobody can hand over lines any more.
+    is_last: bool,
+}
+
 /// The writing thread's side.
 struct Scribe<W> {
-    lines: Receiver<AccessLine>,
-    format: LogFormat,
+    desk: Arc<Desk>,
     out: W,
     metrics: Arc<Metrics>,
-    text: String,
-    gathered: u64,
 }
 
 /// Access lines are of level info.
-pub(super) fn is_written(least: LogLevel) -> bool {
+pub(super) fn is_of(least: LogLevel) -> bool {
     match least {
         LogLevel::Error | LogLevel::Warn => false,
         LogLevel::Info | LogLevel::Debug | LogLevel::Trace => true,
@@ -68,7 +85,7 @@ impl AccessLog {
     ///
     /// When the system gives no thread.
     pub fn new(log: &config::Log, metrics: Arc<Metrics>) -> io::Result<Self> {
-        if is_written(log.level) {
+        if is_of(log.level) {
             return Self::to(io::stdout(), log.format, metrics);
         }
         Ok(Self {
@@ -86,15 +103,12 @@ impl AccessLog {
     where
         W: Write + Send + 'static,
     {
-        let (lines, queue) = sync_channel(ACCESS_QUEUE);
+        let desk = Arc::<Desk>::default();
         let (alive, ended) = channel();
         let scribe = Scribe {
-            lines: queue,
-            format,
+            desk: Arc::clone(&desk),
             out,
             metrics: Arc::clone(&metrics),
-            text: String::new(),
-            gathered: 0,
         };
         thread::Builder::new()
             .name("access-log".to_owned())
@@ -104,37 +118,82 @@ impl AccessLog {
             })?;
         Ok(Self {
             writer: Some(Writer {
-                lines,
+                desk,
+                format,
                 ended: Mutex::new(ended),
             }),
             metrics,
         })
     }
 
-    /// Hands a line over; never waits.
-    pub fn write(&self, line: AccessLine) {
+    /// Whether lines are written at all.
+    pub fn is_written(&self) -> bool {
+        self.writer.is_some()
+    }
+
+    /// Hands a line over; never waits for it to be written.
+    pub fn write(&self, line: &AccessLine<'_>) {
         let Some(writer) = &self.writer else { return };
-        match writer.lines.try_send(line) {
-            Ok(()) => {}
-            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {
-                self.metrics.access_lines_lost.inc();
-            }
+        let mut text = String::with_capacity(LINE);
+        line.write(writer.format, &mut text);
+        if !writer.desk.take(&text) {
+            self.metrics.access_lines_lost.inc();
         }
     }
 }
 
 impl Drop for AccessLog {
     fn drop(&mut self) {
-        let Some(Writer { lines, ended }) = self.writer.take() else {
+        let Some(Writer { desk, ended, .. }) = self.writer.take() else {
             return;
         };
-        drop(lines);
+        desk.close();
         // Nothing is ever sent here: the end is the news, and so is its absence.
-        if ended.lock().recv_timeout(FLUSH_PATIENCE)
-            == Err(std::sync::mpsc::RecvTimeoutError::Timeout)
-        {
+        if ended.lock().recv_timeout(FLUSH_PATIENCE) == Err(RecvTimeoutError::Timeout) {
             tracing::warn!("the last access lines could not be written in time");
         }
+    }
+}
+
+// === impl Desk ===
+
+impl Desk {
+    /// Takes a line, if there is room.
+    fn take(&self, line: &str) -> bool {
+        let mut page = self.page.lock();
+        if page.text.len() + line.len() > ACCESS_PAGE {
+            return false;
+        }
+        let is_first = page.text.is_empty();
+        page.text.push_str(line);
+        page.lines += 1;
+        drop(page);
+        if is_first {
+            self.begun.notify_one();
+        }
+        true
+    }
+
+    /// No more lines come.
+    fn close(&self) {
+        self.page.lock().is_last = true;
+        self.begun.notify_one();
+    }
+
+    /// Waits for lines; none where no more come.
+    fn wait(&self) -> bool {
+        let mut page = self.page.lock();
+        while page.text.is_empty() && !page.is_last {
+            self.begun.wait(&mut page);
+        }
+        !page.text.is_empty()
+    }
+
+    /// Gives away the page, for an empty one.
+    fn turn(&self, text: &mut String) -> u64 {
+        let mut page = self.page.lock();
+        mem::swap(&mut page.text, text);
+        mem::take(&mut page.lines)
     }
 }
 
@@ -142,36 +201,19 @@ impl Drop for AccessLog {
 
 impl<W: Write> Scribe<W> {
     /// Writes until nobody can hand over lines any more.
-    fn run(mut self) {
-        while let Ok(line) = self.lines.recv() {
-            self.gather(&line);
-            rest();
-            while let Ok(line) = self.lines.try_recv() {
-                self.gather(&line);
-            }
-            self.flush();
-        }
-    }
-
-    fn gather(&mut self, line: &AccessLine) {
-        line.write(self.format, &mut self.text);
-        self.gathered += 1;
-        if self.text.len() >= BATCH {
-            self.flush();
-        }
-    }
-
+    ///
     /// A closed or full output costs the lines, quietly: standard error is often the same pipe.
-    fn flush(&mut self) {
-        let written = self
-            .out
-            .write_all(self.text.as_bytes())
-            .and_then(|()| self.out.flush());
-        if written.is_err() {
-            self.metrics.access_lines_lost.inc_by(self.gathered);
+    fn run(mut self) {
+        let mut text = String::new();
+        while self.desk.wait() {
+            rest();
+            let lines = self.desk.turn(&mut text);
+            let written = self.out.write_all(text.as_bytes());
+            if written.and_then(|()| self.out.flush()).is_err() {
+                self.metrics.access_lines_lost.inc_by(lines);
+            }
+            text.clear();
         }
-        self.text.clear();
-        self.gathered = 0;
     }
 }
 

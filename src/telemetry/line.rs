@@ -1,35 +1,49 @@
 //! An access line: one answered request as one line of text or JSON. Pure; writing it is not its
 //! business.
 //!
-//! There is no field for a credential or a query string, so none can be written.
+//! A busy Larder makes a hundred thousand of these a second: `words` writes them without the
+//! machinery of `fmt`. There is no field for a credential or a query string, so none can be written.
 
-use std::fmt::{self, Write};
 use std::net::SocketAddr;
 use std::time::{Duration, SystemTime};
 
 use http::{HeaderValue, Method};
 
+use super::words::{push_member, push_number, push_peer, push_quoted, push_seconds, push_time};
 use crate::artifact::{ArtifactHash, Outcome, RouteName};
 use crate::config::LogFormat;
 
-/// Longest client text written in one field, in bytes before escaping.
-const MAX_TEXT: usize = 256;
-
 /// One answered request, told at its very end.
+#[derive(Clone, Copy, Debug)]
+pub struct AccessLine<'a> {
+    /// What was asked.
+    pub asked: &'a Asked,
+    /// What became of it.
+    pub answered: &'a Answered,
+}
+
+/// What a request says of itself.
 #[derive(Clone, Debug)]
-pub struct AccessLine {
+pub struct Asked {
     /// When its head was whole.
     pub time: SystemTime,
     /// The client; none for a unix socket's.
     pub peer: Option<SocketAddr>,
     /// Its method.
     pub method: Method,
-    /// What kind of request it was.
-    pub route: RouteName,
     /// The artifact it named.
     pub hash: Option<ArtifactHash>,
     /// The team it named.
     pub team: Option<String>,
+    /// What the client calls itself.
+    pub user_agent: Option<HeaderValue>,
+}
+
+/// What became of a request.
+#[derive(Clone, Copy, Debug)]
+pub struct Answered {
+    /// What kind of request it was.
+    pub route: RouteName,
     /// The answer's status.
     pub status: u16,
     /// How it was answered.
@@ -42,8 +56,6 @@ pub struct AccessLine {
     pub first_byte: Duration,
     /// From the request's head to the answer's end.
     pub total: Duration,
-    /// What the client calls itself.
-    pub user_agent: Option<HeaderValue>,
     /// Whether the answer was sent whole.
     pub ended: Ended,
 }
@@ -59,97 +71,117 @@ pub enum Ended {
     Broken,
 }
 
-/// Client text between quotes; the same escapes serve JSON and people.
-struct Quoted<'a>(&'a str);
-
-struct PeerName(Option<SocketAddr>);
-
 // === impl AccessLine ===
 
-impl AccessLine {
+impl AccessLine<'_> {
     /// Appends the line and its newline to `out`.
     pub fn write(&self, format: LogFormat, out: &mut String) {
-        let written = match format {
+        match format {
             LogFormat::Text => self.write_text(out),
             LogFormat::Json => self.write_json(out),
-        };
-        // A `String` takes everything.
-        debug_assert!(written.is_ok());
+        }
         out.push('\n');
     }
 
-    fn write_text(&self, out: &mut String) -> fmt::Result {
-        let hash = self.hash.as_ref().map_or("-", ArtifactHash::as_str);
-        write!(
-            out,
-            "{} {} {} {} {hash} {} {}",
-            humantime::format_rfc3339_millis(self.time),
-            PeerName(self.peer),
-            self.method,
-            self.route.as_str(),
-            self.status,
-            self.outcome.as_str(),
-        )?;
-        if let Some(detail) = detail(self.outcome) {
-            write!(out, ":{detail}")?;
+    fn write_text(&self, out: &mut String) {
+        let Self { asked, answered } = self;
+        push_time(out, asked.time);
+        out.push(' ');
+        push_peer(out, asked.peer);
+        let hash = asked.hash.as_ref().map_or("-", ArtifactHash::as_str);
+        for word in [asked.method.as_str(), answered.route.as_str(), hash] {
+            out.push(' ');
+            out.push_str(word);
         }
-        write!(
-            out,
-            " {} in={} out={} first={:.6} total={:.6}",
-            self.ended.as_str(),
-            self.bytes_in,
-            self.bytes_out,
-            self.first_byte.as_secs_f64(),
-            self.total.as_secs_f64(),
-        )?;
-        if let Some(team) = &self.team {
-            write!(out, " team={}", Quoted(team))?;
+        out.push(' ');
+        push_number(out, answered.status.into());
+        out.push(' ');
+        out.push_str(answered.outcome.as_str());
+        if let Some(detail) = detail(answered.outcome) {
+            out.push(':');
+            out.push_str(detail);
         }
-        if let Some(agent) = &self.user_agent {
-            let agent = String::from_utf8_lossy(agent.as_bytes());
-            write!(out, " agent={}", Quoted(&agent))?;
+        out.push(' ');
+        out.push_str(answered.ended.as_str());
+        self.push_figures(out, [" in=", " out=", " first=", " total="]);
+        if let Some(team) = &asked.team {
+            out.push_str(" team=");
+            push_quoted(out, team);
         }
-        Ok(())
+        if let Some(agent) = &asked.user_agent {
+            out.push_str(" agent=");
+            push_quoted(out, &String::from_utf8_lossy(agent.as_bytes()));
+        }
     }
 
-    fn write_json(&self, out: &mut String) -> fmt::Result {
-        write!(
+    fn write_json(&self, out: &mut String) {
+        let Self { asked, answered } = self;
+        out.push_str(r#"{"time":""#);
+        push_time(out, asked.time);
+        out.push_str(r#"","peer":""#);
+        push_peer(out, asked.peer);
+        out.push_str(r#"","method":"#);
+        push_quoted(out, asked.method.as_str());
+        push_member(out, r#","route":""#, answered.route.as_str());
+        if let Some(hash) = &asked.hash {
+            push_member(out, r#","hash":""#, hash.as_str());
+        }
+        if let Some(team) = &asked.team {
+            out.push_str(r#","team":"#);
+            push_quoted(out, team);
+        }
+        out.push_str(r#","status":"#);
+        push_number(out, answered.status.into());
+        push_member(out, r#","outcome":""#, answered.outcome.as_str());
+        if let Some(detail) = detail(answered.outcome) {
+            push_member(out, r#","detail":""#, detail);
+        }
+        push_member(out, r#","ended":""#, answered.ended.as_str());
+        self.push_figures(
             out,
-            r#"{{"time":"{}","peer":"{}","method":{},"route":"{}""#,
-            humantime::format_rfc3339_millis(self.time),
-            PeerName(self.peer),
-            Quoted(self.method.as_str()),
-            self.route.as_str(),
-        )?;
-        if let Some(hash) = &self.hash {
-            write!(out, r#","hash":"{hash}""#)?;
+            [
+                r#","bytes_in":"#,
+                r#","bytes_out":"#,
+                r#","first_byte_seconds":"#,
+                r#","total_seconds":"#,
+            ],
+        );
+        if let Some(agent) = &asked.user_agent {
+            out.push_str(r#","user_agent":"#);
+            push_quoted(out, &String::from_utf8_lossy(agent.as_bytes()));
         }
-        if let Some(team) = &self.team {
-            write!(out, r#","team":{}"#, Quoted(team))?;
+        out.push('}');
+    }
+
+    fn push_figures(&self, out: &mut String, names: [&str; 4]) {
+        let answered = self.answered;
+        let [bytes_in, bytes_out, first, total] = names;
+        out.push_str(bytes_in);
+        push_number(out, answered.bytes_in);
+        out.push_str(bytes_out);
+        push_number(out, answered.bytes_out);
+        out.push_str(first);
+        push_seconds(out, answered.first_byte);
+        out.push_str(total);
+        push_seconds(out, answered.total);
+    }
+}
+
+// === impl Answered ===
+
+impl Answered {
+    /// What is so of a request until it is answered: its client may leave before.
+    pub fn not_yet(route: RouteName) -> Self {
+        Self {
+            route,
+            status: 0,
+            outcome: Outcome::Error("client_left"),
+            bytes_in: 0,
+            bytes_out: 0,
+            first_byte: Duration::ZERO,
+            total: Duration::ZERO,
+            ended: Ended::Left,
         }
-        write!(
-            out,
-            r#","status":{},"outcome":"{}""#,
-            self.status,
-            self.outcome.as_str()
-        )?;
-        if let Some(detail) = detail(self.outcome) {
-            write!(out, r#","detail":"{detail}""#)?;
-        }
-        write!(
-            out,
-            r#","ended":"{}","bytes_in":{},"bytes_out":{},"first_byte_seconds":{:.6},"total_seconds":{:.6}"#,
-            self.ended.as_str(),
-            self.bytes_in,
-            self.bytes_out,
-            self.first_byte.as_secs_f64(),
-            self.total.as_secs_f64(),
-        )?;
-        if let Some(agent) = &self.user_agent {
-            let agent = String::from_utf8_lossy(agent.as_bytes());
-            write!(out, r#","user_agent":{}"#, Quoted(&agent))?;
-        }
-        out.write_char('}')
     }
 }
 
@@ -162,37 +194,6 @@ impl Ended {
             Self::Whole => "whole",
             Self::Left => "left",
             Self::Broken => "broken",
-        }
-    }
-}
-
-// === impl Quoted ===
-
-impl fmt::Display for Quoted<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_char('"')?;
-        let end = self.0.floor_char_boundary(MAX_TEXT);
-        for character in self.0.get(..end).unwrap_or_default().chars() {
-            match character {
-                '"' | '\\' => write!(f, "\\{character}")?,
-                // Also the separators that some readers take for the end of a line.
-                _ if character.is_control() || matches!(character, '\u{2028}' | '\u{2029}') => {
-                    write!(f, "\\u{:04x}", u32::from(character))?;
-                }
-                _ => f.write_char(character)?,
-            }
-        }
-        f.write_char('"')
-    }
-}
-
-// === impl PeerName ===
-
-impl fmt::Display for PeerName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            Some(address) => address.fmt(f),
-            None => f.write_str("unix"),
         }
     }
 }

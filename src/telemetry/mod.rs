@@ -10,9 +10,10 @@ use crate::config;
 
 mod access;
 mod line;
+mod words;
 
-pub use access::{ACCESS_QUEUE, AccessLog};
-pub use line::{AccessLine, Ended};
+pub use access::{ACCESS_PAGE, AccessLog};
+pub use line::{AccessLine, Answered, Asked, Ended};
 
 /// Lets log lines flow to standard error, in the format and from the level of `log`.
 ///

@@ -8,20 +8,26 @@ use http::{HeaderValue, Method};
 use parking_lot::Mutex;
 use proptest::prelude::*;
 
-use super::access::is_written;
-use super::{ACCESS_QUEUE, AccessLine, AccessLog, Ended};
+use super::access::is_of;
+use super::{ACCESS_PAGE, AccessLine, AccessLog, Answered, Asked, Ended};
 use crate::artifact::{ArtifactHash, Failure, Outcome, RouteName, Tier};
 use crate::config::{LogFormat, LogLevel};
 use crate::metrics::Metrics;
 
-fn line() -> AccessLine {
-    AccessLine {
+fn asked() -> Asked {
+    Asked {
         time: SystemTime::UNIX_EPOCH + Duration::from_millis(1_700_000_000_123),
         peer: Some(([10, 0, 0, 7], 51234).into()),
         method: Method::GET,
-        route: RouteName::Get,
         hash: Some(ArtifactHash::parse("140a7f78c2a46f3e").unwrap()),
         team: Some("team_x".to_owned()),
+        user_agent: Some(HeaderValue::from_static("turbo 2.11.11")),
+    }
+}
+
+fn answered() -> Answered {
+    Answered {
+        route: RouteName::Get,
         status: 200,
         outcome: Outcome::Hit {
             tier: Tier::Memory,
@@ -31,21 +37,29 @@ fn line() -> AccessLine {
         bytes_out: 5_242_880,
         first_byte: Duration::from_micros(312),
         total: Duration::from_micros(41_876),
-        user_agent: Some(HeaderValue::from_static("turbo 2.11.11")),
         ended: Ended::Whole,
     }
 }
 
-fn written(line: &AccessLine, format: LogFormat) -> String {
+fn written(asked: &Asked, answered: &Answered, format: LogFormat) -> String {
     let mut out = String::new();
-    line.write(format, &mut out);
+    AccessLine { asked, answered }.write(format, &mut out);
     out
+}
+
+fn hand_over(log: &AccessLog, lines: usize) {
+    for _ in 0..lines {
+        log.write(&AccessLine {
+            asked: &asked(),
+            answered: &answered(),
+        });
+    }
 }
 
 #[test]
 fn a_text_line_reads_from_who_to_how() {
     assert_eq!(
-        written(&line(), LogFormat::Text),
+        written(&asked(), &answered(), LogFormat::Text),
         "2023-11-14T22:13:20.123Z 10.0.0.7:51234 GET get 140a7f78c2a46f3e 200 hit-memory whole \
          in=0 out=5242880 first=0.000312 total=0.041876 team=\"team_x\" agent=\"turbo 2.11.11\"\n"
     );
@@ -53,22 +67,26 @@ fn a_text_line_reads_from_who_to_how() {
 
 #[test]
 fn a_line_without_hash_team_agent_or_address_says_so() {
-    let bare = AccessLine {
+    let bare = Asked {
         peer: None,
         hash: None,
         team: None,
         user_agent: None,
+        ..asked()
+    };
+    let left = Answered {
         outcome: Outcome::Degraded(Failure::Timeout),
         status: 404,
         ended: Ended::Left,
-        ..line()
+        ..answered()
     };
     assert_eq!(
-        written(&bare, LogFormat::Text),
+        written(&bare, &left, LogFormat::Text),
         "2023-11-14T22:13:20.123Z unix GET get - 404 degraded:upstream-timeout left \
          in=0 out=5242880 first=0.000312 total=0.041876\n"
     );
-    let json: serde_json::Value = serde_json::from_str(&written(&bare, LogFormat::Json)).unwrap();
+    let json: serde_json::Value =
+        serde_json::from_str(&written(&bare, &left, LogFormat::Json)).unwrap();
     assert_eq!(json["peer"], "unix");
     assert_eq!(json["detail"], "upstream-timeout");
     assert!(json.get("hash").is_none() && json.get("team").is_none());
@@ -76,7 +94,8 @@ fn a_line_without_hash_team_agent_or_address_says_so() {
 
 #[test]
 fn a_json_line_carries_every_field() {
-    let json: serde_json::Value = serde_json::from_str(&written(&line(), LogFormat::Json)).unwrap();
+    let json: serde_json::Value =
+        serde_json::from_str(&written(&asked(), &answered(), LogFormat::Json)).unwrap();
     let expected = serde_json::json!({
         "time": "2023-11-14T22:13:20.123Z",
         "peer": "10.0.0.7:51234",
@@ -105,10 +124,10 @@ proptest! {
         team in any::<String>(),
     ) {
         let agent = HeaderValue::from_bytes(&agent).unwrap();
-        let client = AccessLine { team: Some(team), user_agent: Some(agent), ..line() };
-        let text = written(&client, LogFormat::Text);
+        let client = Asked { team: Some(team), user_agent: Some(agent), ..asked() };
+        let text = written(&client, &answered(), LogFormat::Text);
         prop_assert_eq!(text.find(char::is_control), Some(text.len() - 1));
-        let json = written(&client, LogFormat::Json);
+        let json = written(&client, &answered(), LogFormat::Json);
         prop_assert_eq!(json.find(char::is_control), Some(json.len() - 1));
         let read: serde_json::Value = serde_json::from_str(&json).unwrap();
         let team = client.team.unwrap_or_default();
@@ -139,9 +158,7 @@ fn dropping_the_log_writes_what_was_handed_over() {
     let metrics = Arc::new(Metrics::new().unwrap());
     let page = Page::default();
     let log = AccessLog::to(page.clone(), LogFormat::Json, Arc::clone(&metrics)).unwrap();
-    for _ in 0..1000 {
-        log.write(line());
-    }
+    hand_over(&log, 1000);
     drop(log);
     let text = String::from_utf8(page.0.lock().clone()).unwrap();
     assert_eq!(text.lines().count(), 1000);
@@ -153,8 +170,7 @@ fn lines_for_a_closed_output_are_counted_and_nothing_else_happens() {
     let metrics = Arc::new(Metrics::new().unwrap());
     let page = Page(Arc::default(), true);
     let log = AccessLog::to(page, LogFormat::Text, Arc::clone(&metrics)).unwrap();
-    log.write(line());
-    log.write(line());
+    hand_over(&log, 2);
     drop(log);
     assert_eq!(metrics.access_lines_lost.get(), 2);
 }
@@ -179,10 +195,9 @@ fn a_full_queue_loses_lines_and_counts_them() {
     let metrics = Arc::new(Metrics::new().unwrap());
     let (open, gate) = std::sync::mpsc::channel();
     let log = AccessLog::to(Gate(gate), LogFormat::Text, Arc::clone(&metrics)).unwrap();
-    // The writer holds at most a queue and a batch before the gate; three queues cannot fit.
-    for _ in 0..3 * ACCESS_QUEUE {
-        log.write(line());
-    }
+    // The writer holds at most a page before the gate, while another fills up.
+    let line = written(&asked(), &answered(), LogFormat::Text).len();
+    hand_over(&log, 3 * ACCESS_PAGE / line);
     assert!(metrics.access_lines_lost.get() > 0);
     drop(open);
 }
@@ -191,7 +206,7 @@ fn a_full_queue_loses_lines_and_counts_them() {
 fn access_lines_are_of_level_info() {
     let written: Vec<_> = LogLevel::ALL
         .into_iter()
-        .filter(|level| is_written(*level))
+        .filter(|level| is_of(*level))
         .map(LogLevel::as_str)
         .collect();
     assert_eq!(written, ["info", "debug", "trace"]);

@@ -20,6 +20,7 @@ mod http2;
 mod lanes;
 mod line;
 mod others;
+mod outgoing;
 mod pace;
 mod page;
 mod passage;
@@ -55,6 +56,7 @@ pub use body::UpstreamBody;
 pub use document::{Document, Unfetched};
 pub use error::{BadTarget, UpstreamError};
 pub use hop::{artifact_headers, forwarded_headers, is_loop};
+pub use outgoing::Outgoing;
 pub use target::{artifact_target, upstream_target};
 
 use crate::artifact::{Answer, Failure, OriginId};

@@ -44,13 +44,15 @@ pub fn upstream_target(client: &Uri, base_path: &str) -> Result<PathAndQuery, Ba
     PathAndQuery::try_from(target).map_err(|_| BadTarget::NotAPath)
 }
 
-/// The path upstream of an artifact, to be put behind a base path: made anew from its hash, so that
-/// the origin reads no spelling of it that was not read here.
-pub fn artifact_target(
-    hash: &ArtifactHash,
-    query: Option<&str>,
-) -> Result<PathAndQuery, BadTarget> {
-    let target = match query {
+/// The path upstream of an artifact, to be put behind a base path: as its hash spells it, so that the
+/// origin reads no spelling of it that was not read here.
+pub fn artifact_target(hash: &ArtifactHash, client: &Uri) -> Result<PathAndQuery, BadTarget> {
+    if client.path().strip_prefix("/v8/artifacts/") == Some(hash.as_str())
+        && let Some(plain) = client.path_and_query()
+    {
+        return Ok(plain.clone());
+    }
+    let target = match client.query() {
         Some(query) => format!("/v8/artifacts/{hash}?{query}"),
         None => format!("/v8/artifacts/{hash}"),
     };
