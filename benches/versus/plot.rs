@@ -83,7 +83,7 @@ pub(crate) fn write(measured: &[(&Row, Kept)]) -> Result<()> {
     );
     for (number, panel) in PANELS.iter().enumerate() {
         let left = GAP + (number % 2) as f64 * (WIDTH + GAP);
-        let top = GAP * 0.7 + (number / 2) as f64 * (HEIGHT + GAP);
+        let top = (GAP * 0.7).round() + (number / 2) as f64 * (HEIGHT + GAP);
         panel.draw(&mut svg, (left, top), measured)?;
     }
     for (number, (name, colour)) in LINES.into_iter().enumerate() {
