@@ -97,10 +97,12 @@ mod tests {
     const HERE: Peer = Peer {
         address: None,
         is_local: true,
+        is_secure: false,
     };
     const ELSEWHERE: Peer = Peer {
         address: None,
         is_local: false,
+        is_secure: false,
     };
 
     fn door() -> Door {

@@ -35,6 +35,7 @@ async fn asked(admin: &Admin, request: Request<()>, is_local: bool) -> (u16, Str
     let peer = Peer {
         address: None,
         is_local,
+        is_secure: false,
     };
     let response = admin.answer(&request, peer).await;
     let status = response.status().as_u16();

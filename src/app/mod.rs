@@ -20,7 +20,7 @@ use crate::config::{self, AccessMode, Config, Listen, Secret};
 use crate::metrics::Metrics;
 use crate::proxy::{Proxy, Stations};
 use crate::router::Router;
-use crate::server::{BindError, Limits, Listeners};
+use crate::server::{BindError, Limits, Listeners, Tls, TlsError};
 use crate::tasks::Tasks;
 use crate::telemetry::AccessLog;
 use crate::tiers::{OpenError, Tiers};
@@ -58,6 +58,9 @@ pub enum StartError {
     /// The upstream's configuration names files that do not do.
     #[error(transparent)]
     Upstream(#[from] UpstreamError),
+    /// There is no TLS to be had.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// An address cannot be listened at.
     #[error(transparent)]
     Bind(#[from] BindError),
@@ -112,8 +115,9 @@ impl App {
         };
         let proxy = Proxy::new(config.clone(), stations);
         let router = Arc::new(router(&config, Arc::clone(&proxy), &metrics)?);
+        let tls = config.server.tls.as_ref().map(Tls::new).transpose()?;
         let app = Self {
-            data: Listeners::bind(&config.server.listen).await?,
+            data: Listeners::bind(&config.server.listen).await?.secured(tls),
             admin: Listeners::bind(std::slice::from_ref(&config.admin.listen)).await?,
             config,
             router,
@@ -152,7 +156,11 @@ impl App {
         } else {
             host.clone()
         };
-        Some(format!("http://{}", Listen::Tcp { host, port: *port }))
+        let scheme = match self.config.server.tls {
+            Some(_) => "https",
+            None => "http",
+        };
+        Some(format!("{scheme}://{}", Listen::Tcp { host, port: *port }))
     }
 
     /// What everything was built from.

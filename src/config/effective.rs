@@ -36,7 +36,7 @@ type Row = (&'static str, Option<Value>);
 pub(super) fn rows(config: &Config, raw: &Raw) -> Vec<Effective> {
     let sections = [
         vec![set("data_dir", path(&config.data_dir))],
-        server(&config.server),
+        server(&config.server, raw),
         admin(&config.admin, raw),
         upstream(&config.upstream, raw),
         access(&config.access, raw),
@@ -55,7 +55,8 @@ pub(super) fn rows(config: &Config, raw: &Raw) -> Vec<Effective> {
         .collect()
 }
 
-fn server(server: &Server) -> Vec<Row> {
+fn server(server: &Server, raw: &Raw) -> Vec<Row> {
+    let text = |key| (key, raw.text(key).map(Value::from));
     vec![
         set("server.listen", texts(&server.listen)),
         set("server.hosts", texts(&server.hosts)),
@@ -63,6 +64,8 @@ fn server(server: &Server) -> Vec<Row> {
         set("server.idle_timeout", duration(server.idle_timeout)),
         set("server.max_connections", count(server.max_connections)),
         set("server.shutdown_grace", duration(server.shutdown_grace)),
+        text("server.tls.cert"),
+        text("server.tls.key"),
     ]
 }
 

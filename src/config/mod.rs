@@ -17,6 +17,7 @@ mod check;
 mod effective;
 mod env;
 mod file;
+mod identity;
 mod key_set;
 mod keys;
 mod load;
@@ -37,6 +38,7 @@ pub use address::{BadPort, explicit_port, has_dot_segments};
 pub use authorities::authorities;
 pub use effective::Effective;
 pub use env::Environment;
+pub use identity::Identity;
 pub use key_set::{MAX_KEY_SET, key_file, key_set};
 pub use keys::{KEYS, Key, Standing};
 pub use load::{Flags, Loaded, load};
@@ -83,6 +85,8 @@ pub struct Server {
     pub max_connections: usize,
     /// Time to finish what runs after SIGTERM.
     pub shutdown_grace: Duration,
+    /// What it shows of itself over TCP, in TLS; none for clear text.
+    pub tls: Option<Identity>,
 }
 
 /// An address to listen at.

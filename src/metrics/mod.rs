@@ -5,6 +5,7 @@ mod register;
 mod requests;
 mod scrub;
 mod signatures;
+mod tls;
 mod upstream;
 mod verdicts;
 
@@ -14,6 +15,7 @@ pub use disk::{DiskFault, DiskMetrics, DiskState};
 pub use requests::RequestMetrics;
 pub use scrub::{Checked, ScrubMetrics};
 pub use signatures::{Arrival, SignatureMetrics};
+pub use tls::{Handshake, TlsMetrics};
 pub use upstream::UpstreamMetrics;
 pub use verdicts::{Ground, Verdict, VerdictMetrics};
 
@@ -54,6 +56,8 @@ pub struct Metrics {
     pub saved_seconds: prometheus::Counter,
     /// Connections open on the data listeners.
     pub connections: IntGauge,
+    /// TLS handshakes of the data listeners.
+    pub tls: TlsMetrics,
     /// Access lines that the writer could not take.
     pub access_lines_lost: IntCounter,
     /// Uploads that replaced another body.
@@ -131,6 +135,7 @@ impl Metrics {
             saved_bytes: counter("larder_saved_bytes_total", "Bytes of GET hits.")?,
             saved_seconds: one(&registry, saved_seconds)?,
             connections: gauge("larder_connections", "Connections open.")?,
+            tls: TlsMetrics::register(&registry)?,
             access_lines_lost: counter(
                 "larder_access_lines_lost_total",
                 "Access lines the writer could not take.",

@@ -126,6 +126,7 @@ fn asked(head: &Parts, route: &Route, peer: Peer) -> Asked {
     Asked {
         time: SystemTime::now(),
         peer: peer.address,
+        is_secure: peer.is_secure,
         method: head.method.clone(),
         hash: route.hash().cloned(),
         team: team.map(str::to_owned),

@@ -12,7 +12,7 @@ use super::guard::Watch;
 use super::phase::{Bound, Wait};
 
 /// How long a client may take to hang up after we did.
-const LINGER: Duration = Duration::from_secs(2);
+pub(super) const LINGER: Duration = Duration::from_secs(2);
 
 /// How long a head that has begun may take once the process stops.
 const HEAD_AT_STOP: Duration = Duration::from_secs(1);

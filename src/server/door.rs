@@ -77,6 +77,7 @@ impl Door {
                 let peer = Peer {
                     address: Some(peer),
                     is_local: is_local(local),
+                    is_secure: false,
                 };
                 (Socket::Tcp(stream), peer)
             }),
@@ -84,6 +85,7 @@ impl Door {
                 let peer = Peer {
                     address: None,
                     is_local: true,
+                    is_secure: false,
                 };
                 (Socket::Unix(stream), peer)
             }),

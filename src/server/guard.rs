@@ -28,6 +28,8 @@ pub(super) struct Turn(Watch);
 pub(super) struct Guarded<I> {
     io: I,
     watch: Watch,
+    /// Whether the client is waited for to take what the stream itself holds.
+    is_flushing: bool,
 }
 
 // === impl Watch ===
@@ -79,7 +81,22 @@ impl Drop for Turn {
 impl<I> Guarded<I> {
     /// Watches `io`.
     pub(super) fn new(io: I, watch: Watch) -> Self {
-        Self { io, watch }
+        Self {
+            io,
+            watch,
+            is_flushing: false,
+        }
+    }
+
+    /// Notes what became of a flush. Only a stream that holds bytes back waits there, as one in TLS does;
+    /// any other is spared the lock.
+    fn note_flush(&mut self, polled: &Poll<io::Result<()>>) {
+        if polled.is_pending() {
+            self.watch.0.lock().write_blocked();
+        } else if self.is_flushing {
+            self.watch.0.lock().wrote();
+        }
+        self.is_flushing = polled.is_pending();
     }
 }
 
@@ -139,11 +156,15 @@ impl<I: AsyncWrite + AsyncRead + Unpin> AsyncWrite for Guarded<I> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_flush(cx)
+        let polled = Pin::new(&mut self.io).poll_flush(cx);
+        self.note_flush(&polled);
+        polled
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        ready!(Pin::new(&mut self.io).poll_shutdown(cx))?;
+        let polled = Pin::new(&mut self.io).poll_shutdown(cx);
+        self.note_flush(&polled);
+        ready!(polled)?;
         self.poll_client_end(cx)
     }
 }

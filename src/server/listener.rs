@@ -12,8 +12,9 @@ use tracing::{debug, warn};
 
 use super::connection::{self, Accepted};
 use super::door::{BindError, Door};
+use super::secured::Secured;
 use super::socket::Socket;
-use super::{Limits, Peer, Serve};
+use super::{Limits, Peer, Serve, Tls};
 use crate::config::Listen;
 use crate::metrics::Metrics;
 use crate::seldom::Seldom;
@@ -31,6 +32,8 @@ pub struct Listeners {
     next: usize,
     /// That none can be accepted: connections that end let others in, now and then.
     said: Seldom<()>,
+    /// What is spoken over TCP; none for clear text.
+    tls: Option<Tls>,
 }
 
 /// A connection in the gauge of open ones.
@@ -52,7 +55,15 @@ impl Listeners {
             doors,
             next: 0,
             said: Seldom::default(),
+            tls: None,
         })
+    }
+
+    /// Speaks `tls`, where there is one, with whoever comes by TCP; unix sockets are private as they are.
+    #[must_use]
+    pub fn secured(mut self, tls: Option<Tls>) -> Self {
+        self.tls = tls;
+        self
     }
 
     /// Where it really listens: names resolved, port 0 replaced.
@@ -74,12 +85,18 @@ impl Listeners {
             u32::try_from(limits.max_connections.min(Semaphore::MAX_PERMITS)).unwrap_or(u32::MAX);
         let room = Arc::new(Semaphore::new(most as usize));
         while let Some((socket, peer, permit)) = self.admit(&room, &tasks).await {
-            let accepted = with_outlet(socket, peer);
             let service = Arc::clone(&service);
             let counted = Counted::new(metrics.clone());
+            let tls = self.tls_for(&socket).cloned();
             let connection_tasks = tasks.clone();
             tasks.spawn_punctual(async move {
-                connection::run(accepted, service, limits, &connection_tasks).await;
+                if let Some(tls) = tls {
+                    let accepted = in_tls(&tls, socket, peer, counted.0.clone());
+                    connection::run(accepted, service, limits, &connection_tasks).await;
+                } else {
+                    let accepted = with_outlet(socket, peer);
+                    connection::run(accepted, service, limits, &connection_tasks).await;
+                }
                 drop((counted, permit));
             });
         }
@@ -87,6 +104,13 @@ impl Listeners {
         // Every connection holds one: all of them together mean that none is left.
         if room.acquire_many(most).await.is_err() {
             debug!("the semaphore was closed");
+        }
+    }
+
+    fn tls_for(&self, socket: &Socket) -> Option<&Tls> {
+        match socket {
+            Socket::Tcp(_) => self.tls.as_ref(),
+            Socket::Unix(_) => None,
         }
     }
 
@@ -155,6 +179,24 @@ impl Drop for Counted {
         if let Some(metrics) = &self.0 {
             metrics.connections.dec();
         }
+    }
+}
+
+/// A connection whose bytes are all encrypted here, so that none can go by another way.
+fn in_tls(
+    tls: &Tls,
+    socket: Socket,
+    peer: Peer,
+    metrics: Option<Arc<Metrics>>,
+) -> Accepted<Secured<Socket>> {
+    let peer = Peer {
+        is_secure: true,
+        ..peer
+    };
+    Accepted {
+        io: tls.secure(socket, peer, metrics),
+        peer,
+        outlet: None,
     }
 }
 

@@ -25,7 +25,9 @@ mod host;
 mod listener;
 mod phase;
 mod ration;
+mod secured;
 mod socket;
+mod tls;
 mod unix;
 #[cfg(target_os = "linux")]
 mod zero_copy;
@@ -33,6 +35,7 @@ mod zero_copy;
 pub use door::BindError;
 pub use host::{Foreign, check_host};
 pub use listener::Listeners;
+pub use tls::{Tls, TlsError};
 
 /// Longest silence of a client that still owes bytes of its request's body.
 pub const BODY_IDLE: Duration = Duration::from_secs(30);
@@ -70,6 +73,8 @@ pub struct Peer {
     pub address: Option<SocketAddr>,
     /// Whether it came by a listener that only this machine can reach.
     pub is_local: bool,
+    /// Whether what it says is encrypted on its way.
+    pub is_secure: bool,
 }
 
 /// How many connections there may be, and how long each may take.

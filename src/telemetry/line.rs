@@ -29,6 +29,8 @@ pub struct Asked {
     pub time: SystemTime,
     /// The client; none for a unix socket's.
     pub peer: Option<SocketAddr>,
+    /// Whether it came in TLS.
+    pub is_secure: bool,
     /// Its method.
     pub method: Method,
     /// The artifact it named.
@@ -104,6 +106,9 @@ impl AccessLine<'_> {
         out.push(' ');
         out.push_str(answered.ended.as_str());
         self.push_figures(out, [" in=", " out=", " first=", " total="]);
+        if asked.is_secure {
+            out.push_str(" tls=true");
+        }
         if let Some(team) = &asked.team {
             out.push_str(" team=");
             push_quoted(out, team);
@@ -146,6 +151,9 @@ impl AccessLine<'_> {
                 r#","total_seconds":"#,
             ],
         );
+        if asked.is_secure {
+            out.push_str(r#","tls":true"#);
+        }
         if let Some(agent) = &asked.user_agent {
             out.push_str(r#","user_agent":"#);
             push_quoted(out, &String::from_utf8_lossy(agent.as_bytes()));

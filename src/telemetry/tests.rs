@@ -18,6 +18,7 @@ fn asked() -> Asked {
     Asked {
         time: SystemTime::UNIX_EPOCH + Duration::from_millis(1_700_000_000_123),
         peer: Some(([10, 0, 0, 7], 51234).into()),
+        is_secure: false,
         method: Method::GET,
         hash: Some(ArtifactHash::parse("140a7f78c2a46f3e").unwrap()),
         team: Some("team_x".to_owned()),
@@ -63,6 +64,19 @@ fn a_text_line_reads_from_who_to_how() {
         "2023-11-14T22:13:20.123Z 10.0.0.7:51234 GET get 140a7f78c2a46f3e 200 hit-memory whole \
          in=0 out=5242880 first=0.000312 total=0.041876 team=\"team_x\" agent=\"turbo 2.11.11\"\n"
     );
+}
+
+#[test]
+fn a_line_says_what_came_in_tls() {
+    let secure = Asked {
+        is_secure: true,
+        ..asked()
+    };
+    let text = written(&secure, &answered(), LogFormat::Text);
+    assert!(text.contains(" total=0.041876 tls=true team="), "{text}");
+    let json = written(&secure, &answered(), LogFormat::Json);
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json["tls"], true);
 }
 
 #[test]

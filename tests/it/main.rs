@@ -40,4 +40,5 @@ mod signed;
 mod slow;
 mod soak;
 mod stop;
+mod tls;
 mod verdicts;

@@ -2,7 +2,7 @@
 
 use super::super::raw::Raw;
 use super::super::secret::signature_key_file;
-use super::super::{Access, AccessMode, Listen, Roster, Target, units, value};
+use super::super::{Access, AccessMode, Listen, Roster, Server, Target, units, value};
 use super::upstream::headers;
 use super::{oidc, tokens};
 use crate::artifact::SignatureKey;
@@ -22,19 +22,22 @@ enum Mode {
 struct Place<'a> {
     target: &'a Target,
     listen: &'a [Listen],
+    /// Whether what it hears over a network is in clear text.
+    is_clear: bool,
     /// Whether it has a credential of its own upstream.
     has_own: bool,
 }
 
 /// Checks `access.…`.
-pub(super) fn access(raw: &mut Raw, target: &Target, listen: &[Listen]) -> Access {
+pub(super) fn access(raw: &mut Raw, target: &Target, server: &Server) -> Access {
     let roster = Roster {
         tokens: tokens::tokens(raw),
         issuers: oidc::issuers(raw),
     };
     let place = Place {
         target,
-        listen,
+        listen: &server.listen,
+        is_clear: server.tls.is_none(),
         has_own: raw.is_set("upstream.token_file"),
     };
     let words = [
@@ -131,7 +134,7 @@ fn warn(raw: &mut Raw, mode: Mode, place: &Place<'_>) {
             "access.mode",
             &format!("is `open`: everyone who reaches {exposed} reads and writes{with_own}"),
         ),
-        Mode::Upstream if !exposed.is_empty() => raw.warn(
+        Mode::Upstream if !exposed.is_empty() && place.is_clear => raw.warn(
             "server.listen",
             &format!("takes the upstream's tokens in clear text at {exposed}"),
         ),

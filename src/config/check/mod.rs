@@ -8,6 +8,7 @@ mod entry;
 mod oidc;
 mod server;
 mod tier;
+mod tls;
 mod tokens;
 mod upstream;
 
@@ -32,7 +33,7 @@ pub(super) fn config(raw: &mut Raw, ambient: Ambient) -> Config {
     let server = server::server(raw);
     let admin = server::admin(raw, &server.listen);
     let upstream = upstream::upstream(raw, ambient);
-    let access = access::access(raw, &upstream.target, &server.listen);
+    let access = access::access(raw, &upstream.target, &server);
     let tier = tier::tier(raw, &data_dir);
     let upload = upload(raw, &upstream.target);
     let log = log(raw);

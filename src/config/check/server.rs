@@ -3,11 +3,14 @@
 use super::super::raw::Raw;
 use super::super::secret::{Secret, token, token_file};
 use super::super::{Admin, Listen, Server, address, units, value};
+use super::tls::tls;
 
 /// Checks `server.…`.
 pub(super) fn server(raw: &mut Raw) -> Server {
+    let listen = listeners(raw);
     Server {
-        listen: listeners(raw),
+        tls: tls(raw, &listen),
+        listen,
         hosts: raw
             .take("server.hosts", |value| value::list(value, address::host))
             .unwrap_or_default(),

@@ -24,6 +24,8 @@ fn the_default_file_says_what_is_built_in() {
     }
     let unset = [
         "data_dir",
+        "cert",
+        "key",
         "token",
         "token_file",
         "ca_file",

@@ -5,6 +5,7 @@ mod layers;
 mod reach;
 mod secrets;
 mod sections;
+mod tls;
 mod written;
 
 use super::*;

@@ -100,7 +100,7 @@ fn a_credential_of_larders_own_wants_somebody_else_to_judge() {
 #[test]
 fn what_is_not_in_this_version_is_refused_and_never_accepted_in_silence() {
     for text in [
-        "server.tls.cert = \"a\"",
+        "server.tls.client_ca = \"a\"",
         "[listener.office]\naddress = \"a:1\"",
         "[listener.office]",
         "upstream.client_cert = \"/x\"",
@@ -115,10 +115,10 @@ fn what_is_not_in_this_version_is_refused_and_never_accepted_in_silence() {
         );
         assert_eq!(mistakes.lines().count(), 1, "{text}: {mistakes}");
     }
-    let variable = written("").mistakes(&[("LARDER_SERVER__TLS__CERT", "/x")]);
+    let variable = written("").mistakes(&[("LARDER_SERVER__TLS__CLIENT_CA", "/x")]);
     assert_eq!(
         variable,
-        ["LARDER_SERVER__TLS__CERT: server.tls.cert: not in this version"]
+        ["LARDER_SERVER__TLS__CLIENT_CA: server.tls.client_ca: not in this version"]
     );
 }
 

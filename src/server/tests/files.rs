@@ -124,6 +124,7 @@ async fn run(archive: Arc<Archive>, socket: Socket) {
         peer: Peer {
             address: None,
             is_local: true,
+            is_secure: false,
         },
         outlet: Some(outlet),
     };

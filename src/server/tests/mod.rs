@@ -21,9 +21,12 @@ use crate::outlet::Outlet;
 mod files;
 mod sockets;
 mod time;
+mod tls;
 
 const HELLO: &[u8] = b"GET /hello HTTP/1.1\r\nhost: x\r\n\r\n";
 const BIG: usize = 1024 * 1024;
+/// Less than TLS holds for a client that takes nothing.
+const SOME: usize = 40 * 1024;
 
 type Body = UnsyncBoxBody<Bytes, hyper::Error>;
 
@@ -60,6 +63,7 @@ impl Serve for Scripted {
         self.served.fetch_add(1, Ordering::Relaxed);
         match request.uri().path() {
             "/big" => whole(vec![b'b'; BIG]),
+            "/some" => whole(vec![b's'; SOME]),
             "/echo" => match request.into_body().collect().await {
                 Ok(body) => whole(body.to_bytes()),
                 Err(_) => whole("broken"),

@@ -14,6 +14,7 @@ use crate::tasks::Tasks;
 const PEER: Peer = Peer {
     address: None,
     is_local: true,
+    is_secure: false,
 };
 
 fn accepted(io: DuplexStream) -> Accepted<DuplexStream> {

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use tokio::io::{AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 
+use super::tls::{Stream, Trust};
 use super::wire::{Ended, Head, Incoming};
 use super::{assert_bytes, within};
 
@@ -13,7 +14,8 @@ use super::{assert_bytes, within};
 pub struct Client {
     address: SocketAddr,
     token: Option<String>,
-    connection: Option<BufReader<TcpStream>>,
+    trust: Option<Trust>,
+    connection: Option<BufReader<Box<dyn Stream>>>,
     incoming: Incoming,
     method: String,
 }
@@ -46,6 +48,7 @@ impl Client {
         Self {
             address,
             token: None,
+            trust: None,
             connection,
             incoming,
             method: String::new(),
@@ -55,6 +58,12 @@ impl Client {
     /// Sends this bearer token with every request that names no other.
     pub fn token(mut self, token: &str) -> Self {
         self.token = Some(token.to_owned());
+        self
+    }
+
+    /// Speaks TLS, where there is somebody to trust.
+    pub fn trusting(mut self, trust: Option<Trust>) -> Self {
+        self.trust = trust;
         self
     }
 
@@ -94,20 +103,32 @@ impl Client {
     /// Sends a request's head and nothing of its body.
     pub async fn send_head(&mut self, request: &Request) {
         if self.connection.is_none() {
-            let stream = TcpStream::connect(self.address).await.ok();
-            // What is sent step by step must not wait for the answer to the step before.
-            let stream = stream.inspect(|stream| stream.set_nodelay(true).expect("an option"));
-            self.connection = stream.map(BufReader::new);
+            self.connection = self.connect().await.map(BufReader::new);
         }
         request.method.clone_into(&mut self.method);
         let head = request.head(self.address, self.token.as_deref());
         self.send(head.as_bytes()).await;
     }
 
+    async fn connect(&self) -> Option<Box<dyn Stream>> {
+        let stream = TcpStream::connect(self.address).await.ok()?;
+        // What is sent step by step must not wait for the answer to the step before.
+        stream.set_nodelay(true).expect("an option");
+        match &self.trust {
+            None => Some(Box::new(stream)),
+            Some(trust) => {
+                let secured = within("a handshake", trust.secure(stream)).await.ok()?;
+                Some(Box::new(secured))
+            }
+        }
+    }
+
     /// Sends bytes as they are. That the other side no longer listens shows in its answer.
     pub async fn send(&mut self, bytes: &[u8]) {
         if let Some(connection) = &mut self.connection {
             within("sending", connection.write_all(bytes)).await.ok();
+            // TLS may hold back what a socket takes at once.
+            within("sending", connection.flush()).await.ok();
         }
     }
 

@@ -11,13 +11,14 @@ use tempfile::TempDir;
 
 use super::metrics::Metrics;
 use super::process::{Exit, Process};
-use super::{Client, Origin, eventually};
+use super::{Certificate, Client, Origin, Trust, eventually};
 
 /// A configuration that is not running yet.
 #[derive(Clone, Debug)]
 pub struct Setup {
     directory: Arc<TempDir>,
     settings: BTreeMap<String, String>,
+    trust: Option<Trust>,
 }
 
 /// A running Larder; killed when dropped.
@@ -52,12 +53,20 @@ impl Setup {
         Self {
             directory,
             settings: BTreeMap::new(),
+            trust: None,
         }
         .set("data_dir", data_dir.to_str().expect("a plain path"))
         .set("admin.listen", "127.0.0.1:0")
         .toml("server.listen", r#"["127.0.0.1:0"]"#)
         // A machine with little room left must not turn hits into misses.
         .set("tier.disk.min_free", "1MiB")
+    }
+
+    /// Speaking TLS with clients, which trust this certificate.
+    pub fn secured(mut self, certificate: &Certificate) -> Self {
+        self.trust = Some(certificate.trust());
+        self.secret("server.tls.cert", &certificate.cert)
+            .secret("server.tls.key", &certificate.key)
     }
 
     /// Sets a key to a text.
@@ -180,7 +189,7 @@ impl Larder {
 
     /// A client without credential.
     pub fn stranger(&self) -> Client {
-        Client::new(self.data)
+        Client::new(self.data).trusting(self.setup.trust.clone())
     }
 
     /// A client of the admin listener.

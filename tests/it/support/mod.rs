@@ -11,6 +11,7 @@ mod line;
 mod metrics;
 mod origin;
 mod process;
+mod tls;
 mod wire;
 
 use std::future::Future;
@@ -27,6 +28,7 @@ pub use line::{Line, Width};
 pub use metrics::Metrics;
 pub use origin::{Artifact, Moment, Origin, Script, Seen, Speech, Style, script};
 pub use process::{Exit, Process};
+pub use tls::{Agreed, Certificate, Trust};
 pub use wire::{Ended, Head, Incoming};
 
 /// Longer than anything here takes on a busy machine: reaching it means that something hangs.

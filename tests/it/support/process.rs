@@ -67,7 +67,7 @@ impl Process {
         self.stderr.borrow().clone()
     }
 
-    /// The port in the first `TURBO_API=http://HOST:PORT` printed.
+    /// The port in the first `TURBO_API=http://HOST:PORT` printed, or `https`.
     pub async fn port(&mut self) -> u16 {
         let named = self.stdout.wait_for(|text| port_in(text).is_some());
         if let Ok(text) = within("TURBO_API", named).await {
@@ -191,7 +191,7 @@ impl Drop for Process {
 /// The port of the first whole line that names one.
 fn port_in(text: &str) -> Option<u16> {
     let whole = &text[..text.rfind('\n')?];
-    let url = whole.split_once("TURBO_API=")?.1.split_once("http://")?.1;
+    let url = whole.split_once("TURBO_API=")?.1.split_once("://")?.1;
     let digits = url.split_once(':')?.1;
     let end = digits
         .find(|char: char| !char.is_ascii_digit())

@@ -1,0 +1,259 @@
+//! TLS before a connection, in paused time: what it bounds, and what it makes of a client's manners.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustls::pki_types::{PrivateKeyDer, ServerName};
+use rustls::{ClientConfig, RootCertStore};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+use tokio::time::Instant;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+use super::super::Tls;
+use super::super::connection::{self, Accepted};
+use super::*;
+use crate::config::Identity;
+use crate::metrics::Metrics;
+use crate::tasks::Tasks;
+
+const PEER: Peer = Peer {
+    address: None,
+    is_local: true,
+    is_secure: true,
+};
+
+/// A server's side and what its clients trust.
+struct Trusted {
+    tls: Tls,
+    client: ClientConfig,
+    metrics: Arc<Metrics>,
+}
+
+impl Trusted {
+    fn new() -> Self {
+        let own = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+        let key = PrivateKeyDer::try_from(own.signing_key.serialize_der()).unwrap();
+        let mut roots = RootCertStore::empty();
+        roots.add(own.cert.der().clone()).unwrap();
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let client = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let identity = Identity::of(vec![own.cert.der().clone()], &key);
+        Self {
+            tls: Tls::new(&identity).unwrap(),
+            client,
+            metrics: Arc::new(Metrics::new().unwrap()),
+        }
+    }
+
+    /// Runs a connection and its client, over a line that holds `buffer` bytes, to the end of both.
+    async fn connect<C, F>(&self, buffer: usize, client: C)
+    where
+        C: FnOnce(DuplexStream) -> F,
+        F: Future<Output = ()>,
+    {
+        let (near, far) = duplex(buffer);
+        let tasks = Tasks::new();
+        let accepted = Accepted {
+            io: self.tls.secure(far, PEER, Some(Arc::clone(&self.metrics))),
+            peer: PEER,
+            outlet: None,
+        };
+        tokio::join!(
+            client(near),
+            connection::run(accepted, Scripted::new(), limits(), &tasks)
+        );
+    }
+
+    async fn shake_hands(&self, io: DuplexStream) -> TlsStream<DuplexStream> {
+        let connector = TlsConnector::from(Arc::new(self.client.clone()));
+        let name = ServerName::try_from("localhost").unwrap();
+        connector.connect(name, io).await.unwrap()
+    }
+
+    fn count(&self, result: &str) -> u64 {
+        let families = self.metrics.registry().gather();
+        let mut series = families
+            .iter()
+            .filter(|family| family.name() == "larder_tls_handshakes_total")
+            .flat_map(prometheus::proto::MetricFamily::get_metric);
+        let found = series.find(|metric| metric.get_label()[0].value() == result);
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a count"
+        )]
+        let count = found.unwrap().get_counter().get_value() as u64;
+        count
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_does_not_shake_hands_is_cut_at_the_header_timeout() {
+    for said in [&b""[..], b"\x16\x03\x01\x02\x00\x01\x00"] {
+        let trusted = Trusted::new();
+        trusted
+            .connect(4096, |mut io| async move {
+                let start = Instant::now();
+                io.write_all(said).await.unwrap();
+                assert_eq!(read_rest(&mut io).await, b"");
+                assert_eq!(start.elapsed().as_secs(), 10);
+            })
+            .await;
+        assert_eq!((trusted.count("left"), trusted.count("full")), (1, 0));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn handshake_and_first_head_have_one_time_together() {
+    let trusted = Trusted::new();
+    trusted
+        .connect(4096, |io| async {
+            let start = Instant::now();
+            tokio::time::sleep(Duration::from_secs(6)).await;
+            let mut io = trusted.shake_hands(io).await;
+            io.write_all(b"GET /hello HT").await.unwrap();
+            assert!(
+                io.read_to_end(&mut Vec::new()).await.is_err(),
+                "no farewell"
+            );
+            assert_eq!(start.elapsed().as_secs(), 10);
+        })
+        .await;
+    assert_eq!(trusted.count("full"), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reader_that_stalls_within_the_last_buffer_is_cut_too() {
+    // Of the smaller answer TLS holds all: HTTP has long done with it.
+    for path in ["/some", "/big"] {
+        let trusted = Trusted::new();
+        trusted
+            .connect(4096, |io| async {
+                let mut io = trusted.shake_hands(io).await;
+                let start = Instant::now();
+                let ask = format!("GET {path} HTTP/1.1\r\nhost: x\r\n\r\n");
+                io.write_all(ask.as_bytes()).await.unwrap();
+                io.flush().await.unwrap();
+                let (mut near, _) = io.into_inner();
+                tokio::time::sleep(Duration::from_secs(59)).await;
+                near.read_exact(&mut [0; 4096]).await.unwrap();
+                tokio::time::sleep(Duration::from_secs(59)).await;
+                assert!(near.read_exact(&mut [0; 4096]).await.is_ok(), "still there");
+                tokio::time::sleep(Duration::from_secs(61)).await;
+                near.read_to_end(&mut Vec::new()).await.unwrap();
+                assert_eq!(start.elapsed().as_secs(), 59 + 59 + 61);
+            })
+            .await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_kept_connection_ends_at_the_idle_timeout_with_a_farewell() {
+    let trusted = Trusted::new();
+    trusted
+        .connect(4096, |io| async {
+            let mut io = trusted.shake_hands(io).await;
+            for _ in 0..2 {
+                assert_eq!(exchange(&mut io, HELLO).await.1, "hello");
+                tokio::time::sleep(Duration::from_secs(100)).await;
+            }
+            assert_eq!(exchange(&mut io, HELLO).await.1, "hello");
+            let start = Instant::now();
+            io.read_to_end(&mut Vec::new()).await.ok();
+            assert_eq!(start.elapsed().as_secs(), 130);
+        })
+        .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_hangs_up_without_a_farewell_gets_its_answer_and_one_with_gets_one_back() {
+    let asked = b"PUT /echo HTTP/1.1\r\nhost: x\r\ncontent-length: 3\r\n\r\nabc";
+    for says_farewell in [false, true] {
+        let trusted = Trusted::new();
+        trusted
+            .connect(4096, |io| async {
+                let mut io = trusted.shake_hands(io).await;
+                io.write_all(asked).await.unwrap();
+                io.flush().await.unwrap();
+                if says_farewell {
+                    io.shutdown().await.unwrap();
+                } else {
+                    io.get_mut().0.shutdown().await.unwrap();
+                }
+                let mut answer = Vec::new();
+                // An end without the server's own farewell would be an error here.
+                io.read_to_end(&mut answer).await.unwrap();
+                assert!(answer.starts_with(b"HTTP/1.1 200 "));
+                assert!(answer.ends_with(b"\r\n\r\nabc"));
+            })
+            .await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn half_a_request_is_never_taken_for_a_whole_one() {
+    let trusted = Trusted::new();
+    trusted
+        .connect(4096, |io| async {
+            let mut io = trusted.shake_hands(io).await;
+            let half = b"PUT /echo HTTP/1.1\r\nhost: x\r\ncontent-length: 6\r\n\r\nabc";
+            io.write_all(half).await.unwrap();
+            io.flush().await.unwrap();
+            io.get_mut().0.shutdown().await.unwrap();
+            let mut answer = Vec::new();
+            io.read_to_end(&mut answer).await.ok();
+            assert!(!answer.ends_with(b"abc"), "{answer:?}");
+        })
+        .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn http_in_clear_text_is_told_what_is_spoken_here() {
+    let trusted = Trusted::new();
+    trusted
+        .connect(4096, |mut io| async move {
+            let start = Instant::now();
+            let (head, body) = exchange(&mut io, HELLO).await;
+            assert!(head.starts_with("HTTP/1.1 400 "), "{head}");
+            let body: serde_json::Value = serde_json::from_str(&body).unwrap();
+            assert_eq!(body["error"]["code"], "tls_required");
+            assert_eq!(read_rest(&mut io).await, b"");
+            drop(io);
+            assert_eq!(start.elapsed(), Duration::ZERO);
+        })
+        .await;
+    assert_eq!(trusted.count("clear-text"), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_neither_tls_nor_http_is_hung_up_on_at_once() {
+    let trusted = Trusted::new();
+    trusted
+        .connect(4096, |mut io| async move {
+            io.write_all(b"\x05\x01\x00\x05\x01\x00").await.unwrap();
+            let start = Instant::now();
+            read_rest(&mut io).await;
+            assert_eq!(start.elapsed(), Duration::ZERO);
+        })
+        .await;
+    assert_eq!(trusted.count("failed"), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_is_resumed_with_what_the_client_kept_of_it() {
+    let trusted = Trusted::new();
+    for _ in 0..2 {
+        trusted
+            .connect(4096, |io| async {
+                let mut io = trusted.shake_hands(io).await;
+                assert_eq!(exchange(&mut io, HELLO).await.1, "hello");
+            })
+            .await;
+    }
+    assert_eq!((trusted.count("full"), trusted.count("resumed")), (1, 1));
+}

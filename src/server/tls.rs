@@ -1,0 +1,191 @@
+//! TLS in front of a connection: what is shown and spoken, and the handshake.
+//!
+//! A handshake runs in its connection's own task and in the time of its first head.
+
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+
+use rustls::crypto::aws_lc_rs;
+use rustls::server::{Acceptor, NoServerSessionStorage};
+use rustls::sign::SingleCertAndKey;
+use rustls::{HandshakeKind, ServerConfig};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+use tokio_rustls::LazyConfigAcceptor;
+use tokio_rustls::server::TlsStream;
+use tracing::debug;
+
+use super::Peer;
+use super::clock::LINGER;
+use super::secured::{Beginning, ClearText, Secured};
+use crate::config::Identity;
+use crate::metrics::{Handshake, Metrics};
+
+/// What is spoken behind the handshake, the best first.
+const PROTOCOLS: [&[u8]; 2] = [b"http/1.1", b"http/1.0"];
+
+/// Handshakes whose keys are being reckoned at once. That takes most of a millisecond of a processor,
+/// and after a restart everybody comes at the same time: requests of those who are through already
+/// wait behind so many of them, not behind all.
+const RECKONING: usize = 8;
+
+/// Encrypted bytes held for one client that does not take them yet: as many as the system holds
+/// unsent. With half as much, which is the library's own measure, a body of 64 KiB and its head would not
+/// leave in one call.
+const BUFFER: usize = 128 * 1024;
+
+/// What a client that speaks HTTP here is told.
+const CLEAR: &[u8] = b"HTTP/1.1 400 Bad Request\r\n\
+    content-type: application/json\r\n\
+    content-length: 87\r\n\
+    connection: close\r\n\r\n\
+    {\"error\":{\"code\":\"tls_required\",\"message\":\"this port speaks TLS: begin with https://\"}}";
+
+/// Bytes of such a client's request that are read, so that closing does not overtake the answer.
+const UNREAD: u64 = 64 * 1024;
+
+/// How TLS is spoken with clients; clones share it.
+#[derive(Clone)]
+pub struct Tls {
+    config: Arc<ServerConfig>,
+    reckoning: Arc<Semaphore>,
+}
+
+/// The crypto library does not give what it takes.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot set up TLS: {0}")]
+pub struct TlsError(#[from] rustls::Error);
+
+/// A handshake under observation; dropped before its end is known, it was left.
+struct Observed {
+    metrics: Option<Arc<Metrics>>,
+    end: Handshake,
+}
+
+// === impl Tls ===
+
+impl Tls {
+    /// Shows `identity`, to whoever asks for whatever name.
+    ///
+    /// # Errors
+    ///
+    /// Where the system gives no randomness.
+    pub fn new(identity: &Identity) -> Result<Self, TlsError> {
+        // The provider is named, not looked up: a second one in the process could not confuse us.
+        let provider = Arc::new(aws_lc_rs::default_provider());
+        let own = SingleCertAndKey::from(Arc::clone(identity.certified_key()));
+        let mut config = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()?
+            .with_no_client_auth()
+            .with_cert_resolver(Arc::new(own));
+        config.alpn_protocols = PROTOCOLS.map(<[u8]>::to_vec).to_vec();
+        // What is needed to resume a session is with the client, sealed: nothing to hold, and no lock.
+        config.ticketer = aws_lc_rs::Ticketer::new()?;
+        config.session_storage = Arc::new(NoServerSessionStorage {});
+        Ok(Self {
+            config: Arc::new(config),
+            reckoning: Arc::new(Semaphore::new(RECKONING)),
+        })
+    }
+
+    /// A stream that makes its handshake over `io` before it gives a byte.
+    pub(super) fn secure<I>(&self, io: I, peer: Peer, metrics: Option<Arc<Metrics>>) -> Secured<I>
+    where
+        I: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
+        let tls = self.clone();
+        Secured::new(Box::pin(async move {
+            let mut observed = Observed {
+                metrics,
+                end: Handshake::Left,
+            };
+            let shaken = tls.shake_hands(io).await;
+            observed.end = end_of(&shaken);
+            if let Err(error) = &shaken {
+                let peer = peer.address.map(tracing::field::display);
+                debug!(peer, %error, "a TLS handshake came to nothing");
+            }
+            shaken.map(Box::new)
+        }))
+    }
+
+    async fn shake_hands<I>(&self, io: I) -> io::Result<TlsStream<Beginning<I>>>
+    where
+        I: AsyncRead + AsyncWrite + Unpin,
+    {
+        let mut acceptor = LazyConfigAcceptor::new(Acceptor::default(), Beginning::new(io));
+        let hello = match (&mut acceptor).await {
+            Ok(hello) => hello,
+            Err(error) => {
+                if ClearText::is_why(&error)
+                    && let Some(io) = acceptor.take_io()
+                {
+                    tell_clear_text(io).await;
+                }
+                return Err(error);
+            }
+        };
+        let turn = self.reckoning.acquire().await.map_err(io::Error::other)?;
+        // All of the arithmetic, and none of the waiting.
+        let accepted = hello.into_stream_with(Arc::clone(&self.config), |session| {
+            session.set_buffer_limit(Some(BUFFER));
+        });
+        drop(turn);
+        accepted.await
+    }
+}
+
+impl fmt::Debug for Tls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Tls")
+    }
+}
+
+// === impl Observed ===
+
+impl Drop for Observed {
+    fn drop(&mut self) {
+        if let Some(metrics) = &self.metrics {
+            metrics.tls.count(self.end);
+        }
+    }
+}
+
+fn end_of<I>(shaken: &io::Result<TlsStream<I>>) -> Handshake {
+    match shaken {
+        Ok(stream) => match stream.get_ref().1.handshake_kind() {
+            Some(HandshakeKind::Resumed) => Handshake::Resumed,
+            _ => Handshake::Full,
+        },
+        Err(error) if ClearText::is_why(error) => Handshake::Clear,
+        // What the other side said was understood, or not: it did say something.
+        Err(error) if error.kind() == io::ErrorKind::InvalidData => Handshake::Failed,
+        Err(_) => Handshake::Left,
+    }
+}
+
+/// Tells a client that speaks HTTP in clear text what it has come to, as far as it listens.
+async fn tell_clear_text<I: AsyncRead + AsyncWrite + Unpin>(mut io: I) {
+    let telling = async {
+        io.write_all(CLEAR).await?;
+        io.shutdown().await?;
+        let mut rest = io.take(UNREAD);
+        tokio::io::copy(&mut rest, &mut tokio::io::sink()).await
+    };
+    // Whoever has left, or says on and on, has been told.
+    drop(timeout(LINGER, telling).await);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_said_in_clear_text_is_as_long_as_it_says() {
+        let text = std::str::from_utf8(CLEAR).unwrap();
+        let (head, body) = text.split_once("\r\n\r\n").unwrap();
+        assert!(head.contains(&format!("content-length: {}\r\n", body.len())));
+    }
+}

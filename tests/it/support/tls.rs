@@ -1,0 +1,110 @@
+//! TLS between a client and Larder: a certificate for it, and clients that trust it.
+
+use std::sync::Arc;
+
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, ProtocolVersion, RootCertStore, SupportedProtocolVersion};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+/// A connection, with TLS or without.
+pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin + std::fmt::Debug {}
+
+impl<S: AsyncRead + AsyncWrite + Send + Unpin + std::fmt::Debug> Stream for S {}
+
+/// A certificate that vouches for itself, and its key.
+#[derive(Clone, Debug)]
+pub struct Certificate {
+    pub cert: String,
+    pub key: String,
+    trust: Trust,
+}
+
+/// Whom a client trusts, and what it speaks.
+#[derive(Clone, Debug)]
+pub struct Trust(Arc<ClientConfig>);
+
+/// What was agreed on in a handshake.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Agreed {
+    pub version: Option<ProtocolVersion>,
+    pub protocol: Option<Vec<u8>>,
+}
+
+// === impl Certificate ===
+
+impl Certificate {
+    /// For the address that Larders have here.
+    pub fn new() -> Self {
+        let own = rcgen::generate_simple_self_signed(vec!["127.0.0.1".to_owned()])
+            .expect("a certificate");
+        let mut roots = RootCertStore::empty();
+        roots.add(own.cert.der().clone()).expect("an authority");
+        Self {
+            cert: own.cert.pem(),
+            key: own.signing_key.serialize_pem(),
+            trust: Trust::with(roots, rustls::ALL_VERSIONS),
+        }
+    }
+
+    pub fn trust(&self) -> Trust {
+        self.trust.clone()
+    }
+}
+
+// === impl Trust ===
+
+impl Trust {
+    fn with(roots: RootCertStore, versions: &[&'static SupportedProtocolVersion]) -> Self {
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let config = ClientConfig::builder_with_provider(provider)
+            .with_protocol_versions(versions)
+            .expect("versions of TLS")
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        Self(Arc::new(config))
+    }
+
+    /// In nobody.
+    pub fn in_nobody() -> Self {
+        Self::with(RootCertStore::empty(), rustls::ALL_VERSIONS)
+    }
+
+    /// Speaks this version of TLS alone; whom it trusts are those of `certificate`.
+    pub fn only(certificate: &Certificate, version: &'static SupportedProtocolVersion) -> Self {
+        let mut roots = RootCertStore::empty();
+        let der = rustls::pki_types::pem::PemObject::from_pem_slice(certificate.cert.as_bytes());
+        roots
+            .add(der.expect("a certificate"))
+            .expect("an authority");
+        Self::with(roots, &[version])
+    }
+
+    /// Offers these protocols.
+    pub fn offering(mut self, protocols: &[&[u8]]) -> Self {
+        Arc::make_mut(&mut self.0).alpn_protocols =
+            protocols.iter().map(|name| name.to_vec()).collect();
+        self
+    }
+
+    /// Makes a handshake.
+    pub async fn secure(&self, stream: TcpStream) -> std::io::Result<TlsStream<TcpStream>> {
+        let name = ServerName::try_from("127.0.0.1").expect("an address");
+        let connector = TlsConnector::from(Arc::clone(&self.0));
+        connector.connect(name, stream).await
+    }
+}
+
+// === impl Agreed ===
+
+impl Agreed {
+    pub fn on(stream: &TlsStream<TcpStream>) -> Self {
+        let session = stream.get_ref().1;
+        Self {
+            version: session.protocol_version(),
+            protocol: session.alpn_protocol().map(<[u8]>::to_vec),
+        }
+    }
+}
