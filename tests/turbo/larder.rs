@@ -108,7 +108,8 @@ upstream.url = "{upstream}"
         address.trim_start_matches("http://").to_owned()
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    /// Where a file beside the configuration is.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 }

@@ -19,6 +19,7 @@ mod origin;
 mod outages;
 mod packages;
 mod rights;
+mod secured;
 
 use client::{Client, Remote, Run, SIGNATURE_KEY, Signing, Team, Version};
 use larder::Home;
