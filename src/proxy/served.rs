@@ -8,6 +8,7 @@ use http::{HeaderMap, HeaderValue, Response};
 use http_body::{Body, Frame, SizeHint};
 
 use crate::artifact::{Answer, Fields, Outcome};
+use crate::outlet::Outlet;
 use crate::tiers::{ArtifactBody, FileBody};
 use crate::transfer::Reader;
 use crate::upstream::UpstreamBody;
@@ -83,6 +84,15 @@ impl From<ArtifactBody> for ServedBody {
         match body {
             ArtifactBody::Whole(bytes) => Self::Whole(bytes),
             ArtifactBody::File(file) => Self::File(file),
+        }
+    }
+}
+
+impl ServedBody {
+    /// Lets stretches of a file leave uncopied.
+    pub fn leave_by(&mut self, outlet: &Outlet) {
+        if let Self::File(body) = self {
+            body.leave_by(outlet);
         }
     }
 }

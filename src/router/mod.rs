@@ -160,20 +160,23 @@ impl Serve for Router {
         request: Request<Incoming>,
         peer: Peer,
         client: &Acquaintance,
-        _: Option<&Outlet>,
+        outlet: Option<&Outlet>,
     ) -> Response<Observed> {
         let (mut head, body) = request.into_parts();
         let route = Route::parse(&head.method, &head.uri);
         let watch = Watch::over(&body);
         let body = watch.watched(body);
         let observation = Observation::begin(&self.observer, &head, &route, peer, watch);
-        let (outcome, response) = match self.refuse(&head) {
+        let (outcome, mut response) = match self.refuse(&head) {
             Some((outcome, mut refusal)) => {
                 reply::stamp(&mut refusal, outcome);
                 (outcome, refusal)
             }
             None => reply::respond(self.decide(route, &mut head, body, client).await),
         };
+        if let Some(outlet) = outlet {
+            response.body_mut().leave_by(outlet);
+        }
         observation.answered(outcome, response)
     }
 

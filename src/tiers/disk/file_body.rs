@@ -12,16 +12,15 @@ use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::checksum::Table;
 use super::fault::Fault;
-use super::reader::{Reader, Stretch};
+use super::reader::Stretch;
 use super::resting::Opened;
+use super::source::{FRAME, Source};
 use super::{Disk, EntryName};
 use crate::artifact::{KeyDigest, Meta};
 use crate::config::Verify;
+use crate::outlet::Outlet;
 
-/// Bytes a frame, unless a block is larger.
-const FRAME: u64 = 256 * 1024;
 /// Largest body that is read as one piece whatever the memory tier admits.
 const WHOLE: u64 = FRAME;
 /// Largest body that is read as one piece although the memory tier admits larger ones.
@@ -48,6 +47,7 @@ pub struct FileBody {
     source: Arc<Source>,
     position: u64,
     ahead: Ahead,
+    outlet: Option<Outlet>,
 }
 
 /// A body as the disk tier hands it out.
@@ -67,16 +67,6 @@ pub(in crate::tiers) struct Whole {
 
 /// The owner of bytes that count as being on their way until nobody has them any more.
 struct OnTheWay(Whole);
-
-/// Where the frames come from: an entry's open file, shared by all who read it.
-pub(super) struct Source {
-    name: EntryName,
-    key: KeyDigest,
-    meta: Arc<Meta>,
-    reader: Reader,
-    frame: u64,
-    unverified: Option<Table>,
-}
 
 type Reading = Pin<Box<dyn Future<Output = Result<Stretch, Damaged>> + Send + Sync>>;
 
@@ -254,12 +244,29 @@ impl FileBody {
             source,
             position: 0,
             ahead: Ahead::Unasked,
+            outlet: None,
         }
+    }
+
+    /// Lets what need neither be read nor checked leave by `outlet`, uncopied.
+    pub fn leave_by(&mut self, outlet: &Outlet) {
+        self.outlet = Some(outlet.clone());
     }
 
     /// Bytes that have not left yet.
     pub fn left(&self) -> u64 {
         self.source.meta.size - self.position
+    }
+
+    /// The next bytes, where none are on their way from the disk and none have to be fetched or checked.
+    fn uncopied(&mut self) -> Option<Bytes> {
+        let outlet = self.outlet.as_ref()?;
+        if !matches!(self.ahead, Ahead::Unasked) {
+            return None;
+        }
+        let bytes = self.source.uncopied_at(self.position, outlet)?;
+        self.position += bytes.len() as u64;
+        Some(bytes)
     }
 
     fn ask(&mut self) {
@@ -300,6 +307,9 @@ impl http_body::Body for FileBody {
         if this.left() == 0 {
             return Poll::Ready(None);
         }
+        if let Some(bytes) = this.uncopied() {
+            return Poll::Ready(Some(Ok(Frame::data(bytes))));
+        }
         if matches!(this.ahead, Ahead::Unasked) {
             this.ask();
         }
@@ -329,64 +339,8 @@ impl http_body::Body for FileBody {
 impl fmt::Debug for FileBody {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("FileBody")
-            .field("entry", &self.source.name)
+            .field("entry", self.source.name())
             .field("position", &self.position)
             .finish_non_exhaustive()
-    }
-}
-
-// === impl Source ===
-
-impl Source {
-    fn new(disk: &Disk, name: EntryName, opened: Opened, is_verified: bool) -> Self {
-        Self {
-            name,
-            key: opened.key,
-            meta: opened.meta,
-            reader: Reader::new(opened.handle, disk.jobs.clone()),
-            // Both are powers of two, so a frame is a whole number of blocks.
-            frame: FRAME.max(opened.table.block),
-            unverified: (!is_verified).then_some(opened.table),
-        }
-    }
-
-    /// The entry it is.
-    pub(super) fn name(&self) -> &EntryName {
-        &self.name
-    }
-
-    /// Whether it is an entry of this very key.
-    pub(super) fn is_of(&self, key: &KeyDigest) -> bool {
-        self.key == *key
-    }
-
-    async fn frame_at(self: Arc<Self>, offset: u64, disk: Arc<Disk>) -> Result<Stretch, Damaged> {
-        match self.checked(offset).await {
-            Ok(stretch) => Ok(stretch),
-            Err(fault) => {
-                let jobs = disk.jobs.clone();
-                jobs.run_aside(move || disk.condemn(&self.name, &fault));
-                Err(Damaged)
-            }
-        }
-    }
-
-    async fn checked(&self, offset: u64) -> Result<Stretch, Fault> {
-        let length = self.frame.min(self.meta.size - offset);
-        let length = usize::try_from(length).unwrap_or(usize::MAX);
-        let stretch = self.reader.read_exact(offset, length).await?;
-        match &self.unverified {
-            Some(table) if !table.is_intact(offset, &stretch.bytes) => {
-                Err(Fault::Corrupt("its body is damaged"))
-            }
-            _ => Ok(stretch),
-        }
-    }
-
-    /// Every frame has been checked by now, if they had to be.
-    fn all_left(&self, disk: &Disk) {
-        if self.unverified.is_some() {
-            disk.index.lock().verify(&self.name);
-        }
     }
 }

@@ -12,8 +12,8 @@ use hashlink::LruCache;
 use rustix::process::{Resource, getrlimit};
 
 use super::Disk;
-use super::file_body::Source;
 use super::layout::{EntryName, Prefix};
+use super::source::Source;
 use crate::artifact::KeyDigest;
 use crate::config::Verify;
 

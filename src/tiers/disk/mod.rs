@@ -40,6 +40,8 @@ mod scrub;
 mod serials;
 mod slots;
 mod snapshot;
+mod source;
+mod uncopied;
 mod usage;
 mod versions;
 
@@ -53,7 +55,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use tokio::sync::{Notify, Semaphore};
 use tokio::time::Duration;
 
-use self::file_body::{Source, WHOLE_READS};
+use self::file_body::WHOLE_READS;
 use self::files::Files;
 use self::folders::Shard;
 use self::health::Deed;
@@ -62,6 +64,7 @@ use self::kept::Kept;
 use self::layout::Layout;
 use self::room::Free;
 use self::serials::Serials;
+use self::source::Source;
 use self::usage::{Usage, Word};
 use super::epochs::Epochs;
 use super::locks::{Lock, Rank};

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use super::draft::Growing;
 use super::files::Files;
 use super::jobs::Jobs;
+use crate::mapped::{Backing, Map};
 
 /// Files up to this length are closed by whoever drops them.
 const CLOSED_HERE: u64 = 1 << 20;
@@ -147,6 +148,12 @@ impl Handle {
     }
 }
 
+impl Backing for Handle {
+    fn file(&self) -> io::Result<&File> {
+        self.get()
+    }
+}
+
 impl Drop for Handle {
     fn drop(&mut self) {
         let file = self.file.take();
@@ -166,6 +173,16 @@ impl Reader {
             jobs,
             handle: Arc::new(handle),
         }
+    }
+
+    /// Maps the first `length` bytes; the handle is the map's as well.
+    pub(super) fn map(&self, length: u64) -> io::Result<Map> {
+        Map::new(Arc::<Handle>::clone(&self.handle), length)
+    }
+
+    /// Whether the page cache has the byte at `offset`.
+    pub(super) fn is_cached(&self, offset: u64) -> bool {
+        matches!(self.handle.peek_at(&mut [0], offset), Ok(1))
     }
 
     /// Reads exactly `length` bytes at `offset`; where the file ends before, `UnexpectedEof`.

@@ -21,6 +21,7 @@ mod scrub;
 mod sick;
 mod stress;
 mod survival;
+mod uncopied;
 mod usage;
 
 use std::fs;

@@ -114,6 +114,22 @@ impl Process {
             .count()
     }
 
+    /// For each file it has mapped in a folder named so, how much of it is in its memory, in KiB.
+    pub fn mapped(&self, folder: &str) -> Vec<u64> {
+        let path = format!("/proc/{}/smaps", self.id());
+        let maps = fs::read_to_string(path).expect("a live process");
+        let mut lines = maps.lines();
+        let mut found = Vec::new();
+        while let Some(line) = lines.next() {
+            if line.contains(folder) {
+                let resident = lines.find_map(|line| line.strip_prefix("Rss:"));
+                let figure = resident.expect("a figure").trim().trim_end_matches(" kB");
+                found.push(figure.parse().expect("a number"));
+            }
+        }
+        found
+    }
+
     /// Asks it to stop; does not wait.
     pub fn terminate(&self) {
         self.signal(Signal::TERM);

@@ -1,0 +1,104 @@
+//! What leaves uncopied, and what does not.
+
+use std::future::poll_fn;
+use std::pin::Pin;
+
+use http_body::Body;
+
+use super::*;
+use crate::outlet::Outlet;
+use crate::tiers::disk::files::Call;
+use crate::tiers::disk::files::shim::Watch;
+
+/// More than is checked before its first byte, and a last stretch that is short but not too short.
+const LONG: u64 = 17 * MIB + 64 * KIB;
+
+/// A disk of whose files nothing is ever in the page cache.
+struct Cold;
+
+impl Watch for Cold {
+    fn before(&self, call: &Call<'_>) -> io::Result<()> {
+        match call {
+            Call::Peek(..) => Err(io::ErrorKind::WouldBlock.into()),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Takes a body as a socket does; returns it, and how many of its bytes left uncopied.
+async fn take(mut body: FileBody) -> (Bytes, u64) {
+    let outlet = Outlet::default();
+    body.leave_by(&outlet);
+    let (mut taken, mut uncopied) = (Vec::new(), 0);
+    while let Some(frame) = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
+        let bytes = frame.unwrap().into_data().unwrap();
+        if let Some(stretch) = outlet.find(&bytes) {
+            uncopied += bytes.len() as u64;
+            outlet.sent(&stretch, bytes.len());
+        }
+        taken.extend_from_slice(&bytes);
+    }
+    (taken.into(), uncopied)
+}
+
+async fn open_file(house: &House) -> FileBody {
+    let found = house.tiers.lookup(&key("a").digest).await.unwrap();
+    let ArtifactBody::File(file) = found.open().await.unwrap().body else {
+        panic!("too large to be read as one")
+    };
+    file
+}
+
+async fn publish(house: &House) -> Bytes {
+    let body = bytes(LONG, 9);
+    let large = house.large("a", &body).await;
+    house.tiers.publish(large).await.unwrap();
+    body
+}
+
+#[tokio::test]
+async fn what_has_been_checked_and_is_in_the_page_cache_leaves_uncopied_evicted_or_not() {
+    let house = House::new();
+    let body = publish(&house).await;
+    assert_eq!(take(open_file(&house).await).await, (body.clone(), LONG));
+    let file = open_file(&house).await;
+    house.tiers.forget(&key("a").digest).await;
+    assert!(house.entries().is_empty());
+    assert_eq!(take(file).await, (body, LONG));
+}
+
+#[tokio::test]
+async fn what_nobody_has_checked_is_read_before_it_leaves_and_uncopied_the_next_time() {
+    let house = House::new();
+    let body = publish(&house).await;
+    let house = house.restart();
+    assert_eq!(take(open_file(&house).await).await, (body.clone(), 0));
+    assert_eq!(take(open_file(&house).await).await, (body, LONG));
+}
+
+#[tokio::test]
+async fn what_is_not_in_the_page_cache_is_read_before_it_leaves() {
+    let house = House::watched(config(0, 64 * MIB), Files::watched(Arc::new(Cold)));
+    let body = publish(&house).await;
+    assert_eq!(take(open_file(&house).await).await, (body, 0));
+}
+
+#[tokio::test]
+async fn where_too_much_is_on_its_way_already_bytes_leave_as_copies() {
+    let house = House::new();
+    let body = publish(&house).await;
+    let mut file = open_file(&house).await;
+    file.leave_by(&Outlet::default());
+    assert_eq!(file.collect().await.unwrap().to_bytes(), body);
+}
+
+#[tokio::test]
+async fn a_short_body_is_copied() {
+    let house = House::with(config(0, 64 * MIB));
+    let body = bytes(64 * KIB - 1, 9);
+    let large = house.large("a", &body).await;
+    house.tiers.publish(large).await.unwrap();
+    // The first read opens it, and reads it whole.
+    assert!(house.lookup("a").await.is_some());
+    assert_eq!(take(open_file(&house).await).await, (body, 0));
+}
