@@ -96,10 +96,23 @@ versus *rows:
     cargo build --release
     cargo run --release --example versus -- run --write {{ rows }}
 
-# Instructions of a hit from memory, where nobody judges and where a verdict is remembered
+# Instructions of a hit from memory and from the disk
 instructions:
     cargo build --release
     bash benches/instructions
+
+# The same, written down for CI to hold the next change to; the commit says why they changed
+instructions-record:
+    cargo build --release
+    bash benches/instructions record
+
+# Nanoseconds of each piece of a hit from memory
+hot-path:
+    cargo bench --bench hot_path
+
+# Instructions of a look-up in memory, among a thousand artifacts and a hundred thousand
+look-ups:
+    bash benches/look-ups
 
 # One parser against random input, for longer than usual; the corpus grows
 fuzz target seconds="600": tools
