@@ -4,9 +4,14 @@
 //! What has not ended by then is dropped while there is still somebody to clean up behind it.
 
 use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 
+use pin_project_lite::pin_project;
 use tokio::time::{Duration, timeout};
-use tokio_util::sync::{CancellationToken, WaitForCancellationFuture};
+use tokio_util::sync::{
+    CancellationToken, WaitForCancellationFuture, WaitForCancellationFutureOwned,
+};
 use tokio_util::task::TaskTracker;
 
 /// A handle to the process's tasks; clones share them.
@@ -16,6 +21,19 @@ pub struct Tasks {
     stopping: CancellationToken,
     over: CancellationToken,
 }
+
+pin_project! {
+    /// Work that ends with the grace. A block that selects would hold its work twice, as it was given
+    /// and as it is polled, and a fill's is some kilobytes.
+    struct UntilOver<W> {
+        #[pin]
+        work: W,
+        #[pin]
+        over: WaitForCancellationFutureOwned,
+    }
+}
+
+// === impl Tasks ===
 
 impl Tasks {
     /// Starts with no task running.
@@ -28,14 +46,8 @@ impl Tasks {
     where
         F: Future<Output = ()> + Send + 'static,
     {
-        let over = self.over.clone();
-        self.tracker.spawn(async move {
-            tokio::select! {
-                biased;
-                () = work => {}
-                () = over.cancelled() => {}
-            }
-        });
+        let over = self.over.clone().cancelled_owned();
+        self.tracker.spawn(UntilOver { work, over });
     }
 
     /// Runs `work` that keeps to the grace by itself, and is polled too often to be asked about it
@@ -70,6 +82,20 @@ impl Tasks {
     /// Drops what still runs after the grace.
     pub fn give_up(&self) {
         self.over.cancel();
+    }
+}
+
+// === impl UntilOver ===
+
+impl<W: Future<Output = ()>> Future for UntilOver<W> {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = self.project();
+        if this.work.poll(cx).is_ready() {
+            return Poll::Ready(());
+        }
+        this.over.poll(cx)
     }
 }
 

@@ -135,7 +135,7 @@ impl Access {
             return Told::Refused(refusal);
         }
         let budget = self.upstream.probe_time().unwrap_or_default();
-        match timeout(budget, self.upstream.fetch(request.clone())).await {
+        match timeout(budget, self.upstream.fetch(request)).await {
             Ok(Fetched::Found(_)) => Told::Present,
             Ok(Fetched::Absent(answer)) => Told::Absent(answer),
             Ok(Fetched::Refused(answer)) => Told::Refused(answer),

@@ -43,7 +43,7 @@ impl Proxy {
                     }
                     // Still found, and not to be had: a disk that hangs.
                     None if !self.upstream.is_none() => {
-                        return self.fetch_alone(ask, &patience).await;
+                        return Box::pin(self.fetch_alone(ask, &patience)).await;
                     }
                     None => {}
                 }
@@ -61,7 +61,7 @@ impl Proxy {
             match attempt {
                 Attempt::Done(served) => return served,
                 Attempt::Again => {}
-                Attempt::Alone => return self.fetch_alone(ask, &patience).await,
+                Attempt::Alone => return Box::pin(self.fetch_alone(ask, &patience)).await,
             }
         }
     }
@@ -119,7 +119,9 @@ impl Proxy {
     ) -> ControlFlow<Result<Served, ProxyError>, bool> {
         let decision = match self.access.may_read(&ask.question()).await {
             // A `HEAD` was told so, without the words by which an absence is known.
-            Decision::Absent(answer) if answer.body().is_empty() => self.in_words(ask).await,
+            Decision::Absent(answer) if answer.body().is_empty() => {
+                Box::pin(self.in_words(ask)).await
+            }
             decision => decision,
         };
         judged(decision)

@@ -184,7 +184,10 @@ impl Proxy {
         let (proxy, ask) = (Arc::clone(self), ask.clone());
         self.tasks.spawn(async move {
             let key = ask.key.clone();
-            fill(proxy.filling(look_again), lead, key, proxy.fetch(ask)).await;
+            let filling = proxy.filling(look_again);
+            // In a box: a future that awaits what it was given holds it twice.
+            let fetch = Box::pin(proxy.fetch(ask));
+            fill(filling, lead, key, fetch).await;
         });
     }
 
@@ -192,7 +195,7 @@ impl Proxy {
     pub(super) async fn fetch(self: Arc<Self>, ask: Ask) -> Source<UpstreamBody> {
         let key = ask.key.digest;
         let noted = self.tiers.epoch(&key);
-        match self.upstream.fetch(ask.outgoing.request()).await {
+        match self.upstream.fetch(&ask.outgoing.request()).await {
             Fetched::Found(found) => {
                 self.absences.forget(&key);
                 self.access.learn_read(&ask.question());

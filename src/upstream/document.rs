@@ -17,7 +17,7 @@ use super::broken::Broken;
 use super::client::Reply;
 use super::counted::{result_of, result_of_code, what_fails};
 use super::hop::is_readable;
-use super::http::Http;
+use super::http::{Http, Small};
 use super::reads::is_identity;
 use super::reply::{ANSWER_TIME, read};
 use crate::artifact::Failure;
@@ -80,7 +80,7 @@ impl Document {
         let mut request = Request::new(Bytes::new());
         *request.uri_mut() = self.url.clone();
         *request.headers_mut() = headers();
-        let reply = http.send_small(&request).await?;
+        let reply = http.send_small(Small::of(&request)).await?;
         check(&reply)?;
         let body = read(reply.response.into_body(), limit, ANSWER_TIME).await;
         body.map_err(|failure| match failure {

@@ -50,6 +50,15 @@ pub(super) struct Http {
     pub(super) tasks: Tasks,
 }
 
+/// A request whose body is at hand, as long as it may have to be sent once more.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Small<'a> {
+    pub(super) method: &'a Method,
+    pub(super) uri: &'a Uri,
+    pub(super) headers: &'a HeaderMap,
+    pub(super) body: &'a Bytes,
+}
+
 /// How long a whole operation may take.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
@@ -61,6 +70,19 @@ pub(super) struct Limits {
     pub(super) answer: Duration,
     /// An exchange, to its last byte.
     pub(super) exchange: Duration,
+}
+
+// === impl Small ===
+
+impl<'a> Small<'a> {
+    pub(super) fn of(request: &'a Request<Bytes>) -> Self {
+        Self {
+            method: request.method(),
+            uri: request.uri(),
+            headers: request.headers(),
+            body: request.body(),
+        }
+    }
 }
 
 // === impl Http ===
@@ -134,39 +156,37 @@ impl Http {
 
     /// Sends a request whose body is at hand; a safe one again, once, where it met a connection
     /// that the origin had closed while it was idle.
-    pub(super) async fn send_small(&self, request: &Request<Bytes>) -> Result<Reply, Broken> {
-        let is_safe = matches!(*request.method(), Method::GET | Method::HEAD);
-        match self.send_once(request).await {
-            Err(broken) if broken.excuse == Excuse::Idle && is_safe => {
-                self.send_once(request).await
-            }
+    pub(super) async fn send_small(&self, small: Small<'_>) -> Result<Reply, Broken> {
+        let is_safe = matches!(*small.method, Method::GET | Method::HEAD);
+        match self.send_once(small).await {
+            Err(broken) if broken.excuse == Excuse::Idle && is_safe => self.send_once(small).await,
             result => result,
         }
     }
 
-    async fn send_once(&self, request: &Request<Bytes>) -> Result<Reply, Broken> {
-        let length = Some(request.body().len() as u64);
-        let request = request.clone().map(Full::new);
+    async fn send_once(&self, small: Small<'_>) -> Result<Reply, Broken> {
+        let length = Some(small.body.len() as u64);
+        let mut request = Request::new(Full::new(small.body.clone()));
+        request.method_mut().clone_from(small.method);
+        request.uri_mut().clone_from(small.uri);
+        request.headers_mut().clone_from(small.headers);
         self.client.send(request, length, &self.patience()).await
     }
 
-    /// Runs an exchange; one that tries for everybody, after `tries`, as nobody's: whoever asked hears a
-    /// moment later that it leads to nothing, as before, and the exchange goes on until it is known.
+    /// Runs an exchange that tries for everybody, after `why`, as nobody's: whoever asked hears a moment
+    /// later that it leads to nothing, as before, and the exchange goes on until it is known.
     ///
     /// `unread` ends an answer that nobody waits for any more.
     pub(super) async fn venture<T, F>(
         &self,
         exchange: impl Future<Output = Result<T, Setback>> + Send + 'static,
-        tries: Option<Failure>,
+        why: Failure,
         unread: impl FnOnce(T) -> F + Send + 'static,
     ) -> Result<T, Setback>
     where
         T: Send + 'static,
         F: Future<Output = ()> + Send,
     {
-        let Some(why) = tries else {
-            return exchange.await;
-        };
         let (sender, told) = oneshot::channel();
         self.tasks.spawn(async move {
             if let Err(Ok(late)) = sender.send(exchange.await) {

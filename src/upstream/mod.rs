@@ -201,7 +201,7 @@ impl Upstream {
     }
 
     /// Fetches an artifact, following redirects.
-    pub async fn fetch(&self, request: ArtifactRequest) -> Fetched {
+    pub async fn fetch(&self, request: &ArtifactRequest) -> Fetched {
         let started = Instant::now();
         let fetched = match &self.http {
             Some(http) => http.fetch(request).await,

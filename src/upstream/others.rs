@@ -15,7 +15,7 @@ use tokio::time::timeout;
 use super::body::UpstreamBody;
 use super::gates::Class;
 use super::hop::{is_readable, strip_hop_by_hop};
-use super::http::{Http, content_length, key_of};
+use super::http::{Http, Small, content_length, key_of};
 use super::lanes::Lane;
 use super::passage::Passage;
 use super::reply;
@@ -26,10 +26,12 @@ impl Http {
     pub(super) async fn ask(self: &Arc<Self>, request: Request<Bytes>) -> Result<Answer, Setback> {
         let target = target_of(request.uri());
         let passage = self.gates.enter(Class::Others, key_of(&target)).await?;
-        let tries = passage.tries();
+        let Some(why) = passage.tries() else {
+            return self.ask_through(passage, request).await;
+        };
         let http = Arc::clone(self);
         let asking = async move { http.ask_through(passage, request).await };
-        self.venture(asking, tries, |_| ready(())).await
+        Box::pin(self.venture(asking, why, |_| ready(()))).await
     }
 
     async fn ask_through(
@@ -51,7 +53,8 @@ impl Http {
         let (mut head, body) = request.into_parts();
         head.uri = self.uri(&target_of(&head.uri))?;
         head.headers.remove(CONTENT_LENGTH);
-        let reply = self.send_small(&Request::from_parts(head, body)).await?;
+        let request = Request::from_parts(head, body);
+        let reply = self.send_small(Small::of(&request)).await?;
         let response = &reply.response;
         if let Some(setback) = Setback::in_head(response.status(), response.headers()) {
             return Err(setback);

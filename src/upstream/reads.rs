@@ -1,12 +1,13 @@
 //! `GET` and `HEAD` of an artifact, wherever the origin keeps it.
 
+use std::borrow::Cow;
 use std::future::ready;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, LOCATION};
 use http::response::Parts;
-use http::{HeaderMap, Method, Request, StatusCode, Uri, Version};
+use http::{HeaderMap, Method, StatusCode, Uri, Version};
 use http_body::Body;
 use tokio::time::{Instant, sleep, timeout_at};
 
@@ -14,7 +15,7 @@ use super::body::UpstreamBody;
 use super::client::Reply;
 use super::gates::Class;
 use super::hop::{is_chunked, is_readable, strip_hop_by_hop};
-use super::http::{Http, content_length};
+use super::http::{Http, Small, content_length};
 use super::lanes::Lane;
 use super::page::is_page;
 use super::passage::Passage;
@@ -44,13 +45,15 @@ struct Arrival {
 impl Http {
     pub(super) async fn fetch(
         self: &Arc<Self>,
-        request: ArtifactRequest,
+        request: &ArtifactRequest,
     ) -> Result<Fetched, Setback> {
-        let passage = self.enter_read(&request).await?;
-        let tries = passage.tries();
-        let http = Arc::clone(self);
+        let passage = self.enter_read(request).await?;
+        let Some(why) = passage.tries() else {
+            return self.fetch_through(passage, request).await;
+        };
+        let (http, request) = (Arc::clone(self), request.clone());
         let fetching = async move { http.fetch_through(passage, &request).await };
-        self.venture(fetching, tries, proven).await
+        Box::pin(self.venture(fetching, why, proven)).await
     }
 
     /// Fetches, and says what became of it: of an artifact, its body does.
@@ -110,10 +113,12 @@ impl Http {
         purpose: Purpose,
     ) -> Result<Stated, Setback> {
         let passage = self.enter_read(&request).await?;
-        let tries = passage.tries();
+        let Some(why) = passage.tries() else {
+            return self.stat_through(passage, &request, purpose).await;
+        };
         let http = Arc::clone(self);
         let stating = async move { http.stat_through(passage, &request, purpose).await };
-        self.venture(stating, tries, |_| ready(())).await
+        Box::pin(self.venture(stating, why, |_| ready(()))).await
     }
 
     async fn stat_through(
@@ -164,7 +169,7 @@ impl Http {
     /// `GET` or `HEAD`, and once more where that may go better: no byte has gone out to a client.
     async fn read(&self, method: Method, request: &ArtifactRequest) -> Result<Arrival, Setback> {
         let begun = Instant::now();
-        let first = self.read_once(method.clone(), request).await;
+        let first = self.read_once(&method, request).await;
         let setback = match first.and_then(Arrival::unless_failed) {
             Ok(arrival) => return Ok(arrival),
             Err(setback) => setback,
@@ -173,25 +178,27 @@ impl Http {
             return Err(setback);
         };
         sleep(pause).await;
-        let again = self.read_once(method, request).await;
+        let again = self.read_once(&method, request).await;
         again.and_then(Arrival::unless_failed)
     }
 
     /// The same once, redirects followed.
     async fn read_once(
         &self,
-        method: Method,
+        method: &Method,
         request: &ArtifactRequest,
     ) -> Result<Arrival, Setback> {
         let mut uri = self.uri(&request.path_and_query)?;
-        let mut headers = request.headers.clone();
+        let mut headers = Cow::Borrowed(&request.headers);
         let mut is_foreign = false;
         for _ in 0..=redirect::MAX_HOPS {
-            let mut request = Request::new(Bytes::new());
-            *request.method_mut() = method.clone();
-            *request.uri_mut() = uri.clone();
-            *request.headers_mut() = headers.clone();
-            let sent = self.send_small(&request).await.map_err(Setback::from);
+            let small = Small {
+                method,
+                uri: &uri,
+                headers: &headers,
+                body: &Bytes::new(),
+            };
+            let sent = self.send_small(small).await.map_err(Setback::from);
             let reply = sent.map_err(|setback| setback.of_server(is_foreign))?;
             if !redirect::is_redirect(reply.response.status()) {
                 return Ok(Arrival { reply, is_foreign });
@@ -200,7 +207,7 @@ impl Http {
             if Origin::of(&next) != Origin::of(&uri) {
                 // For the rest of the chain, even where it leads back: who sends us there is a
                 // stranger.
-                headers = redirect::for_a_stranger(&headers);
+                headers = Cow::Owned(redirect::for_a_stranger(&headers));
                 is_foreign = true;
             }
             uri = next;

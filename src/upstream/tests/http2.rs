@@ -53,7 +53,7 @@ async fn a_fetch_says_what_the_origin_must_know_and_nothing_of_a_connection() {
     let mut config = config(&format!("https://localhost:{port}/base"));
     config.ca_file = Some(file.path().to_owned());
     config.http2 = true;
-    let fetch = found(upstream(&config).fetch(artifact()).await);
+    let fetch = found(upstream(&config).fetch(&artifact()).await);
     assert_eq!(fetch.length, None, "its own end frames it");
     assert_eq!(whole(fetch).await.unwrap(), "abc");
     let (head, _) = told.await.unwrap();
@@ -91,7 +91,7 @@ async fn a_body_without_a_length_is_passed_whole() {
 async fn all_requests_share_a_connection() {
     let origin = Frames::start(at_end(|frame| frame.answered("200", "abc"))).await;
     let upstream = upstream(&origin.config());
-    let fetch = || async { whole(found(upstream.fetch(artifact()).await)).await };
+    let fetch = || async { whole(found(upstream.fetch(&artifact()).await)).await };
     assert_eq!(fetch().await.unwrap(), "abc");
     for fetched in join_all((0..4).map(|_| fetch())).await {
         assert_eq!(fetched.unwrap(), "abc");
@@ -107,7 +107,7 @@ async fn all_requests_share_a_connection() {
 async fn a_burst_before_the_protocol_is_known_is_served() {
     let origin = Frames::start(at_end(|frame| frame.answered("200", "abc"))).await;
     let upstream = upstream(&origin.config());
-    let fetches = (0..4).map(|_| async { whole(found(upstream.fetch(artifact()).await)).await });
+    let fetches = (0..4).map(|_| async { whole(found(upstream.fetch(&artifact()).await)).await });
     for fetched in join_all(fetches).await {
         assert_eq!(fetched.unwrap(), "abc");
     }
@@ -120,8 +120,8 @@ async fn who_comes_when_the_origin_admits_no_more_waits() {
     let origin = script.start(at_end(|frame| frame.answered("200", "abc")));
     let origin = origin.await;
     let upstream = upstream(&origin.config());
-    found(upstream.fetch(artifact()).await);
-    let fetches = (0..4).map(|_| async { whole(found(upstream.fetch(artifact()).await)).await });
+    found(upstream.fetch(&artifact()).await);
+    let fetches = (0..4).map(|_| async { whole(found(upstream.fetch(&artifact()).await)).await });
     for fetched in join_all(fetches).await {
         assert_eq!(fetched.unwrap(), "abc");
     }
@@ -153,7 +153,7 @@ async fn an_origin_that_does_not_offer_it_is_spoken_to_in_http_1() {
         config.http2 = true;
         let upstream = upstream(&config);
         for _ in 0..2 {
-            let fetch = found(upstream.fetch(artifact()).await);
+            let fetch = found(upstream.fetch(&artifact()).await);
             assert_eq!(whole(fetch).await.unwrap(), "abc");
         }
         let seen = &origin.seen()[1];
@@ -168,13 +168,13 @@ async fn it_is_offered_only_where_it_is_configured() {
     let origin = Origin::with_tls(tls, |_| vec![answer("200 OK", "abc")]).await;
     let mut config = config(&format!("https://localhost:{}", origin.address.port()));
     config.ca_file = Some(file.path().to_owned());
-    found(upstream(&config).fetch(artifact()).await);
+    found(upstream(&config).fetch(&artifact()).await);
     assert!(origin.seen()[0].line().ends_with(" HTTP/1.1"));
 
     let deaf_to_others = Frames::start(|frame| frame.answered("200", "abc")).await;
     let mut config = deaf_to_others.config();
     config.http2 = false;
-    let fetched = upstream(&config).fetch(artifact()).await;
+    let fetched = upstream(&config).fetch(&artifact()).await;
     assert_eq!(failed(&fetched), Failure::Unreachable);
 }
 
@@ -186,7 +186,7 @@ async fn a_proxy_is_spoken_to_in_http_1_and_the_origin_behind_it_in_http_2() {
         Origin::start(move |_| vec![say("HTTP/1.1 200 Go on\r\n\r\n"), Step::Tunnel(target)]).await;
     let mut tunnelled = origin.config();
     tunnelled.proxy.https = Some(format!("http://{}", proxy.address));
-    let fetch = found(upstream(&tunnelled).fetch(artifact()).await);
+    let fetch = found(upstream(&tunnelled).fetch(&artifact()).await);
     assert_eq!(whole(fetch).await.unwrap(), "abc");
     assert_eq!(origin.requests(), [(1, 1)]);
 
@@ -203,6 +203,6 @@ async fn a_proxy_is_spoken_to_in_http_1_and_the_origin_behind_it_in_http_2() {
 
     plain.ca_file = origin.config().ca_file;
     plain.proxy.http = Some(format!("https://localhost:{}", target.port()));
-    let fetched = upstream(&plain).fetch(artifact()).await;
+    let fetched = upstream(&plain).fetch(&artifact()).await;
     assert_eq!(failed(&fetched), Failure::Unreachable, "nothing in common");
 }

@@ -19,7 +19,7 @@ use crate::artifact::Failure;
 const PATIENT: Duration = SHORT.saturating_mul(5);
 
 async fn small(upstream: &Upstream) {
-    let fetch = found(upstream.fetch(artifact()).await);
+    let fetch = found(upstream.fetch(&artifact()).await);
     assert_eq!(whole(fetch).await.unwrap(), "abc");
 }
 
@@ -56,7 +56,7 @@ async fn what_an_origin_took_before_it_went_is_finished_there() {
     }))
     .await;
     let upstream = upstream(&origin.config());
-    let first = found(upstream.fetch(artifact()).await);
+    let first = found(upstream.fetch(&artifact()).await);
     small(&upstream).await;
     gate.send_replace(true);
     assert_eq!(whole(first).await.unwrap(), "abc");
@@ -73,7 +73,7 @@ async fn a_refused_stream_is_tried_once_more() {
     let upstream = upstream(&origin.config());
     small(&upstream).await;
     small(&upstream).await;
-    assert_eq!(failed(&upstream.fetch(artifact()).await), Failure::Cut);
+    assert_eq!(failed(&upstream.fetch(&artifact()).await), Failure::Cut);
     let streams = [1, 3, 5, 7, 9].map(|stream| (1, stream));
     assert_eq!(origin.requests(), streams);
 }
@@ -87,7 +87,7 @@ async fn a_read_that_was_reset_is_sent_once_more_as_over_any_connection() {
     .await;
     let upstream = upstream(&origin.config());
     small(&upstream).await;
-    assert_eq!(failed(&upstream.fetch(artifact()).await), Failure::Cut);
+    assert_eq!(failed(&upstream.fetch(&artifact()).await), Failure::Cut);
     assert_eq!(origin.requests(), [(1, 1), (1, 3), (1, 5)]);
 }
 
@@ -120,7 +120,7 @@ async fn a_connection_that_breaks_ends_all_its_bodies_visibly() {
     small(&upstream).await;
     let mut bodies = Vec::new();
     for _ in 0..2 {
-        let mut body = found(upstream.fetch(artifact()).await).body;
+        let mut body = found(upstream.fetch(&artifact()).await).body;
         let piece = body.frame().await.unwrap().unwrap();
         assert_eq!(piece.into_data().unwrap(), "abc");
         bodies.push(body);
@@ -155,8 +155,8 @@ async fn a_cut_body_never_ends_cleanly_and_cuts_no_other() {
             }))
             .await;
             let upstream = upstream(&origin.config());
-            let other = found(upstream.fetch(artifact()).await);
-            match upstream.fetch(artifact()).await {
+            let other = found(upstream.fetch(&artifact()).await);
+            match upstream.fetch(&artifact()).await {
                 Fetched::Found(fetch) => assert_eq!(whole(fetch).await, Err(Failure::Cut)),
                 cut => assert_eq!(failed(&cut), Failure::Cut),
             }
@@ -175,7 +175,7 @@ async fn a_stream_of_another_length_than_was_said_is_cut() {
             vec![head, frame.data("a", 0), frame.data("bc", END_STREAM)]
         }))
         .await;
-        match upstream(&origin.config()).fetch(artifact()).await {
+        match upstream(&origin.config()).fetch(&artifact()).await {
             Fetched::Found(fetch) => assert_eq!(whole(fetch).await, Err(Failure::Cut), "{said}"),
             // The client may find it out before it has handed over the head.
             early => assert_eq!(failed(&early), Failure::Error, "{said}"),
@@ -190,7 +190,7 @@ async fn an_answer_that_speaks_of_its_connection_is_none() {
         vec![frame.head("200", &fields, END_STREAM)]
     }))
     .await;
-    let fetched = upstream(&origin.config()).fetch(artifact()).await;
+    let fetched = upstream(&origin.config()).fetch(&artifact()).await;
     assert_eq!(failed(&fetched), Failure::Error);
 }
 
@@ -211,11 +211,11 @@ async fn a_stream_that_stalls_is_a_timeout_and_holds_up_no_other() {
     let mut config = origin.config();
     config.first_byte_timeout = PATIENT;
     let upstream = upstream(&config);
-    let healthy = found(upstream.fetch(artifact()).await);
-    assert_eq!(failed(&upstream.fetch(artifact()).await), Failure::Timeout);
+    let healthy = found(upstream.fetch(&artifact()).await);
+    assert_eq!(failed(&upstream.fetch(&artifact()).await), Failure::Timeout);
     let is_reset = |frame: &Frame| frame.kind == RST_STREAM && frame.stream == 3;
     origin.has_seen(is_reset).await;
-    drop(found(upstream.fetch(artifact()).await));
+    drop(found(upstream.fetch(&artifact()).await));
     origin
         .has_seen(|frame| frame.kind == RST_STREAM && frame.stream == 5)
         .await;
@@ -234,7 +234,7 @@ async fn a_silent_body_is_a_timeout_and_holds_up_no_other() {
     let mut config = origin.config();
     config.idle_timeout = PATIENT;
     let upstream = upstream(&config);
-    let silent = found(upstream.fetch(artifact()).await);
+    let silent = found(upstream.fetch(&artifact()).await);
     assert_eq!(whole(silent).await, Err(Failure::Timeout));
     origin.has_seen(|frame| frame.kind == RST_STREAM).await;
     small(&upstream).await;
@@ -252,7 +252,7 @@ async fn nobody_joins_a_connection_that_was_silent_for_as_long_as_an_answer_may_
     config.first_byte_timeout = PATIENT;
     let upstream = upstream(&config);
     small(&upstream).await;
-    assert_eq!(failed(&upstream.fetch(artifact()).await), Failure::Timeout);
+    assert_eq!(failed(&upstream.fetch(&artifact()).await), Failure::Timeout);
     small(&upstream).await;
     assert_eq!(origin.requests(), [(1, 1), (1, 3), (2, 1)]);
 }
@@ -267,7 +267,7 @@ async fn a_connection_that_answers_no_ping_is_found_dead() {
     config.idle_timeout = Duration::from_hours(1);
     config.exchange_timeout = Duration::from_hours(1);
     let upstream = upstream(&config);
-    let fetch = found(upstream.fetch(artifact()).await);
+    let fetch = found(upstream.fetch(&artifact()).await);
     tokio::time::pause();
     let ended = timeout(LONG * 4, whole(fetch)).await;
     assert_eq!(ended.expect("it is never found out"), Err(Failure::Cut));

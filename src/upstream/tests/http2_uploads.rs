@@ -48,7 +48,7 @@ async fn store_endless(upstream: &Upstream) -> Delivered {
 }
 
 async fn small(upstream: &Upstream) {
-    let fetch = found(upstream.fetch(artifact()).await);
+    let fetch = found(upstream.fetch(&artifact()).await);
     assert_eq!(whole(fetch).await.unwrap(), "abc");
 }
 
@@ -121,7 +121,7 @@ async fn a_refusal_cuts_no_other_exchange() {
     })
     .await;
     let upstream = upstream(&origin.config());
-    let other = found(upstream.fetch(artifact()).await);
+    let other = found(upstream.fetch(&artifact()).await);
     let delivered = store_endless(&upstream).await;
     assert!(matches!(delivered, Delivered::Refused(_)), "{delivered:?}");
     // The origin has not reset the stream: it is on us to end what nobody wants.

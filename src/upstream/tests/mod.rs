@@ -113,14 +113,14 @@ async fn without_an_upstream_nothing_is_reachable() {
     let none = upstream(&none);
     assert!(none.is_none());
     assert_eq!(none.origin_id(), crate::artifact::OriginId::new("none"));
-    assert_eq!(failed(&none.fetch(artifact()).await), Failure::Unreachable);
+    assert_eq!(failed(&none.fetch(&artifact()).await), Failure::Unreachable);
 }
 
 #[tokio::test]
 async fn every_exchange_can_run_in_a_task_of_its_own() {
     fn assert_send(_: impl Send) {}
     let upstream = upstream(&config("http://unused"));
-    assert_send(upstream.fetch(artifact()));
+    assert_send(upstream.fetch(&artifact()));
     assert_send(upstream.stat(artifact()));
     assert_send(upstream.store(artifact(), Some(0), Empty::new(), hush()));
     assert_send(upstream.ask(Request::default()));

@@ -77,7 +77,7 @@ async fn odd_answers_have_their_outcome_and_the_next_request_is_none_the_worse()
         })
         .await;
         let upstream = upstream(&at(origin.address));
-        let outcome = match upstream.fetch(artifact()).await {
+        let outcome = match upstream.fetch(&artifact()).await {
             Fetched::Found(fetch) => whole(fetch).await,
             fetched => Err(failed(&fetched)),
         };
@@ -86,7 +86,7 @@ async fn odd_answers_have_their_outcome_and_the_next_request_is_none_the_worse()
         let mut last = artifact();
         last.headers
             .insert("x-artifact-client-ci", "last".parse().unwrap());
-        let fetch = found(upstream.fetch(last).await);
+        let fetch = found(upstream.fetch(&last).await);
         assert_eq!(whole(fetch).await.unwrap(), "good", "{said:?}");
     }
 }
@@ -97,7 +97,7 @@ async fn a_connection_half_closed_by_the_origin_carries_no_other_request() {
         Origin::start(|_| vec![answer("200 OK", "abc"), Step::Finish, Step::ReadToEnd]).await;
     let upstream = upstream(&at(origin.address));
     for connection in 1..=3 {
-        let fetch = found(upstream.fetch(artifact()).await);
+        let fetch = found(upstream.fetch(&artifact()).await);
         assert_eq!(whole(fetch).await.unwrap(), "abc");
         origin.deserted().await;
         assert_eq!(origin.seen().last().unwrap().connection, connection);

@@ -80,7 +80,7 @@ async fn slow_passed_bodies_hold_up_neither_uploads_nor_what_has_no_body() {
     let others = async {
         stores(&upstream).await;
         passes(&upstream).await;
-        found(upstream.fetch(artifact()).await);
+        found(upstream.fetch(&artifact()).await);
     };
     tokio::select! {
         biased;

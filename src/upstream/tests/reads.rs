@@ -23,7 +23,7 @@ async fn a_fetch_says_what_the_origin_must_know() {
         )]
     })
     .await;
-    let fetch = found(upstream(&at(origin.address)).fetch(artifact()).await);
+    let fetch = found(upstream(&at(origin.address)).fetch(&artifact()).await);
     assert_eq!(fetch.length, Some(3));
     assert_eq!(fetch.headers.get("x-artifact-tag").unwrap(), "t");
     for hop in ["connection", "x-hop", "keep-alive"] {
@@ -47,7 +47,7 @@ async fn a_chunked_artifact_has_no_length_and_ends_cleanly() {
         "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nx: trailer\r\n\r\n",
     )
     .await;
-    let fetch = found(upstream(&at(origin.address)).fetch(artifact()).await);
+    let fetch = found(upstream(&at(origin.address)).fetch(&artifact()).await);
     assert_eq!(fetch.length, None);
     assert_eq!(whole(fetch).await.unwrap(), "abc");
 }
@@ -104,7 +104,7 @@ async fn every_answer_that_is_none_is_a_failure_and_asked_for_again_where_that_m
     ];
     for (said, expected, requests) in table {
         let origin = Origin::start(move |_| vec![say(said), Step::Close]).await;
-        let fetched = upstream(&at(origin.address)).fetch(artifact()).await;
+        let fetched = upstream(&at(origin.address)).fetch(&artifact()).await;
         assert_eq!(failed(&fetched), expected, "{said:?}");
         assert_eq!(origin.seen().len(), requests, "{said:?}");
     }
@@ -113,7 +113,7 @@ async fn every_answer_that_is_none_is_a_failure_and_asked_for_again_where_that_m
 #[tokio::test]
 async fn an_origin_that_is_not_there_is_unreachable() {
     let nobody = at("127.255.255.254:1".parse().unwrap());
-    let fetched = upstream(&nobody).fetch(artifact()).await;
+    let fetched = upstream(&nobody).fetch(&artifact()).await;
     assert_eq!(failed(&fetched), Failure::Unreachable);
 }
 
@@ -130,7 +130,7 @@ async fn absence_and_refusal_are_relayed_byte_for_byte() {
         ("410 Gone", "x"),
     ] {
         let origin = Origin::start(move |_| vec![answer(status, body)]).await;
-        let (code, kept) = match upstream(&at(origin.address)).fetch(artifact()).await {
+        let (code, kept) = match upstream(&at(origin.address)).fetch(&artifact()).await {
             Fetched::Absent(kept) if status.starts_with("404") => (404, kept),
             Fetched::Refused(kept) if !status.starts_with("404") => (kept.code(), kept),
             other => panic!("{status}: {other:?}"),
@@ -143,7 +143,7 @@ async fn absence_and_refusal_are_relayed_byte_for_byte() {
 #[tokio::test]
 async fn an_answer_too_long_to_relay_keeps_its_status() {
     let origin = Origin::start(|_| vec![answer("404 No", &"x".repeat(65 * 1024))]).await;
-    match upstream(&at(origin.address)).fetch(artifact()).await {
+    match upstream(&at(origin.address)).fetch(&artifact()).await {
         Fetched::Absent(kept) => assert!(kept.body().is_empty()),
         other => panic!("{other:?}"),
     }
@@ -158,7 +158,7 @@ async fn a_cut_body_never_ends_cleanly() {
         "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nnot a size\r\n",
     ] {
         let origin = Origin::start(move |_| vec![say(said), Step::Close]).await;
-        let fetch = found(upstream(&at(origin.address)).fetch(artifact()).await);
+        let fetch = found(upstream(&at(origin.address)).fetch(&artifact()).await);
         assert_eq!(whole(fetch).await, Err(Failure::Cut), "{said:?}");
     }
 }
@@ -168,7 +168,7 @@ async fn silence_before_the_head_is_a_timeout() {
     let origin = Origin::start(|_| vec![Step::ReadToEnd]).await;
     let mut config = at(origin.address);
     config.first_byte_timeout = SHORT;
-    let fetched = upstream(&config).fetch(artifact()).await;
+    let fetched = upstream(&config).fetch(&artifact()).await;
     assert_eq!(failed(&fetched), Failure::Timeout);
     origin.deserted().await;
 }
@@ -184,7 +184,7 @@ async fn silence_within_a_body_is_a_timeout() {
     .await;
     let mut config = at(origin.address);
     config.idle_timeout = SHORT;
-    let fetch = found(upstream(&config).fetch(artifact()).await);
+    let fetch = found(upstream(&config).fetch(&artifact()).await);
     assert_eq!(whole(fetch).await, Err(Failure::Timeout));
     origin.deserted().await;
 }
@@ -206,7 +206,7 @@ async fn a_dripping_body_is_a_timeout() {
     let mut config = at(origin.address);
     config.idle_timeout = SHORT * 3;
     config.min_rate = 1 << 20;
-    let fetch = found(upstream(&config).fetch(artifact()).await);
+    let fetch = found(upstream(&config).fetch(&artifact()).await);
     assert_eq!(whole(fetch).await, Err(Failure::Timeout));
 }
 
@@ -216,7 +216,7 @@ async fn a_body_ends_after_its_time_however_fast_it_comes() {
     let mut config = at(origin.address);
     config.min_rate = 0;
     config.exchange_timeout = SHORT * 3;
-    let fetch = found(upstream(&config).fetch(artifact()).await);
+    let fetch = found(upstream(&config).fetch(&artifact()).await);
     assert_eq!(whole(fetch).await, Err(Failure::Timeout));
 }
 
@@ -228,13 +228,13 @@ async fn a_place_upstream_is_held_to_the_bodys_end() {
     // Healthy answers must be within it too.
     config.head_timeout = SHORT * 10;
     let upstream = upstream(&config);
-    let first = found(upstream.fetch(artifact()).await);
-    assert_eq!(failed(&upstream.fetch(artifact()).await), Failure::Timeout);
+    let first = found(upstream.fetch(&artifact()).await);
+    assert_eq!(failed(&upstream.fetch(&artifact()).await), Failure::Timeout);
     assert_eq!(origin.seen().len(), 1);
     whole(first).await.unwrap();
-    let second = found(upstream.fetch(artifact()).await);
+    let second = found(upstream.fetch(&artifact()).await);
     drop(second);
-    found(upstream.fetch(artifact()).await);
+    found(upstream.fetch(&artifact()).await);
 }
 
 #[tokio::test]
@@ -245,12 +245,12 @@ async fn a_request_that_met_a_closing_connection_is_sent_again() {
     })
     .await;
     let upstream = upstream(&at(origin.address));
-    whole(found(upstream.fetch(artifact()).await))
+    whole(found(upstream.fetch(&artifact()).await))
         .await
         .unwrap();
     let mut again = artifact();
     again.path_and_query = "/again".parse().unwrap();
-    let fetch = found(upstream.fetch(again).await);
+    let fetch = found(upstream.fetch(&again).await);
     assert_eq!(whole(fetch).await.unwrap(), "abc");
     let connections: Vec<_> = origin.seen().iter().map(|seen| seen.connection).collect();
     assert_eq!(connections, [1, 1, 2]);
@@ -366,7 +366,7 @@ async fn every_exchange_is_counted_once() {
     let origin = Origin::start(|_| vec![answer("404 No", "")]).await;
     let metrics = Arc::new(Metrics::new().unwrap());
     let upstream = Upstream::new(&at(origin.address), Arc::clone(&metrics), Tasks::new()).unwrap();
-    upstream.fetch(artifact()).await;
+    upstream.fetch(&artifact()).await;
     upstream.stat(artifact()).await;
     let counted: Vec<_> = metrics
         .registry()

@@ -30,7 +30,7 @@ async fn within_the_origin_the_credential_is_kept() {
         _ => to("../moved?x=1"),
     })
     .await;
-    let fetch = found(upstream(&at(origin.address)).fetch(artifact()).await);
+    let fetch = found(upstream(&at(origin.address)).fetch(&artifact()).await);
     assert_eq!(whole(fetch).await.unwrap(), "abc");
     let seen = origin.seen();
     assert_eq!(seen[1].line(), "GET /base/v8/moved?x=1 HTTP/1.1");
@@ -41,7 +41,7 @@ async fn within_the_origin_the_credential_is_kept() {
 #[tokio::test]
 async fn another_port_sees_no_credential() {
     let (origin, storage) = pair("200 OK").await;
-    let fetch = found(upstream(&at(origin.address)).fetch(artifact()).await);
+    let fetch = found(upstream(&at(origin.address)).fetch(&artifact()).await);
     assert_eq!(whole(fetch).await.unwrap(), "abc");
     let seen = &storage.seen()[0];
     assert_eq!(seen.line(), "GET /bucket/a?sig=1 HTTP/1.1");
@@ -70,7 +70,7 @@ async fn a_way_back_does_not_bring_the_credential_back() {
         )),
     })
     .await;
-    found(upstream(&at(origin.address)).fetch(artifact()).await);
+    found(upstream(&at(origin.address)).fetch(&artifact()).await);
     let seen = origin.seen();
     assert_eq!(seen[0].header("authorization"), Some("Bearer secret"));
     assert_eq!(seen[1].header("authorization"), None);
@@ -80,11 +80,11 @@ async fn a_way_back_does_not_bring_the_credential_back() {
 async fn only_the_origin_itself_refuses() {
     for status in ["401 Who", "403 No", "400 Expired", "410 Gone"] {
         let (origin, _storage) = pair(status).await;
-        let fetched = upstream(&at(origin.address)).fetch(artifact()).await;
+        let fetched = upstream(&at(origin.address)).fetch(&artifact()).await;
         assert_eq!(failed(&fetched), Failure::Error, "{status}");
     }
     let (origin, _storage) = pair("404 No").await;
-    let fetched = upstream(&at(origin.address)).fetch(artifact()).await;
+    let fetched = upstream(&at(origin.address)).fetch(&artifact()).await;
     assert!(matches!(fetched, Fetched::Absent(_)), "{fetched:?}");
 }
 
@@ -137,7 +137,7 @@ async fn small_bodies_that_stall_hold_up_no_reader() {
     })
     .await;
     let begun = Instant::now();
-    match upstream(&at(origin.address)).fetch(artifact()).await {
+    match upstream(&at(origin.address)).fetch(&artifact()).await {
         Fetched::Absent(kept) => assert!(kept.body().is_empty()),
         other => panic!("{other:?}"),
     }
@@ -155,7 +155,7 @@ async fn a_fetch_has_one_bound_from_its_turn_to_its_head() {
     let mut config = at(origin.address);
     config.head_timeout = SHORT;
     let upstream = upstream(&config);
-    assert_eq!(failed(&upstream.fetch(artifact()).await), Failure::Timeout);
+    assert_eq!(failed(&upstream.fetch(&artifact()).await), Failure::Timeout);
     origin.deserted().await;
 }
 
@@ -166,14 +166,14 @@ async fn the_origins_own_refusal_after_a_redirect_counts() {
         _ => to("/moved"),
     })
     .await;
-    let fetched = upstream(&at(origin.address)).fetch(artifact()).await;
+    let fetched = upstream(&at(origin.address)).fetch(&artifact()).await;
     assert!(matches!(fetched, Fetched::Refused(_)), "{fetched:?}");
 }
 
 #[tokio::test]
 async fn a_circle_ends() {
     let origin = Origin::start(|_| to("/round")).await;
-    let fetched = upstream(&at(origin.address)).fetch(artifact()).await;
+    let fetched = upstream(&at(origin.address)).fetch(&artifact()).await;
     assert_eq!(failed(&fetched), Failure::Error);
     assert_eq!(origin.seen().len(), 4, "the request and three hops");
 }
@@ -188,7 +188,7 @@ async fn where_nobody_may_lead_nobody_is_asked() {
         "http://user:pass@127.0.0.1/",
     ] {
         let origin = Origin::start(move |_| to(location)).await;
-        let fetched = upstream(&at(origin.address)).fetch(artifact()).await;
+        let fetched = upstream(&at(origin.address)).fetch(&artifact()).await;
         assert_eq!(failed(&fetched), Failure::Error, "{location}");
     }
 }

@@ -54,7 +54,7 @@ async fn an_own_authority_is_trusted() {
     let (origin, config, _file) = secure().await;
     let upstream = upstream(&config);
     for _ in 0..2 {
-        let fetch = found(upstream.fetch(artifact()).await);
+        let fetch = found(upstream.fetch(&artifact()).await);
         assert_eq!(whole(fetch).await.unwrap(), "abc");
     }
     assert_eq!(origin.seen()[1].connection, 1, "one handshake");
@@ -65,7 +65,7 @@ async fn a_stranger_is_not_trusted() {
     let (origin, mut config, _file) = secure().await;
     let (_, other) = certificate();
     config.ca_file = Some(other.path().to_owned());
-    let fetched = upstream(&config).fetch(artifact()).await;
+    let fetched = upstream(&config).fetch(&artifact()).await;
     assert_eq!(failed(&fetched), Failure::Unreachable);
     assert!(origin.seen().is_empty());
 }
@@ -75,7 +75,7 @@ async fn a_handshake_that_hangs_is_unreachable_in_time() {
     let silent = Origin::start(|_| vec![]).await;
     let mut config = config(&format!("https://localhost:{}", silent.address.port()));
     config.connect_timeout = SHORT;
-    let fetched = upstream(&config).fetch(artifact()).await;
+    let fetched = upstream(&config).fetch(&artifact()).await;
     assert_eq!(failed(&fetched), Failure::Unreachable);
     silent.deserted().await;
 }
@@ -85,7 +85,7 @@ async fn tls_goes_through_the_tunnel_of_a_proxy() {
     let (origin, mut config, _file) = secure().await;
     let proxy = proxy(&origin).await;
     config.proxy.https = Some(format!("http://user:pass@{}", proxy.address));
-    let fetch = found(upstream(&config).fetch(artifact()).await);
+    let fetch = found(upstream(&config).fetch(&artifact()).await);
     assert_eq!(whole(fetch).await.unwrap(), "abc");
     let connect = &proxy.seen()[0];
     let port = origin.address.port();
@@ -103,7 +103,7 @@ async fn a_proxy_that_refuses_the_tunnel_makes_the_upstream_unreachable() {
     let (origin, mut config, _file) = secure().await;
     let proxy = Origin::start(|_| vec![answer("407 Who", "")]).await;
     config.proxy.https = Some(format!("http://{}", proxy.address));
-    let fetched = upstream(&config).fetch(artifact()).await;
+    let fetched = upstream(&config).fetch(&artifact()).await;
     assert_eq!(failed(&fetched), Failure::Unreachable);
     assert!(origin.seen().is_empty());
 }
@@ -114,7 +114,7 @@ async fn plain_requests_are_sent_to_the_proxy_whole() {
     let proxy = proxy(&origin).await;
     let mut config = at(origin.address);
     config.proxy.http = Some(format!("http://user:pass@{}", proxy.address));
-    let fetch = found(upstream(&config).fetch(artifact()).await);
+    let fetch = found(upstream(&config).fetch(&artifact()).await);
     assert_eq!(whole(fetch).await.unwrap(), "by proxy");
     let seen = &proxy.seen()[0];
     let address = origin.address;
@@ -136,7 +136,7 @@ async fn a_proxy_may_be_reached_by_tls() {
     let mut config = config("http://upstream.invalid/base");
     config.ca_file = Some(file.path().to_owned());
     config.proxy.http = Some(format!("https://localhost:{}", proxy.address.port()));
-    let fetch = found(upstream(&config).fetch(artifact()).await);
+    let fetch = found(upstream(&config).fetch(&artifact()).await);
     assert_eq!(whole(fetch).await.unwrap(), "by proxy");
 }
 
@@ -146,7 +146,7 @@ async fn no_proxy_goes_direct() {
     let proxy = proxy(&origin).await;
     config.proxy.https = Some(format!("http://{}", proxy.address));
     config.proxy.no = Some("localhost".to_owned());
-    found(upstream(&config).fetch(artifact()).await);
+    found(upstream(&config).fetch(&artifact()).await);
     assert!(proxy.seen().is_empty());
 }
 
@@ -163,7 +163,7 @@ async fn https_never_leads_to_http() {
     .await;
     let mut config = config(&format!("https://localhost:{}", origin.address.port()));
     config.ca_file = Some(file.path().to_owned());
-    let fetched = upstream(&config).fetch(artifact()).await;
+    let fetched = upstream(&config).fetch(&artifact()).await;
     assert_eq!(failed(&fetched), Failure::Error);
     assert!(plain.seen().is_empty());
 }

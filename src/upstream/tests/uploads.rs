@@ -98,7 +98,7 @@ async fn an_early_refusal_is_read_and_the_connection_closed() {
     }
     gate.send_replace(true);
     origin.deserted().await;
-    let fetch = found(upstream.fetch(artifact()).await);
+    let fetch = found(upstream.fetch(&artifact()).await);
     assert_eq!(whole(fetch).await.unwrap(), "abc");
     assert_eq!(origin.seen()[1].connection, 2);
 }
