@@ -16,6 +16,9 @@ use rustix::fs::{OFlags, StatVfs};
 
 /// Pieces the system takes in one call.
 const MAX_PIECES: usize = 1024;
+/// Bytes written in one call: of more at once the page cache makes large pages, which the system has to
+/// find first, and a virtual machine to be given.
+const MAX_WRITE: usize = 256 * 1024;
 
 /// The way to the files; nothing at all outside of tests.
 #[derive(Clone, Debug, Default)]
@@ -120,8 +123,7 @@ impl Files {
         self.before(&Call::Write(file, pieces, offset))?;
         IoSlice::advance_slices(&mut pieces, 0);
         while !pieces.is_empty() {
-            let (now, _) = pieces.split_at(pieces.len().min(MAX_PIECES));
-            match rustix::io::pwritev(file, now, offset) {
+            match write_some(file, pieces, offset) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Ok(written) => {
                     offset += written as u64;
@@ -253,6 +255,23 @@ impl Files {
     #[cfg(not(test))]
     #[expect(clippy::unused_self, reason = "a test's shim looks at the file")]
     fn made(&self, _: &Call<'_>, _: &File) {}
+}
+
+/// Writes as many of `pieces` as go in one call; of a large one the first part.
+fn write_some(file: &File, pieces: &[IoSlice<'_>], offset: u64) -> rustix::io::Result<usize> {
+    let mut bytes = 0;
+    let fits = |piece: &&IoSlice<'_>| {
+        bytes += piece.len();
+        bytes <= MAX_WRITE
+    };
+    let count = pieces.iter().take(MAX_PIECES).take_while(fits).count();
+    match (pieces.split_at(count), pieces.first()) {
+        (([], _), Some(large)) => {
+            let (part, _) = large.split_at(large.len().min(MAX_WRITE));
+            rustix::io::pwrite(file, part, offset)
+        }
+        ((now, _), _) => rustix::io::pwritev(file, now, offset),
+    }
 }
 
 /// A file that only this user may open; a link that somebody put in its place is refused.
