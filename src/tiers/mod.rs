@@ -72,6 +72,8 @@ struct Shared {
     turns: Vec<Mutex<()>>,
     owner: Arc<Owner>,
     conflicts: Arc<Conflicts>,
+    /// Where fills land.
+    landing: Jobs,
     /// Where the footers of replaced entries are read.
     comparing: Jobs,
 }
@@ -160,7 +162,7 @@ impl Tiers {
     /// Lands a fill in every tier that takes it, unless its key changed since `noted`. Where the disk
     /// does not answer in time it is given up.
     pub async fn land(&self, landing: Landing, noted: Epoch) -> Result<(), NotLanded> {
-        self.enter(landing, Entrance::Fill(noted)).await
+        self.enter(Box::new(landing), Entrance::Fill(noted)).await
     }
 
     /// Lands an accepted upload in place of whatever the tiers have of its key. Where no tier takes
@@ -169,7 +171,7 @@ impl Tiers {
     /// Not cancel-safe before it has begun: call it from a task that nobody drops.
     pub async fn publish(&self, landing: Landing) -> Result<(), Bypass> {
         let key = landing.key.digest;
-        match self.enter(landing, Entrance::Upload).await {
+        match self.enter(Box::new(landing), Entrance::Upload).await {
             Ok(()) => Ok(()),
             Err(NotLanded::Bypassed(bypass)) => Err(bypass),
             // The disk did not answer, or the job was lost on its way, wherever it was.
@@ -230,18 +232,23 @@ impl Tiers {
         }
     }
 
-    async fn enter(&self, landing: Landing, entrance: Entrance) -> Result<(), NotLanded> {
+    async fn enter(&self, landing: Box<Landing>, entrance: Entrance) -> Result<(), NotLanded> {
         let shared = Arc::clone(&self.shared);
         if let Some(disk) = shared.disk.as_ref().filter(|disk| disk.faults.is_off()) {
-            return shared.land_in_memory(disk, landing, entrance);
+            return shared.land_in_memory(disk, *landing, entrance);
         }
         let given_up = Arc::new(AtomicBool::new(false));
         let told = Arc::clone(&given_up);
         let job = {
             let shared = Arc::clone(&shared);
-            move || shared.land(landing, entrance, &told)
+            move || shared.land(*landing, entrance, &told)
         };
-        let landed = shared.jobs.run_patiently(job).await;
+        let jobs = match entrance {
+            Entrance::Fill(_) => &shared.landing,
+            // Its client waits.
+            Entrance::Upload => &shared.jobs,
+        };
+        let landed = jobs.run_patiently(job).await;
         landed.unwrap_or_else(|_| {
             given_up.store(true, Ordering::Release);
             Err(NotLanded::Overtaken)
@@ -270,6 +277,7 @@ impl Shared {
         let epochs = Arc::new(Epochs::new());
         let faults = Arc::new(Faults::new(Arc::clone(metrics)));
         let jobs = Jobs::new(Arc::clone(&faults));
+        let landing = Jobs::of_landings(Arc::clone(&faults));
         let comparing = Jobs::bounded(READERS, MOST_UNREAD, Arc::clone(&faults));
         let disk = if config.disk.capacity > 0 {
             let shares = Shares {
@@ -294,8 +302,14 @@ impl Shared {
             turns: (0..TURNS).map(|_| Mutex::new(())).collect(),
             owner,
             conflicts: Arc::new(Conflicts::new(Arc::clone(metrics))),
+            landing,
             comparing,
         }))
+    }
+
+    /// Whether nobody wants the disk just now.
+    fn is_idle(&self) -> bool {
+        self.jobs.are_idle() && self.landing.are_idle()
     }
 
     fn is_off(&self) -> bool {

@@ -217,7 +217,7 @@ impl Scrubber {
     /// works: one that does not has more to do than to be looked over.
     async fn turn(&self) {
         sleep_until(self.pace.free_at).await;
-        while !self.shared.jobs.are_idle() || !self.disk.faults.is_working() {
+        while !self.shared.is_idle() || !self.disk.faults.is_working() {
             sleep(GIVE_WAY).await;
         }
     }

@@ -11,6 +11,7 @@ use bytes::Bytes;
 use http::HeaderValue;
 use http_body::Body;
 use http_body_util::BodyExt;
+use tokio::task::yield_now;
 
 use super::flights::{Fate, Head, Lead, Opening};
 use super::inspection::{Doubt, Inspection};
@@ -137,6 +138,8 @@ impl Arriving {
             Ok(written) if claimed.is_none_or(|claimed| claimed == written) => {
                 // Readers have their end before the inspection may want to read everything again.
                 let whole = writer.complete().await;
+                // And have their turn first: where there is one processor, landing takes it.
+                yield_now().await;
                 let landing = passed(whole, inspection, &spool).await;
                 land(&filling.tiers, landing, noted).await;
                 // Land first, leave the table second: between the two, late askers must find the

@@ -26,6 +26,12 @@ mod tests;
 const DISK_JOBS: usize = 32;
 /// Jobs that wait for their turn; with so many before it no job would be of use to anybody.
 const MOST_WAITING: usize = 4096;
+/// Landings of fills at once …
+const LANDERS: usize = 8;
+/// … and how many of them wait for one that lands before another begins: nobody waits for a fill's
+/// landing, and waking a thread for each costs as much as the landing. Few enough that all are over in
+/// time where each takes as long as a writer may that needs room.
+const IN_TURN: usize = 8;
 /// How long an answer waits for the disk before it is given without it.
 pub(in crate::tiers) const DISK_WAIT: Duration = Duration::from_secs(3);
 /// The same where giving up costs more than an answer from elsewhere: a body on its way breaks, an
@@ -40,11 +46,13 @@ pub(in crate::tiers) struct Jobs {
     faults: Arc<Faults>,
 }
 
-/// How many jobs run at once, and how many may wait.
+/// How many jobs run at once, how many may wait, and how many do for each that runs before another
+/// begins beside it.
 #[derive(Clone, Copy)]
 struct Bounds {
     running: usize,
     waiting: usize,
+    in_turn: usize,
 }
 
 type Job = Box<dyn FnOnce() + Send>;
@@ -77,11 +85,23 @@ impl Jobs {
     /// The same for so many jobs at once and so many waiting ones: for those that must take no turn
     /// of others.
     pub(in crate::tiers) fn bounded(running: usize, waiting: usize, faults: Arc<Faults>) -> Self {
+        let in_turn = 0;
         Self {
             queue: Arc::new(Lock::new(Rank::Jobs, Queue::default())),
-            bounds: Bounds { running, waiting },
+            bounds: Bounds {
+                running,
+                waiting,
+                in_turn,
+            },
             faults,
         }
+    }
+
+    /// The same for the landings of fills, one after the other while they are few.
+    pub(in crate::tiers) fn of_landings(faults: Arc<Faults>) -> Self {
+        let mut jobs = Self::bounded(LANDERS, MOST_WAITING, faults);
+        jobs.bounds.in_turn = IN_TURN;
+        jobs
     }
 
     /// Runs `job` on a thread that may block, or fails where too many are waiting. Once begun it
@@ -231,7 +251,8 @@ impl Jobs {
             return Err(io::Error::new(io::ErrorKind::WouldBlock, what));
         }
         queue.waiting.push_back(job);
-        if queue.running < self.bounds.running {
+        let has_its_turn = queue.waiting.len() <= queue.running * self.bounds.in_turn;
+        if queue.running < self.bounds.running && !has_its_turn {
             queue.running += 1;
             let jobs = self.clone();
             drop(spawn_blocking(move || jobs.work()));

@@ -1,5 +1,7 @@
 //! How jobs wait for their turn, are given up and refused.
 
+use std::sync::{RwLock, mpsc};
+
 use futures_util::FutureExt;
 
 use super::*;
@@ -107,4 +109,25 @@ async fn of_jobs_that_nobody_waits_for_no_more_wait_than_may() {
     drop(held);
     jobs.run_surely(|| ()).await.unwrap();
     assert_eq!(*run.lock(), [0, 1]);
+}
+
+#[tokio::test]
+async fn fills_land_one_after_the_other_until_many_wait() {
+    let jobs = Jobs::of_landings(jobs().faults);
+    let (gate, (begun, has_begun)) = (Arc::new(RwLock::new(())), mpsc::channel());
+    let shut = gate.write().unwrap();
+    let land = || {
+        let (gate, begun) = (Arc::clone(&gate), begun.clone());
+        jobs.run_aside(move || {
+            begun.send(()).unwrap();
+            drop(gate.read());
+        });
+    };
+    land();
+    has_begun.recv().unwrap();
+    (0..IN_TURN).for_each(|_| land());
+    assert_eq!(jobs.number(), (1, IN_TURN));
+    land();
+    assert_eq!(jobs.number().0, 2);
+    drop(shut);
 }
