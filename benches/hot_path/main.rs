@@ -94,6 +94,7 @@ fn lines() {
     let asked = Asked {
         time: SystemTime::now(),
         peer: Some(([127, 0, 0, 1], 51234).into()),
+        is_secure: false,
         method: Method::GET,
         hash: Some(key(7).hash),
         team: Some("acme".to_owned()),
