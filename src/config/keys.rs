@@ -75,7 +75,7 @@ pub const KEYS: &[Key] = &[
     preset("access.verdict_ttl", "5m"),
     preset("access.offline_grace", "72h"),
     preset("tier.memory.capacity", "256MiB"),
-    preset("tier.memory.max_artifact", "1MiB"),
+    unset("tier.memory.max_artifact"),
     preset("tier.disk.capacity", "20GiB"),
     preset("tier.disk.max_artifact", "2GiB"),
     preset("tier.disk.verify", "first-read"),

@@ -12,11 +12,26 @@ const MIN_FREE: u64 = bytesize::GIB;
 /// The same, in hundredths of a per cent of the file system: small disks give less.
 const MIN_FREE_SHARE: Amount = Amount::Share(500);
 
+/// Largest artifact held in memory, where nobody says: what is larger leaves faster from its file, without
+/// a copy, and would take the room of many that are small.
+const MAX_IN_MEMORY: u64 = 64 * bytesize::KIB;
+
+/// The same where there is no file to leave from.
+const MAX_IN_MEMORY_ALONE: u64 = bytesize::MIB;
+
+/// What is written of the memory tier; the rest follows from the disk tier.
+struct AskedOfMemory {
+    capacity: u64,
+    max_artifact: Option<u64>,
+}
+
 /// Checks `tier.…`.
 pub(super) fn tier(raw: &mut Raw, data_dir: &Path) -> Tier {
+    let memory = memory(raw);
+    let disk = disk(raw, units::file_system_size(data_dir));
     let tier = Tier {
-        memory: memory(raw),
-        disk: disk(raw, units::file_system_size(data_dir)),
+        memory: memory.beside(&disk, raw),
+        disk,
     };
     if tier.memory.capacity == 0 && tier.disk.capacity == 0 {
         raw.warn(
@@ -27,16 +42,12 @@ pub(super) fn tier(raw: &mut Raw, data_dir: &Path) -> Tier {
     tier
 }
 
-fn memory(raw: &mut Raw) -> MemoryTier {
-    let capacity = raw
-        .take("tier.memory.capacity", units::size)
-        .unwrap_or_default();
-    let max_artifact = raw
-        .take("tier.memory.max_artifact", units::size)
-        .unwrap_or_default();
-    MemoryTier {
-        capacity,
-        max_artifact: fitting(raw, "tier.memory.max_artifact", max_artifact, capacity),
+fn memory(raw: &mut Raw) -> AskedOfMemory {
+    AskedOfMemory {
+        capacity: raw
+            .take("tier.memory.capacity", units::size)
+            .unwrap_or_default(),
+        max_artifact: raw.take("tier.memory.max_artifact", units::size),
     }
 }
 
@@ -63,6 +74,21 @@ fn disk(raw: &mut Raw, file_system: Option<u64>) -> DiskTier {
         scrub_rate: raw
             .take("tier.disk.scrub_rate", units::size)
             .unwrap_or_default(),
+    }
+}
+
+impl AskedOfMemory {
+    fn beside(self, disk: &DiskTier, raw: &mut Raw) -> MemoryTier {
+        let default = if disk.capacity > 0 {
+            MAX_IN_MEMORY
+        } else {
+            MAX_IN_MEMORY_ALONE
+        };
+        let (capacity, asked) = (self.capacity, self.max_artifact.unwrap_or(default));
+        MemoryTier {
+            capacity,
+            max_artifact: fitting(raw, "tier.memory.max_artifact", asked, capacity),
+        }
     }
 }
 

@@ -32,6 +32,7 @@ fn the_default_file_says_what_is_built_in() {
         "proxy",
         "mode",
         "signature_key_file",
+        "max_artifact",
         "min_free",
     ];
     for name in unset {

@@ -1,7 +1,7 @@
 //! The sections, each with its own rules.
 
 use super::super::{Secret, units};
-use super::{mistake_in, written};
+use super::{Written, mistake_in, written};
 
 const OIDC: &str = "access.oidc = [{issuer = \"https://ci.example\", audience = \"a\", \
                     grants = [{claims = {sub = \"x\"}, teams = [\"t\"]}]}]\n";
@@ -151,9 +151,19 @@ fn shares_of_the_file_system_become_sizes() {
 }
 
 #[test]
+fn memory_admits_what_leaves_no_slower_from_there_and_more_where_there_is_no_disk() {
+    let mut file = written("");
+    let admitted = |file: &Written| file.load(&[]).unwrap().config.tier.memory.max_artifact;
+    assert_eq!(admitted(&file), 64 << 10);
+    file.flags.disk = Some("0".to_owned());
+    assert_eq!(admitted(&file), 1 << 20);
+}
+
+#[test]
 fn no_artifact_is_admitted_that_is_larger_than_its_tier() {
     let mut file = written("");
     file.flags.memory = Some("512KiB".to_owned());
+    file.flags.disk = Some("0".to_owned());
     let loaded = file.load(&[]).unwrap();
     assert_eq!(loaded.config.tier.memory.max_artifact, 512 << 10);
     assert_eq!(loaded.warnings, Vec::<String>::new());
