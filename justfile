@@ -38,6 +38,10 @@ crash:
 races deeper="1":
     RACES={{ deeper }} cargo test --release --lib interleavings -- --nocapture
 
+# What maps files and sends them, under the sanitizer that watches addresses
+asan:
+    RUSTC_BOOTSTRAP=1 RUSTFLAGS=-Zsanitizer=address cargo test --lib --target x86_64-unknown-linux-gnu -- mapped outlet server::tests::files uncopied
+
 # The real turbo client from npm, directly and through Larder
 turbo:
     cargo test --test turbo
