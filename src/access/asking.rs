@@ -30,7 +30,7 @@ pub(super) enum Recalled {
 
 impl Access {
     /// Decides by what the upstream said before, where that is enough.
-    pub(super) fn recall(self: &Arc<Self>, question: &Question<'_>) -> Recalled {
+    pub(super) fn as_the_upstream_judged(self: &Arc<Self>, question: &Question<'_>) -> Recalled {
         let subject = question.subject();
         match question.standing.recall(&self.verdicts, subject) {
             Remembered::Accepted { renew } => {

@@ -201,25 +201,28 @@ impl Access {
 
     /// Decides whether a hit may be served, where that needs nobody to be asked.
     pub fn recall_read(self: &Arc<Self>, question: &Question<'_>) -> Option<Decision> {
-        match &self.judge {
-            // It was let in, and that was all there is to judge.
-            Judge::Roster(_) | Judge::Nobody => Some(Decision::Allowed { grace: false }),
-            Judge::Upstream => match self.recall(question) {
-                Recalled::Decided(decision) => Some(decision),
-                Recalled::Open { .. } => None,
-            },
+        match self.recall(question) {
+            Recalled::Decided(decision) => Some(decision),
+            Recalled::Open { .. } => None,
         }
     }
 
     /// Decides whether a hit may be served.
     pub async fn may_read(self: &Arc<Self>, question: &Question<'_>) -> Decision {
+        match self.recall(question) {
+            Recalled::Decided(decision) => decision,
+            Recalled::Open { lapsed } => self.ask(question, lapsed).await,
+        }
+    }
+
+    /// Decides without asking anybody, where that can be.
+    fn recall(self: &Arc<Self>, question: &Question<'_>) -> Recalled {
         match &self.judge {
             // It was let in, and that was all there is to judge.
-            Judge::Roster(_) | Judge::Nobody => Decision::Allowed { grace: false },
-            Judge::Upstream => match self.recall(question) {
-                Recalled::Decided(decision) => decision,
-                Recalled::Open { lapsed } => self.ask(question, lapsed).await,
-            },
+            Judge::Roster(_) | Judge::Nobody => {
+                Recalled::Decided(Decision::Allowed { grace: false })
+            }
+            Judge::Upstream => self.as_the_upstream_judged(question),
         }
     }
 
