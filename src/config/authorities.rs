@@ -15,7 +15,7 @@ use super::file;
 /// What is wrong with the file, by its name.
 pub fn authorities(path: &Path) -> Result<RootCertStore, String> {
     let shown = path.display();
-    let text = file::read_text(path).map_err(|error| format!("{shown} cannot be read: {error}"))?;
+    let text = file::named_text(path)?;
     let mut roots = RootCertStore::empty();
     for certificate in CertificateDer::pem_slice_iter(text.as_bytes()) {
         let certificate = certificate.map_err(|error| format!("{shown}: {error}"))?;

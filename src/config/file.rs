@@ -76,7 +76,7 @@ fn is_missing(error: &io::Error) -> bool {
 }
 
 fn unreadable(source: &str, path: &Path, error: &io::Error) -> Content {
-    let message = format!("{} cannot be read: {error}", path.display());
+    let message = cannot_be_read(path, error);
     Content {
         problems: vec![Problem::plain(source, &message)],
         ..Content::default()
@@ -97,6 +97,15 @@ pub(super) fn read_text(path: &Path) -> io::Result<String> {
         ));
     }
     Ok(text)
+}
+
+/// The same, for a file that a key names; a mistake says which.
+pub(super) fn named_text(path: &Path) -> Result<String, String> {
+    read_text(path).map_err(|error| cannot_be_read(path, &error))
+}
+
+fn cannot_be_read(path: &Path, error: &io::Error) -> String {
+    format!("{} cannot be read: {error}", path.display())
 }
 
 fn parse(path: &Path, text: &str) -> Content {

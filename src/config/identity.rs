@@ -14,7 +14,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::{CertifiedKey, SigningKey};
 use zeroize::Zeroizing;
 
-use super::file::read_text;
+use super::file::named_text;
 
 /// The permission of everybody to read a file.
 const OTHERS_READ: u32 = 0o004;
@@ -38,9 +38,7 @@ pub(super) enum Mismatch {
 /// The certificates in a PEM file, at least one; the server's own comes first.
 pub(super) fn chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
     let shown = path.display();
-    let text = read_text(path)
-        .map(Zeroizing::new)
-        .map_err(|error| format!("{shown} cannot be read: {error}"))?;
+    let text = named_text(path).map(Zeroizing::new)?;
     let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(text.as_bytes()).collect();
     match chain {
         Ok(chain) if chain.is_empty() => Err(format!("{shown} holds no certificate")),
@@ -53,9 +51,7 @@ pub(super) fn chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, String>
 /// The first private key in a PEM file.
 pub(super) fn private_key(path: &Path) -> Result<Arc<dyn SigningKey>, String> {
     let shown = path.display();
-    let text = read_text(path)
-        .map(Zeroizing::new)
-        .map_err(|error| format!("{shown} cannot be read: {error}"))?;
+    let text = named_text(path).map(Zeroizing::new)?;
     if ENCRYPTED.iter().any(|words| text.contains(words)) {
         return Err(format!(
             "{shown} holds an encrypted key: nobody could be asked for its passphrase"

@@ -18,7 +18,7 @@ pub const MAX_KEY_SET: usize = 256 * 1024;
 /// What is wrong with the file, by its name.
 pub fn key_file(path: &Path) -> Result<Vec<Value>, String> {
     let shown = path.display();
-    let text = file::read_text(path).map_err(|error| format!("{shown} cannot be read: {error}"))?;
+    let text = file::named_text(path)?;
     key_set(text.as_bytes()).map_err(|mistake| format!("{shown} {mistake}"))
 }
 

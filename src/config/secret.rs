@@ -5,7 +5,7 @@ use std::path::Path;
 
 use zeroize::Zeroizing;
 
-use super::file::read_text;
+use super::file::named_text;
 
 /// Text that must not be printed, and is wiped from memory once nobody needs it.
 #[derive(Clone)]
@@ -44,17 +44,14 @@ pub(super) fn token(text: &str) -> Result<Secret, String> {
 
 /// The token in a file, without the line end that editors add.
 pub(super) fn token_file(path: &Path) -> Result<Secret, String> {
-    let text = read_text(path)
-        .map(Zeroizing::new)
-        .map_err(|error| format!("{} cannot be read: {error}", path.display()))?;
+    let text = named_text(path).map(Zeroizing::new)?;
     token(text.trim_end()).map_err(|message| format!("{} {message}", path.display()))
 }
 
 /// The signature key in a file, byte for byte as clients are given it, without the line end that
 /// editors add. Wiped when dropped.
 pub(super) fn signature_key_file(path: &Path) -> Result<Zeroizing<String>, String> {
-    let text = read_text(path).map(Zeroizing::new);
-    let mut text = text.map_err(|error| format!("{} cannot be read: {error}", path.display()))?;
+    let mut text = named_text(path).map(Zeroizing::new)?;
     let key = text
         .strip_suffix("\r\n")
         .or_else(|| text.strip_suffix('\n'))
