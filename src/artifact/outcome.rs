@@ -1,5 +1,6 @@
 //! How a request was answered: one enum, printed as header member, metric label and log field.
 
+use std::borrow::Cow;
 use std::fmt;
 
 /// Where an artifact rests.
@@ -239,53 +240,34 @@ impl Outcome {
         }
     }
 
-    /// Our member of `Cache-Status`, where nothing in it has to be put together.
-    pub fn member(self) -> Option<&'static str> {
-        Some(match self {
+    /// Our member of `Cache-Status`; borrowed where nothing in it has to be put together.
+    pub fn member(self) -> Cow<'static, str> {
+        match self {
             Self::Hit { tier, grace } => match (tier, grace) {
-                (Tier::Memory, false) => "larder; hit; detail=memory",
-                (Tier::Memory, true) => "larder; hit; detail=memory; grace",
-                (Tier::Disk, false) => "larder; hit; detail=disk",
-                (Tier::Disk, true) => "larder; hit; detail=disk; grace",
+                (Tier::Memory, false) => "larder; hit; detail=memory".into(),
+                (Tier::Memory, true) => "larder; hit; detail=memory; grace".into(),
+                (Tier::Disk, false) => "larder; hit; detail=disk".into(),
+                (Tier::Disk, true) => "larder; hit; detail=disk; grace".into(),
             },
-            Self::Filled => "larder; fwd=uri-miss; fwd-status=200; stored",
-            Self::Collapsed => "larder; fwd=uri-miss; collapsed",
-            Self::Absent => "larder; fwd=uri-miss; fwd-status=404",
-            Self::Stored => "larder; fwd=method; stored",
-            Self::Passed | Self::UploadRefused => "larder; fwd=method",
-            Self::Answered => "larder; detail=answered",
-            Self::Denied => "larder; detail=denied",
-            Self::Bypassed(_)
-            | Self::Degraded(_)
-            | Self::Refused(_)
-            | Self::Undelivered(_)
-            | Self::Error(_) => return None,
-        })
+            Self::Filled => "larder; fwd=uri-miss; fwd-status=200; stored".into(),
+            Self::Collapsed => "larder; fwd=uri-miss; collapsed".into(),
+            Self::Absent => "larder; fwd=uri-miss; fwd-status=404".into(),
+            Self::Stored => "larder; fwd=method; stored".into(),
+            Self::Passed | Self::UploadRefused => "larder; fwd=method".into(),
+            Self::Answered => "larder; detail=answered".into(),
+            Self::Denied => "larder; detail=denied".into(),
+            Self::Bypassed(why) => format!("larder; fwd=bypass; detail={}", why.as_str()).into(),
+            Self::Degraded(why) => format!("larder; fwd=uri-miss; detail={}", why.as_str()).into(),
+            Self::Refused(status) => format!("larder; fwd=uri-miss; fwd-status={status}").into(),
+            Self::Undelivered(why) => format!("larder; fwd=method; detail={}", why.as_str()).into(),
+            Self::Error(code) => format!("larder; detail={}", code.replace('_', "-")).into(),
+        }
     }
 }
 
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(member) = self.member() {
-            return f.write_str(member);
-        }
-        f.write_str("larder")?;
-        match self {
-            Self::Bypassed(reason) => write!(f, "; fwd=bypass; detail={}", reason.as_str()),
-            Self::Degraded(failure) => write!(f, "; fwd=uri-miss; detail={}", failure.as_str()),
-            Self::Refused(status) => write!(f, "; fwd=uri-miss; fwd-status={status}"),
-            Self::Undelivered(failure) => write!(f, "; fwd=method; detail={}", failure.as_str()),
-            Self::Error(code) => write!(f, "; detail={}", code.replace('_', "-")),
-            Self::Hit { .. }
-            | Self::Filled
-            | Self::Collapsed
-            | Self::Absent
-            | Self::Stored
-            | Self::Passed
-            | Self::UploadRefused
-            | Self::Answered
-            | Self::Denied => Ok(()),
-        }
+        f.write_str(&self.member())
     }
 }
 

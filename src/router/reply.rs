@@ -1,5 +1,7 @@
 //! What a decision gives, as an HTTP answer: the only place of the proxy with status codes.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use http::header::{
     ALLOW, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION, VIA,
@@ -42,8 +44,8 @@ pub(super) fn error(status: StatusCode, code: &str, message: &str) -> Response<S
 /// Appends our member to `Cache-Status`; an upstream's own stays in front of it.
 pub(super) fn stamp(response: &mut Response<ServedBody>, outcome: Outcome) {
     let member = match outcome.member() {
-        Some(member) => Ok(HeaderValue::from_static(member)),
-        None => HeaderValue::try_from(outcome.to_string()),
+        Cow::Borrowed(member) => Ok(HeaderValue::from_static(member)),
+        Cow::Owned(member) => HeaderValue::try_from(member),
     };
     if let Ok(member) = member {
         response.headers_mut().append(CACHE_STATUS, member);
