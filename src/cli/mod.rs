@@ -121,11 +121,17 @@ const BLOCKING_THREADS: usize = 64;
 /// that they are there.
 const TURNS_BETWEEN_LOOKS: u32 = 8;
 
+/// Of so many turns, one goes to a task that its thread's own queue had no room for, or that another
+/// thread woke. The runtime's own choice is rarer than one in thirty: with more busy connections than that
+/// queue has places (256), those that do not fit wait for hundreds of turns.
+const TURNS_BETWEEN_SHARED: u32 = 2;
+
 /// The runtime that everything runs on.
 fn runtime() -> io::Result<Runtime> {
     Builder::new_multi_thread()
         .enable_all()
         .event_interval(TURNS_BETWEEN_LOOKS)
+        .global_queue_interval(TURNS_BETWEEN_SHARED)
         .max_blocking_threads(BLOCKING_THREADS)
         .thread_name("larder")
         .build()
