@@ -1,7 +1,7 @@
 //! One connection: HTTP/1.1 until the client leaves, takes too long, or the process stops.
 
 use std::convert::Infallible;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::panic::AssertUnwindSafe;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -20,7 +20,7 @@ use tracing::{debug, error};
 use super::answer::Answer;
 use super::clock::Clock;
 use super::guard::{Guarded, Watch};
-use super::ration::Rationed;
+use super::ration::{Ration, Rationed};
 use super::{Limits, Peer, Serve};
 use crate::outlet::Outlet;
 use crate::tasks::Tasks;
@@ -62,8 +62,10 @@ where
     let Accepted { io, peer, outlet } = accepted;
     let watch = Watch::new();
     let mut clock = Clock::new(limits, watch.clone());
+    let ration = Ration::new();
     // Whoever has used up its ration is not stalled: the guard does not hear of it.
-    let io = TokioIo::new(Rationed::new(Guarded::new(io, watch.clone())));
+    let io = Rationed::new(Guarded::new(io, watch.clone()), ration.clone());
+    let io = TokioIo::new(io);
     let client = Arc::new(Client {
         service,
         peer,
@@ -74,14 +76,12 @@ where
     let mut connection = pin!(protocol().serve_connection(io, service));
     tokio::select! {
         biased;
-        () = attend(connection.as_mut(), &mut clock) => return,
+        () = attend(connection.as_mut(), &ration, &mut clock) => return,
         () = tasks.stopping() => connection.as_mut().graceful_shutdown(),
     }
     clock.hurry();
-    if timeout(limits.shutdown_grace, attend(connection, &mut clock))
-        .await
-        .is_err()
-    {
+    let rest = attend(connection, &ration, &mut clock);
+    if timeout(limits.shutdown_grace, rest).await.is_err() {
         debug!("a connection outlasted the shutdown grace");
     }
 }
@@ -100,13 +100,17 @@ fn protocol() -> http1::Builder {
     builder
 }
 
-async fn attend<C>(connection: Pin<&mut C>, clock: &mut Clock)
+async fn attend<C>(mut connection: Pin<&mut C>, ration: &Ration, clock: &mut Clock)
 where
     C: Future<Output = Result<(), hyper::Error>>,
 {
+    let turns = poll_fn(|cx| {
+        ration.renew();
+        connection.as_mut().poll(cx)
+    });
     tokio::select! {
         biased;
-        ended = connection => if let Err(error) = ended {
+        ended = turns => if let Err(error) = ended {
             debug!(%error, "a connection broke");
         },
         bound = clock.expired() => debug!(bound = bound.as_str(), "a client took too long"),

@@ -13,7 +13,6 @@ use rustix::io::Errno;
 use rustix::net::{SendAncillaryBuffer, SendFlags, sendmsg};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::ration::RATION;
 use super::socket::Socket;
 use crate::outlet::{Outlet, Stretch};
 
@@ -94,8 +93,8 @@ impl ZeroCopy {
 
 fn send_file(socket: BorrowedFd<'_>, stretch: &Stretch) -> io::Result<usize> {
     let mut offset = stretch.offset as u64;
-    let most = stretch.length.min(RATION);
-    match sendfile(socket, stretch.file()?, Some(&mut offset), most)? {
+    let length = stretch.length;
+    match sendfile(socket, stretch.file()?, Some(&mut offset), length)? {
         // Told as nothing written it would be asked for again, for ever maybe.
         0 => Err(io::Error::new(
             io::ErrorKind::UnexpectedEof,

@@ -1,14 +1,19 @@
 //! Bodies that leave from their files, over real sockets of both kinds.
 
 use std::fs::File;
-use std::io::{self, Write};
+use std::future::{Future, poll_fn};
+use std::io::{self, IoSlice, Write};
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll};
 
 use http::{Method, header};
 use tempfile::NamedTempFile;
+use tokio::io::ReadBuf;
 use tokio::net::{TcpListener, TcpStream, UnixStream};
 use tokio::time::Instant;
 
 use super::super::connection::{self, Accepted};
+use super::super::ration::RATION;
 use super::super::socket::Socket;
 use super::super::zero_copy::ZeroCopy;
 use super::*;
@@ -38,6 +43,58 @@ impl Backing for TwoFaced {
             0 => Ok(&self.mapped),
             _ => Ok(&self.sent),
         }
+    }
+}
+
+/// The other end of a client that asks once, and takes whatever it is sent at once.
+struct Drain {
+    request: Vec<u8>,
+    sent: Arc<AtomicUsize>,
+}
+
+impl AsyncRead for Drain {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if self.request.is_empty() {
+            return Poll::Pending;
+        }
+        buffer.put_slice(&std::mem::take(&mut self.request));
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Drain {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.poll_write_vectored(cx, &[IoSlice::new(bytes)])
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        pieces: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let sent = pieces.iter().map(|piece| piece.len()).sum();
+        self.sent.fetch_add(sent, Ordering::Relaxed);
+        Poll::Ready(Ok(sent))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
     }
 }
 
@@ -119,16 +176,20 @@ fn unix() -> (UnixStream, Socket) {
 
 async fn run(archive: Arc<Archive>, socket: Socket) {
     let outlet = Outlet::default();
-    let accepted = Accepted {
-        io: ZeroCopy::new(socket, outlet.clone()),
+    let io = ZeroCopy::new(socket, outlet.clone());
+    connection::run(accepted(io, outlet), archive, limits(), &Tasks::new()).await;
+}
+
+fn accepted<I>(io: I, outlet: Outlet) -> Accepted<I> {
+    Accepted {
+        io,
         peer: Peer {
             address: None,
             is_local: true,
             is_secure: false,
         },
         outlet: Some(outlet),
-    };
-    connection::run(accepted, archive, limits(), &Tasks::new()).await;
+    }
 }
 
 fn get(length: usize) -> Vec<u8> {
@@ -245,6 +306,30 @@ async fn a_file_that_is_cut_while_it_leaves_breaks_the_body() {
         assert!(rest.len() < LONG);
     };
     tokio::join!(client, run(archive, far));
+}
+
+#[tokio::test]
+async fn no_turn_of_a_connection_sends_more_than_its_ration() {
+    let archive = Archive::new(file_of(&pattern(LONG, 7)), LONG, &[1024 * 1024]);
+    let sent = Arc::new(AtomicUsize::new(0));
+    let drain = Drain {
+        request: get(LONG),
+        sent: Arc::clone(&sent),
+    };
+    let (accepted, tasks) = (accepted(drain, Outlet::default()), Tasks::new());
+    let mut connection = pin!(connection::run(accepted, archive, limits(), &tasks));
+    let mut turns = Vec::new();
+    poll_fn(|cx| {
+        assert!(connection.as_mut().poll(cx).is_pending());
+        turns.push(sent.swap(0, Ordering::Relaxed));
+        if turns.iter().sum::<usize>() < LONG {
+            Poll::Pending
+        } else {
+            Poll::Ready(())
+        }
+    })
+    .await;
+    assert_eq!(turns.into_iter().max(), Some(RATION));
 }
 
 #[tokio::test(start_paused = true)]
