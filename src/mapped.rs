@@ -2,6 +2,9 @@
 //!
 //! The only place with `unsafe`. Nobody means to read these bytes: a disk that fails would end the
 //! process, a slow one would hold up whoever runs here. Read all the same, they are the file's.
+//!
+//! That a mapped file does not change is the disk tier's promise, not the compiler's: an entry is never
+//! written to once it has its name.
 
 #![expect(unsafe_code, reason = "a mapping is made, read and undone by hand")]
 
@@ -12,6 +15,7 @@ use std::ops::Range;
 use std::ptr::{self, NonNull};
 use std::slice;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
@@ -28,6 +32,8 @@ pub trait Backing: fmt::Debug + Send + Sync {
 pub struct Map {
     start: NonNull<u8>,
     length: usize,
+    /// Sending from it has failed, and not for the client's sake.
+    is_unsound: AtomicBool,
     /// Dropped when the mapping is gone: it may have the last word on the file's blocks.
     backing: Arc<dyn Backing>,
 }
@@ -37,6 +43,7 @@ struct Owner(Arc<Map>);
 
 // === impl Backing ===
 
+#[cfg(test)]
 impl Backing for File {
     fn file(&self) -> io::Result<&File> {
         Ok(self)
@@ -61,14 +68,17 @@ impl Map {
         Ok(Self {
             start,
             length,
+            is_unsound: AtomicBool::new(false),
             backing,
         })
     }
 
-    /// Bytes that stand for a stretch of the file; none where it is not mapped so far.
+    /// Bytes that stand for a stretch of the file; none where it is not mapped so far, or can no longer
+    /// be sent from.
     pub fn bytes(self: &Arc<Self>, stretch: Range<usize>) -> Option<Bytes> {
         let is_mapped = stretch.start <= stretch.end && stretch.end <= self.length;
-        is_mapped.then(|| Bytes::from_owner(Owner(Arc::clone(self))).slice(stretch))
+        let is_sound = !self.is_unsound.load(Ordering::Relaxed);
+        (is_mapped && is_sound).then(|| Bytes::from_owner(Owner(Arc::clone(self))).slice(stretch))
     }
 
     /// Where in the file a piece of memory lies, if it does.
@@ -81,6 +91,11 @@ impl Map {
     /// The file.
     pub fn file(&self) -> io::Result<&File> {
         self.backing.file()
+    }
+
+    /// Sending from the file has failed: whoever comes next is to read it, and so to learn what is wrong.
+    pub fn give_up(&self) {
+        self.is_unsound.store(true, Ordering::Relaxed);
     }
 }
 
@@ -152,5 +167,12 @@ mod tests {
         let map = Arc::new(Map::new(file_of(b"abcdef"), 6).unwrap());
         assert!(map.bytes(0..7).is_none());
         assert!(Map::new(file_of(b""), 0).is_err());
+    }
+
+    #[test]
+    fn what_could_not_be_sent_from_stands_for_nothing_any_more() {
+        let map = Arc::new(Map::new(file_of(b"abcdef"), 6).unwrap());
+        map.give_up();
+        assert!(map.bytes(0..6).is_none());
     }
 }

@@ -96,6 +96,11 @@ impl Stretch {
     pub fn file(&self) -> io::Result<&File> {
         self.map.file()
     }
+
+    /// It could not be sent from there, and not for the client's sake.
+    pub fn give_up(&self) {
+        self.map.give_up();
+    }
 }
 
 #[cfg(test)]

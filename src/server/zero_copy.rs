@@ -84,8 +84,10 @@ impl ZeroCopy {
             }
             polled => polled,
         };
-        if let Poll::Ready(Ok(sent)) = polled {
-            self.outlet.sent(stretch, sent);
+        match &polled {
+            Poll::Ready(Ok(sent)) => self.outlet.sent(stretch, *sent),
+            Poll::Ready(Err(error)) if is_the_files(error) => stretch.give_up(),
+            _ => {}
         }
         polled
     }
@@ -116,6 +118,12 @@ fn is_unable(error: &io::Error) -> bool {
     [Errno::INVAL, Errno::NOSYS, Errno::OPNOTSUPP]
         .iter()
         .any(|unable| error.raw_os_error() == Some(unable.raw_os_error()))
+}
+
+/// Whether it is the file that is the matter: it was cut, or its disk fails.
+fn is_the_files(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::UnexpectedEof
+        || error.raw_os_error() == Some(Errno::IO.raw_os_error())
 }
 
 impl AsyncRead for ZeroCopy {

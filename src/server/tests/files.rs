@@ -296,6 +296,7 @@ async fn a_file_that_is_cut_while_it_leaves_breaks_the_body() {
     named.as_file().write_all(&pattern(LONG, 5)).unwrap();
     let archive = Archive::new(named.reopen().unwrap(), LONG, &[1024 * 1024]);
     let (mut io, far) = unix();
+    let map = Arc::clone(&archive.map);
     let client = async move {
         io.write_all(&get(LONG)).await.unwrap();
         read_head(&mut io).await;
@@ -306,6 +307,7 @@ async fn a_file_that_is_cut_while_it_leaves_breaks_the_body() {
         assert!(rest.len() < LONG);
     };
     tokio::join!(client, run(archive, far));
+    assert!(map.bytes(0..1).is_none(), "whoever comes next is to read it");
 }
 
 #[tokio::test]

@@ -57,8 +57,8 @@ impl Disk {
         }
         let name = source.name();
         let mut kept = self.kept.lock();
-        // Under the lock: whoever takes the entry out of the index comes by here afterwards.
-        let given_way = if self.holds(name) {
+        // Under the lock: whoever takes the entry out of the index, or dooms its key, comes by here afterwards.
+        let given_way = if self.rests(name) {
             kept.put(*name, Arc::clone(source))
         } else {
             None

@@ -189,7 +189,8 @@ impl Disk {
         &self.metrics.scrub
     }
 
-    fn rests(&self, name: &EntryName) -> bool {
+    /// Whether a key has this very entry, and is not to lose it.
+    pub(super) fn rests(&self, name: &EntryName) -> bool {
         let index = self.index.lock();
         index.holds(name) && !index.doomed.contains(&name.prefix)
     }

@@ -17,8 +17,8 @@ const STRETCH: u64 = 1024 * 1024;
 /// Fewer bytes than this are sooner copied than looked for and sent by calls of their own.
 const SHORTEST: u64 = 64 * 1024;
 
-/// How far apart the bytes are that tell whether all between them are in the page cache. Systems drop
-/// what was read in one go in one go; a look at each page would cost as much as sending it.
+/// How far apart the bytes are that tell whether all between them are in the page cache. A system short
+/// of memory may have dropped some between them; a look at each page would cost as much as sending it.
 const SAMPLED: usize = 256 * 1024;
 
 /// The way for one entry's bytes.

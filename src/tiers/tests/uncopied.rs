@@ -13,13 +13,17 @@ use crate::tiers::disk::files::shim::Watch;
 /// More than is checked before its first byte, and a last stretch that is short but not too short.
 const LONG: u64 = 17 * MIB + 64 * KIB;
 
-/// A disk of whose files nothing is ever in the page cache.
-struct Cold;
+/// A disk of whose files one byte is never in the page cache.
+struct Cold(u64);
 
 impl Watch for Cold {
     fn before(&self, call: &Call<'_>) -> io::Result<()> {
         match call {
-            Call::Peek(..) => Err(io::ErrorKind::WouldBlock.into()),
+            Call::Peek(_, offset, length)
+                if (*offset..offset + *length as u64).contains(&self.0) =>
+            {
+                Err(io::ErrorKind::WouldBlock.into())
+            }
             _ => Ok(()),
         }
     }
@@ -78,9 +82,18 @@ async fn what_nobody_has_checked_is_read_before_it_leaves_and_uncopied_the_next_
 
 #[tokio::test]
 async fn what_is_not_in_the_page_cache_is_read_before_it_leaves() {
-    let house = House::watched(config(0, 64 * MIB), Files::watched(Arc::new(Cold)));
-    let body = publish(&house).await;
-    assert_eq!(take(open_file(&house).await).await, (body, 0));
+    // Whichever it is of the bytes that are asked for. A stretch is read, and a frame ahead.
+    for cold in [0, 256 * KIB, 9 * MIB + 768 * KIB, 2 * MIB - 1, LONG - 1] {
+        let house = House::watched(config(0, 64 * MIB), Files::watched(Arc::new(Cold(cold))));
+        let body = publish(&house).await;
+        let (taken, uncopied) = take(open_file(&house).await).await;
+        assert_eq!(taken, body, "{cold}");
+        let read = LONG - uncopied;
+        assert!(
+            (1..=MIB + 256 * KIB).contains(&read),
+            "{read} were read for {cold}"
+        );
+    }
 }
 
 #[tokio::test]
@@ -88,8 +101,29 @@ async fn where_too_much_is_on_its_way_already_bytes_leave_as_copies() {
     let house = House::new();
     let body = publish(&house).await;
     let mut file = open_file(&house).await;
-    file.leave_by(&Outlet::default());
-    assert_eq!(file.collect().await.unwrap().to_bytes(), body);
+    let outlet = Outlet::default();
+    file.leave_by(&outlet);
+    let (mut taken, mut uncopied) = (Vec::new(), 0);
+    while let Some(frame) = file.frame().await {
+        let bytes = frame.unwrap().into_data().unwrap();
+        if outlet.find(&bytes).is_some() {
+            uncopied += bytes.len() as u64;
+        }
+        taken.extend_from_slice(&bytes);
+    }
+    assert_eq!((Bytes::from(taken), uncopied), (body, 16 * MIB));
+}
+
+#[tokio::test]
+async fn what_could_not_be_sent_from_its_file_is_read_by_whoever_comes_next() {
+    let house = House::new();
+    let body = publish(&house).await;
+    let mut file = open_file(&house).await;
+    let outlet = Outlet::default();
+    file.leave_by(&outlet);
+    let first = file.frame().await.unwrap().unwrap().into_data().unwrap();
+    outlet.find(&first).unwrap().give_up();
+    assert_eq!(take(open_file(&house).await).await, (body, 0));
 }
 
 #[tokio::test]
