@@ -102,12 +102,10 @@ versus *rows:
 
 # Instructions of a hit from memory and from the disk
 instructions:
-    cargo build --release
     bash benches/instructions
 
 # The same, written down for CI to hold the next change to; the commit says why they changed
 instructions-record:
-    cargo build --release
     bash benches/instructions record
 
 # Nanoseconds of each piece of a hit from memory
