@@ -12,6 +12,7 @@
     reason = "a measurement reads a clock, counts in floats, and may fail loudly"
 )]
 
+mod body;
 mod certificate;
 mod figures;
 mod load;

@@ -2,6 +2,7 @@
 
 use std::process::Command;
 
+use crate::body;
 use anyhow::{Context, Result, ensure};
 
 use crate::figures::{Metric, Sample};
@@ -41,7 +42,7 @@ impl Run {
         ]))
     }
 
-    /// Has the server fetch the artifact, and makes sure that it found it the next time: `wrk` itself looks
+    /// Has the server fetch the artifact, and makes sure that it found it the next time, whole: `wrk` itself looks
     /// at no header, and our load speaks no TLS.
     pub(crate) fn fill(self) -> Result<()> {
         for expect in [Expect::Body(self.size), Expect::Hit(self.size)] {
@@ -54,13 +55,19 @@ impl Run {
                     "--tlsv1.3",
                 ])
                 .args(["--tls13-ciphers", "TLS_AES_256_GCM_SHA384"])
-                .args(["--dump-header", "-", "--output", "/dev/null", "--header"])
+                .args(["--dump-header", "-", "--output", "-", "--header"])
                 .args([&format!("Authorization: Bearer {TOKEN}"), &self.url()])
                 .output()
                 .context("curl")?;
             let head = head::read(&output.stdout, expect)?;
             let said = String::from_utf8_lossy(&output.stderr);
-            head.with_context(|| format!("curl: {said}"))?;
+            let head = head.with_context(|| format!("curl: {said}"))?;
+            let bytes = &output.stdout[head.bytes..];
+            let whole = bytes.len() as u64 == head.body;
+            ensure!(
+                whole && body::has(&body::piece(), 0, bytes),
+                "a body has other bytes than the origin's"
+            );
         }
         Ok(())
     }
