@@ -159,7 +159,7 @@ fn run_load(single: &Single) -> Result<()> {
     stay_on_core(LOAD_CORE)?;
     let size = single.size;
     let (ask, expect) = match (single.unseen, single.upload) {
-        (true, _) => (Ask::Unseen { size }, Expect::Miss(size)),
+        (true, _) => (Ask::Unseen { size }, Expect::Stored(size)),
         (_, true) => (Ask::Upload { size }, Expect::Taken),
         _ => (Ask::Same { size, number: 1 }, Expect::Body(size)),
     };
