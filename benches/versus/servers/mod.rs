@@ -1,14 +1,15 @@
 //! The servers: each a process on the first core, with a folder of its own, stopped when dropped.
 
+pub(crate) mod bare;
 pub(crate) mod larder;
 pub(crate) mod nginx;
 pub(crate) mod varnish;
 
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
-use std::net::{Ipv4Addr, TcpStream};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -70,6 +71,10 @@ impl Place {
     fn folder(&self, name: &str) -> Result<PathBuf> {
         let folder = self.folder.join(name.replace(' ', "-"));
         fs::create_dir_all(&folder)?;
+        // What a run left that was killed.
+        if folder.exists() {
+            fs::remove_dir_all(&folder)?;
+        }
         Ok(fs::canonicalize(folder)?)
     }
 }
@@ -84,8 +89,11 @@ impl Server {
         program: &[&str],
     ) -> Result<Self> {
         let log = File::create(folder.join("output"))?;
+        // Else it is another process that would be measured.
+        TcpListener::bind((Ipv4Addr::LOCALHOST, port))
+            .with_context(|| format!("port {port} is taken; `--port` names others"))?;
         // Whoever kills this process ends the servers too.
-        let child = Command::new("setpriv")
+        let child = bare::command("setpriv")
             .args(["--pdeathsig", "TERM", "taskset", "-c", core])
             .args(program)
             .stdin(Stdio::null())
@@ -146,19 +154,24 @@ impl Server {
 
     fn wait(&mut self) -> Result<()> {
         let began = Instant::now();
-        while TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).is_err() {
+        loop {
+            let listens = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).is_ok();
             let ended = self.child.try_wait()?;
             if ended.is_some() || began.elapsed() > PATIENCE {
                 let said = fs::read_to_string(self.folder.join("output"));
                 bail!("{}", said.unwrap_or_default());
             }
             pause(MOMENT);
+            if listens {
+                return Ok(());
+            }
         }
-        Ok(())
     }
 
     fn stop(&mut self) -> Result<()> {
-        if let Some(process) = Pid::from_raw(self.child.id().cast_signed()) {
+        if self.child.try_wait()?.is_none()
+            && let Some(process) = Pid::from_raw(self.child.id().cast_signed())
+        {
             kill_process(process, Signal::TERM)?;
         }
         let began = Instant::now();
