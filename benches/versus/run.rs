@@ -1,13 +1,13 @@
 //! A run: rows one after the other, where one that fails does not lose the others.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use rustix::process::{Resource, getrlimit, setrlimit};
 use rustix::thread::{CpuSet, sched_setaffinity};
 
 use crate::rows::{Effort, ROWS, Row};
-use crate::servers::{LOAD_CORE, Place};
+use crate::servers::{LOAD_CORE, Place, leftovers, pause};
 use crate::{FOLDER, Run, programs, report, results, wrk};
 
 /// Measures the rows that were picked.
@@ -24,6 +24,7 @@ pub(crate) fn rows(run: &Run) -> Result<()> {
         larder: run.larder.clone(),
         port: run.port,
     };
+    leftovers::clear(&place.folder)?;
     let picked = |row: &&Row| run.rows.is_empty() || run.rows.iter().any(|it| it == row.name);
     let mut failed = Vec::new();
     for row in ROWS.iter().filter(picked) {
@@ -32,6 +33,7 @@ pub(crate) fn rows(run: &Run) -> Result<()> {
             failed.push(row.name);
         }
     }
+    leftovers::clear(&place.folder)?;
     if run.write && !run.quick {
         report::write()?;
     }
@@ -44,12 +46,26 @@ fn one(row: &Row, place: &Place, run: &Run) -> Result<()> {
         eprintln!("{}: left out, wrk is not installed", row.name);
         return Ok(());
     }
+    if row.work.makes_files() && !run.quick {
+        wait_for_calm(row, &place.folder);
+    }
     let rounds = row.run(place, Effort::new(run.rounds, run.quick))?;
     println!("{}", report::table(row, &rounds));
     if !run.quick {
         results::keep(row, rounds)?;
     }
     Ok(())
+}
+
+fn wait_for_calm(row: &Row, folder: &Path) {
+    if let Some(time) = leftovers::calm(folder) {
+        let seconds = time.as_secs();
+        eprintln!(
+            "{}: in {seconds} s, when the files that the last run removed slow nobody down",
+            row.name
+        );
+        pause(time);
+    }
 }
 
 /// As many files as are allowed, for the servers as well: a connection is one.

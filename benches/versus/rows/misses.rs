@@ -11,7 +11,7 @@ use crate::load::{Ask, Expect, Group, Load, compare, unseen};
 use crate::servers::{Place, Server, Wish, larder, nginx};
 
 const SIZE: u64 = KIB;
-/// Together enough for four in five of nginx's 4 096 folders.
+/// Together enough for each of Larder's 256 folders; nginx has its own from the start.
 const FIRST_CONNECTIONS: usize = 32;
 const FIRST_REQUESTS: u64 = 200;
 /// Of the artifacts of a turn that are asked for once more.
@@ -45,11 +45,13 @@ fn look_again(server: &Server, numbers: Range<u64>) -> Result<()> {
 pub(super) fn run(place: &Place, effort: Effort, connections: usize) -> Result<Vec<Rounds>> {
     let origin = Server::origin(place, place.port(0), None)?;
     let port = origin.port;
+    let wish = Wish::default();
     let servers = [
         origin,
-        nginx::cache(place, nginx::NAME, place.port(2), port, Wish::default())?,
-        larder::start(place, place.port(4), port, Wish::default())?,
+        nginx::cache(place, nginx::NAME, place.port(2), port, wish)?,
+        larder::start(place, place.port(4), port, wish)?,
     ];
+    nginx::make_folders(&servers[1])?;
     for server in &servers[1..] {
         make_folders(server)?;
     }

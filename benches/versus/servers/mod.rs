@@ -2,6 +2,7 @@
 
 pub(crate) mod bare;
 pub(crate) mod larder;
+pub(crate) mod leftovers;
 pub(crate) mod nginx;
 pub(crate) mod varnish;
 
@@ -29,7 +30,7 @@ pub(crate) const LOAD_CORE: usize = 1;
 /// Where a row runs.
 #[derive(Debug)]
 pub(crate) struct Place {
-    /// Holds a folder for each server; gone after the row.
+    /// Holds a folder for each server; gone after the run.
     pub(crate) folder: PathBuf,
     /// The program that is measured.
     pub(crate) larder: PathBuf,
@@ -70,11 +71,11 @@ impl Place {
     /// An empty folder for a server.
     fn folder(&self, name: &str) -> Result<PathBuf> {
         let folder = self.folder.join(name.replace(' ', "-"));
-        fs::create_dir_all(&folder)?;
         // What a run left that was killed.
         if folder.exists() {
             fs::remove_dir_all(&folder)?;
         }
+        fs::create_dir_all(&folder)?;
         Ok(fs::canonicalize(folder)?)
     }
 }
@@ -88,10 +89,10 @@ impl Server {
         folder: &Path,
         program: &[&str],
     ) -> Result<Self> {
-        let log = File::create(folder.join("output"))?;
         // Else it is another process that would be measured.
         TcpListener::bind((Ipv4Addr::LOCALHOST, port))
             .with_context(|| format!("port {port} is taken; `--port` names others"))?;
+        let log = File::create(folder.join("output"))?;
         // Whoever kills this process ends the servers too.
         let child = bare::command("setpriv")
             .args(["--pdeathsig", "TERM", "taskset", "-c", core])
@@ -161,10 +162,10 @@ impl Server {
                 let said = fs::read_to_string(self.folder.join("output"));
                 bail!("{}", said.unwrap_or_default());
             }
-            pause(MOMENT);
             if listens {
                 return Ok(());
             }
+            pause(MOMENT);
         }
     }
 
@@ -181,8 +182,7 @@ impl Server {
             }
             pause(MOMENT);
         }
-        fs::remove_dir_all(&self.folder)?;
-        Ok(())
+        leftovers::set_aside(&self.folder)
     }
 }
 
