@@ -112,7 +112,7 @@ instructions-record:
 hot-path:
     cargo bench --bench hot_path
 
-# Instructions of a look-up in memory, among a thousand artifacts and a hundred thousand
+# Instructions of a look-up in memory, among a thousand artifacts, a hundred thousand and a million
 look-ups:
     bash benches/look-ups
 
