@@ -102,19 +102,17 @@ versus *rows:
 
 # Instructions of a hit from memory and from the disk
 instructions:
-    cargo build --release
     bash benches/instructions
 
 # The same, written down for CI to hold the next change to; the commit says why they changed
 instructions-record:
-    cargo build --release
     bash benches/instructions record
 
 # Nanoseconds of each piece of a hit from memory
 hot-path:
     cargo bench --bench hot_path
 
-# Instructions of a look-up in memory, among a thousand artifacts and a hundred thousand
+# Instructions of a look-up in memory, among a thousand artifacts, a hundred thousand and a million
 look-ups:
     bash benches/look-ups
 

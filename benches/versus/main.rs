@@ -12,6 +12,7 @@
     reason = "a measurement reads a clock, counts in floats, and may fail loudly"
 )]
 
+mod body;
 mod certificate;
 mod figures;
 mod load;
@@ -23,6 +24,7 @@ mod programs;
 mod report;
 mod results;
 mod rows;
+mod run;
 mod servers;
 mod usage;
 mod wrk;
@@ -30,14 +32,13 @@ mod wrk;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::Result;
 use clap::{Parser, Subcommand};
-use rustix::thread::{CpuSet, sched_setaffinity};
 
 use figures::Rounds;
 use load::{Ask, Expect, Group, Load};
-use rows::{Effort, ROWS, Row};
-use servers::{LOAD_CORE, Place};
+use rows::{Effort, ROWS};
+use servers::LOAD_CORE;
 use usage::Processes;
 
 /// Where servers run and figures wait for the document.
@@ -110,7 +111,7 @@ struct Single {
 
 fn main() -> Result<()> {
     match Arguments::parse().job {
-        Job::Run(run) => run_rows(&run),
+        Job::Run(run) => run::rows(&run),
         Job::Write => report::write(),
         Job::List => {
             for row in &ROWS {
@@ -123,42 +124,12 @@ fn main() -> Result<()> {
     }
 }
 
-fn run_rows(run: &Run) -> Result<()> {
-    let effort = Effort::new(run.rounds, run.quick);
-    let known = |name: &String| ROWS.iter().any(|row| row.name == *name);
-    if let Some(name) = run.rows.iter().find(|name| !known(name)) {
-        anyhow::bail!("no row is called {name}; `list` names them");
-    }
-    programs::find()?;
-    stay_on_core(LOAD_CORE)?;
-    let picked = |row: &&Row| run.rows.is_empty() || run.rows.iter().any(|it| it == row.name);
-    let place = Place {
-        folder: PathBuf::from(FOLDER).join("run"),
-        larder: run.larder.clone(),
-        port: run.port,
-    };
-    for row in ROWS.iter().filter(picked) {
-        if row.work.wants_wrk() && !wrk::is_installed() {
-            eprintln!("{}: left out, wrk is not installed", row.name);
-            continue;
-        }
-        let rounds = row.run(&place, effort).with_context(|| row.name)?;
-        println!("{}", report::table(row, &rounds));
-        if !run.quick {
-            results::keep(row, rounds)?;
-        }
-    }
-    if run.write && !run.quick {
-        report::write()?;
-    }
-    Ok(())
-}
-
 fn run_load(single: &Single) -> Result<()> {
-    stay_on_core(LOAD_CORE)?;
+    run::open_many_files()?;
+    run::stay_on_core(LOAD_CORE)?;
     let size = single.size;
     let (ask, expect) = match (single.unseen, single.upload) {
-        (true, _) => (Ask::Unseen { size }, Expect::Miss(size)),
+        (true, _) => (Ask::Unseen { size }, Expect::Stored(size)),
         (_, true) => (Ask::Upload { size }, Expect::Taken),
         _ => (Ask::Same { size, number: 1 }, Expect::Body(size)),
     };
@@ -172,18 +143,5 @@ fn run_load(single: &Single) -> Result<()> {
     let mut rounds = Rounds::new(load.cache());
     rounds.samples.push(sample);
     print!("{}", report::lines(&[rounds]));
-    Ok(())
-}
-
-/// Keeps this process, and what it starts, to one core.
-fn stay_on_core(core: usize) -> Result<()> {
-    let cores = std::thread::available_parallelism()?;
-    ensure!(
-        cores.get() > core,
-        "the servers and the load want a core each"
-    );
-    let mut set = CpuSet::new();
-    set.set(core);
-    sched_setaffinity(None, &set)?;
     Ok(())
 }

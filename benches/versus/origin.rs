@@ -3,26 +3,48 @@
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use rustix::net::{RecvFlags, recv};
 
-/// As much of a body as one call sends.
-const PIECE: usize = 256 << 10;
-/// The same where the line is slow, so that it is slow evenly.
+use crate::body::{self, PIECE};
+
+/// As much of a body as one call sends where the line is slow, so that it is slow evenly.
 const SLOW_PIECE: usize = 64 << 10;
 /// As much of an upload as one call drops.
 const GULP: usize = 4 << 20;
 /// Longer heads than this are none of these proxies'.
 const MOST: usize = 16 << 10;
+/// A line that was idle for longer does not make up for it.
+const IDLE: Duration = Duration::from_millis(20);
 
-/// What an origin does with every request.
-#[derive(Clone, Copy, Debug)]
-struct Manner {
-    /// The bytes a second that a body takes.
-    pace: Option<u64>,
+/// What all bodies share, so that a proxy that fetches twice gets each half as fast.
+#[derive(Debug)]
+struct Line {
+    /// Bytes a second.
+    pace: u64,
+    /// When all that was promised is through.
+    free: Mutex<Instant>,
+}
+
+impl Line {
+    /// Waits until so many bytes more are through.
+    fn pass(&self, bytes: usize) -> Result<()> {
+        let moment = {
+            let mut free = self.free.lock().map_err(|_| anyhow!("a thread failed"))?;
+            let now = Instant::now();
+            if *free + IDLE < now {
+                *free = now;
+            }
+            *free += Duration::from_secs_f64(bytes as f64 / self.pace as f64);
+            *free
+        };
+        wait_until(moment);
+        Ok(())
+    }
 }
 
 struct Asked {
@@ -36,17 +58,22 @@ struct Asked {
 /// Answers until it is killed.
 pub(crate) fn serve(port: u16, pace: Option<u64>) -> Result<()> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))?;
+    let line = pace.map(|pace| {
+        let free = Mutex::new(Instant::now());
+        Arc::new(Line { pace, free })
+    });
     for socket in listener.incoming() {
         let socket = socket?;
         // A proxy that leaves is no fault of the origin's.
-        thread::spawn(move || answer_all(socket, Manner { pace }));
+        let line = line.clone();
+        thread::spawn(move || answer_all(socket, line.as_deref()));
     }
     Ok(())
 }
 
-fn answer_all(mut socket: TcpStream, manner: Manner) -> Result<()> {
+fn answer_all(mut socket: TcpStream, line: Option<&Line>) -> Result<()> {
     socket.set_nodelay(true)?;
-    let body: Vec<u8> = (0..PIECE).map(|at| (at / 7) as u8).collect();
+    let body = body::piece();
     let mut sink = vec![0; GULP];
     while let Some(asked) = ask(&mut socket)? {
         let mut left = asked.upload - asked.early;
@@ -58,7 +85,7 @@ fn answer_all(mut socket: TcpStream, manner: Manner) -> Result<()> {
             }
             left -= count as u64;
         }
-        answer(&mut socket, &asked, &body, manner)?;
+        answer(&mut socket, &asked, &body, line)?;
     }
     Ok(())
 }
@@ -104,7 +131,7 @@ fn parse(head: &str, early: u64) -> Result<Asked> {
     })
 }
 
-fn answer(socket: &mut TcpStream, asked: &Asked, body: &[u8], manner: Manner) -> Result<()> {
+fn answer(socket: &mut TcpStream, asked: &Asked, body: &[u8], line: Option<&Line>) -> Result<()> {
     if asked.method != "GET" && asked.method != "HEAD" {
         socket.write_all(b"HTTP/1.1 202 Accepted\r\nContent-Length: 2\r\n\r\n{}")?;
         return Ok(());
@@ -115,22 +142,28 @@ fn answer(socket: &mut TcpStream, asked: &Asked, body: &[u8], manner: Manner) ->
         asked.size,
     )
     .into_bytes();
-    let mut left = if asked.method == "GET" { asked.size } else { 0 };
-    let first = (left as usize).min(SLOW_PIECE);
-    out.extend_from_slice(&body[..first]);
-    socket.write_all(&out)?;
-    left -= first as u64;
-    let began = Instant::now();
+    let size = if asked.method == "GET" {
+        asked.size as usize
+    } else {
+        0
+    };
+    let most = line.map_or(PIECE, |_| SLOW_PIECE);
     let mut sent = 0;
-    while left > 0 {
-        let most = manner.pace.map_or(PIECE, |_| SLOW_PIECE);
-        let piece = most.min(left as usize);
-        if let Some(pace) = manner.pace {
-            sent += piece as u64;
-            wait_until(began + Duration::from_secs_f64(sent as f64 / pace as f64));
+    // The first bytes go along with the head.
+    while sent < size || !out.is_empty() {
+        let from = sent % PIECE;
+        let piece = &body[from..][..most.min(PIECE - from).min(size - sent)];
+        if let Some(line) = line {
+            line.pass(piece.len())?;
         }
-        socket.write_all(&body[..piece])?;
-        left -= piece as u64;
+        if out.is_empty() {
+            socket.write_all(piece)?;
+        } else {
+            out.extend_from_slice(piece);
+            socket.write_all(&out)?;
+            out.clear();
+        }
+        sent += piece.len();
     }
     Ok(())
 }

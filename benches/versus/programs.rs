@@ -1,6 +1,6 @@
 //! The programs that are held against Larder: found, or installed where that is ours to do.
 
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use anyhow::{Result, ensure};
 
@@ -32,16 +32,20 @@ const PROGRAMS: [Program; 3] = [
     },
 ];
 
+const INSTALL: &str = include_str!("install");
+
 /// Installs what is missing where `apt-get` is there and lets us; else says what is missing.
 pub(crate) fn find() -> Result<()> {
     let missing = || PROGRAMS.iter().filter(|it| !(it.is_there)());
     let names: Vec<_> = missing().map(|it| it.name).collect();
     if !names.is_empty() && rustix::process::getuid().is_root() {
-        let mut install = Command::new("apt-get");
-        install.args(["install", "--yes", "--no-install-recommends"]);
+        let mut install = Command::new("sh");
+        install
+            .args(["-c", INSTALL, "install"])
+            .stdin(Stdio::null());
         // What it came to is seen below.
         if let Err(error) = install.args(names).status() {
-            eprintln!("apt-get: {error}");
+            eprintln!("sh: {error}");
         }
     }
     for program in missing() {

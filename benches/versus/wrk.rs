@@ -1,14 +1,13 @@
 //! `wrk`, a client that copies bodies and speaks TLS: a second opinion on the hits.
 
-use std::process::Command;
-
 use anyhow::{Context, Result, ensure};
 
+use crate::body;
 use crate::figures::{Metric, Sample};
 use crate::load::{Expect, TOKEN, head, path};
 use crate::rows::Effort;
-use crate::servers::LOAD_CORE;
-use crate::usage::Processes;
+use crate::servers::{LOAD_CORE, bare};
+use crate::usage::{Processes, Spent};
 
 /// One run of it.
 #[derive(Clone, Copy, Debug)]
@@ -23,9 +22,15 @@ pub(crate) struct Run {
 impl Run {
     /// Runs it, and holds what it says against what the server took meanwhile.
     pub(crate) fn measure(self, server: &Processes, effort: Effort) -> Result<Sample> {
-        let before = server.taken()?;
-        let said = self.once(effort.window.as_secs().max(1))?;
+        let this = Processes::this();
+        let (before, load_before) = (server.taken()?, this.ticks()?);
+        // It takes whole seconds.
+        let said = self.once(effort.window.as_secs_f64().ceil() as u64)?;
         let spent = server.taken()?.since(&before);
+        let load = Spent {
+            passed: spent.passed,
+            busy: this.ticks()?.saturating_sub(load_before),
+        };
         let answers = number(&said, " requests in ")?;
         let rate = number_after(&said, "Requests/sec:")?;
         let gigabytes = answers * self.size as f64 / 1e9;
@@ -38,29 +43,32 @@ impl Run {
             (Metric::CpuAnswer, busy * 1e6 / answers),
             (Metric::CpuGigabyte, busy / gigabytes),
             (Metric::Busy, spent.share()),
+            (Metric::LoadBusy, load.share()),
         ]))
     }
 
-    /// Has the server fetch the artifact, and makes sure that it found it the next time: `wrk` itself looks
+    /// Has the server fetch the artifact, and makes sure that it found it the next time, whole: `wrk` itself looks
     /// at no header, and our load speaks no TLS.
     pub(crate) fn fill(self) -> Result<()> {
         for expect in [Expect::Body(self.size), Expect::Hit(self.size)] {
-            let output = Command::new("curl")
-                .args([
-                    "--insecure",
-                    "--silent",
-                    "--show-error",
-                    "--http1.1",
-                    "--tlsv1.3",
-                ])
+            let output = bare::command("curl")
+                // Not somebody's `.curlrc`.
+                .args(["--disable", "--insecure", "--silent", "--show-error"])
+                .args(["--max-time", "20", "--http1.1", "--tlsv1.3"])
                 .args(["--tls13-ciphers", "TLS_AES_256_GCM_SHA384"])
-                .args(["--dump-header", "-", "--output", "/dev/null", "--header"])
+                .args(["--dump-header", "-", "--output", "-", "--header"])
                 .args([&format!("Authorization: Bearer {TOKEN}"), &self.url()])
                 .output()
                 .context("curl")?;
             let head = head::read(&output.stdout, expect)?;
             let said = String::from_utf8_lossy(&output.stderr);
-            head.with_context(|| format!("curl: {said}"))?;
+            let head = head.with_context(|| format!("curl: {said}"))?;
+            let bytes = &output.stdout[head.bytes..];
+            let whole = bytes.len() as u64 == head.body;
+            ensure!(
+                whole && body::has(&body::piece(), 0, bytes),
+                "a body has other bytes than the origin's"
+            );
         }
         Ok(())
     }
@@ -72,7 +80,7 @@ impl Run {
     }
 
     fn once(self, seconds: u64) -> Result<String> {
-        let output = Command::new("taskset")
+        let output = bare::command("taskset")
             .args(["-c", &LOAD_CORE.to_string(), "wrk", "-t1", "--latency"])
             .arg(format!("-c{}", self.connections))
             .arg(format!("-d{seconds}s"))
@@ -94,7 +102,7 @@ impl Run {
 /// Whether it is there to be run.
 pub(crate) fn is_installed() -> bool {
     // It has no way to say so that succeeds.
-    Command::new("wrk").arg("-v").output().is_ok()
+    bare::command("wrk").arg("-v").output().is_ok()
 }
 
 fn number(said: &str, before: &str) -> Result<f64> {

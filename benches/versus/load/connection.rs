@@ -11,9 +11,8 @@ use rustix::net::{RecvFlags, SendFlags, recv, send};
 
 use super::head::{self, Expect, Head};
 use super::request::{Ask, Request};
+use crate::body::{self, PIECE};
 
-/// As much of an upload as one call hands over.
-const PIECE: usize = 256 << 10;
 /// As much of a body as one call drops.
 const GULP: usize = 4 << 20;
 
@@ -34,7 +33,7 @@ impl Buffers {
         Self {
             head: vec![0; head::MOST],
             sink: vec![0; GULP],
-            upload: (0..PIECE).map(|at| (at / 7) as u8).collect(),
+            upload: body::piece(),
         }
     }
 }

@@ -11,12 +11,14 @@ pub(crate) const MOST: usize = 4096;
 pub(crate) enum Expect {
     /// A 200 of this length that was found in a cache.
     Hit(u64),
-    /// A 200 of this length that was not.
-    Miss(u64),
+    /// A 200 of this length that was in no cache, and is now.
+    Stored(u64),
     /// A 200 of this length.
     Body(u64),
     /// An upload taken.
     Taken,
+    /// An upload taken, of which the cache says that it keeps it.
+    Kept,
 }
 
 /// A head that is as it must be.
@@ -49,8 +51,10 @@ pub(crate) fn read(bytes: &[u8], expect: Expect) -> Result<Option<Head>> {
 fn check(text: &str, head: &Head, expect: Expect) -> Result<()> {
     let status = text.split(' ').nth(1).unwrap_or_default();
     match expect {
-        Expect::Taken => {
+        Expect::Taken | Expect::Kept => {
             ensure!(status.starts_with('2'), "an upload was refused");
+            let must = expect == Expect::Kept;
+            ensure!(!must || is_stored(&head.cache), "not stored");
             return Ok(());
         }
         _ if status != "200" => bail!("no 200"),
@@ -59,9 +63,9 @@ fn check(text: &str, head: &Head, expect: Expect) -> Result<()> {
             ensure!(head.body == size, "another length");
             ensure!(is_hit(&head.cache), "no hit");
         }
-        Expect::Miss(size) => {
+        Expect::Stored(size) => {
             ensure!(head.body == size, "another length");
-            ensure!(!is_hit(&head.cache), "a hit");
+            ensure!(is_stored(&head.cache), "not stored");
         }
     }
     ensure!(field(text, "x-artifact-tag").is_some(), "no tag");
@@ -70,6 +74,11 @@ fn check(text: &str, head: &Head, expect: Expect) -> Result<()> {
 
 fn is_hit(cache: &str) -> bool {
     cache == "HIT" || cache.contains("; hit")
+}
+
+/// nginx stores every miss of these rows; Larder says so, and forwards others without.
+fn is_stored(cache: &str) -> bool {
+    cache == "MISS" || cache.ends_with("; stored")
 }
 
 /// Larder's own word is the last one of `Cache-Status`; the others are configured to say it in `X-Cache`.

@@ -5,7 +5,7 @@ use std::time::Duration;
 /// Buckets in each doubling.
 const FINE: u64 = 64;
 const FINE_BITS: u32 = FINE.ilog2();
-/// Doublings of a nanosecond: the last one begins at 18 minutes, and no row takes that long.
+/// Doublings of a nanosecond: the last one begins at 9.8 hours, and no row takes that long.
 const DOUBLINGS: u32 = 41;
 
 /// Counts by duration.

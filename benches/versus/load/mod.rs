@@ -5,9 +5,11 @@ mod connection;
 pub(crate) mod head;
 mod histogram;
 mod request;
+mod whole;
 
 pub(crate) use head::Expect;
 pub(crate) use request::{Ask, TOKEN, path, unseen};
+pub(crate) use whole::compare;
 
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};

@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 
 use super::{Client, Effort, measure, take_turns};
 use crate::figures::{Metric, Rounds, Sample};
-use crate::load::{Ask, Expect, Group, Load, unseen};
+use crate::load::{Ask, Expect, Group, Load, compare, unseen};
 use crate::servers::{Place, Server, Wish, larder, nginx, pause, varnish};
 use crate::usage::Processes;
 use crate::wrk;
@@ -117,7 +117,7 @@ fn logged(
     Ok(sample)
 }
 
-/// Has a server fetch an artifact, and makes sure that it found it the next time.
+/// Has a server fetch an artifact, and makes sure that it found it the next time, whole.
 pub(super) fn fill(port: u16, size: u64, number: u64) -> Result<String> {
     let ask = Ask::Same { size, number };
     for expect in [Expect::Body(size), Expect::Hit(size)] {
@@ -127,6 +127,7 @@ pub(super) fn fill(port: u16, size: u64, number: u64) -> Result<String> {
         let mut load = Load::start(&[group])?;
         load.finish(PATIENCE)?;
         if let Expect::Hit(_) = expect {
+            compare(port, ask, expect)?;
             return Ok(load.cache().to_owned());
         }
     }

@@ -139,6 +139,11 @@ impl Work {
         };
         by == Client::Wrk || by == Client::WrkTls
     }
+
+    /// Whether it is files that servers make in it.
+    pub(crate) fn makes_files(self) -> bool {
+        matches!(self, Self::Misses { .. } | Self::Uploads { .. })
+    }
 }
 
 impl Row {

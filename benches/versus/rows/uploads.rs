@@ -19,6 +19,8 @@ pub(super) fn run(
     let store = |port| nginx::store(place, port);
     let keep = |port| larder::start(place, port, origin.port, Wish::default());
     let starts: [&dyn Fn(u16) -> Result<Server>; 2] = [&store, &keep];
+    // A store says nothing of itself.
+    let expects = [Expect::Taken, Expect::Kept];
     let mut rounds = [Rounds::new(nginx::NAME), Rounds::new("Larder")];
     for round in 0..effort.rounds {
         for turn in 0..starts.len() {
@@ -26,7 +28,7 @@ pub(super) fn run(
             let sample = undisturbed(|| {
                 let server = starts[number](place.port(2))?;
                 let ask = Ask::Upload { size };
-                let group = Group::new(server.port, connections, ask, Expect::Taken);
+                let group = Group::new(server.port, connections, ask, expects[number]);
                 measure(&mut Load::start(&[group])?, &server.processes()?, effort)
             })?;
             rounds[number].samples.push(sample);

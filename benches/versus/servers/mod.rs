@@ -1,14 +1,16 @@
 //! The servers: each a process on the first core, with a folder of its own, stopped when dropped.
 
+pub(crate) mod bare;
 pub(crate) mod larder;
+pub(crate) mod leftovers;
 pub(crate) mod nginx;
 pub(crate) mod varnish;
 
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
-use std::net::{Ipv4Addr, TcpStream};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -28,7 +30,7 @@ pub(crate) const LOAD_CORE: usize = 1;
 /// Where a row runs.
 #[derive(Debug)]
 pub(crate) struct Place {
-    /// Holds a folder for each server; gone after the row.
+    /// Holds a folder for each server; gone after the run.
     pub(crate) folder: PathBuf,
     /// The program that is measured.
     pub(crate) larder: PathBuf,
@@ -69,6 +71,10 @@ impl Place {
     /// An empty folder for a server.
     fn folder(&self, name: &str) -> Result<PathBuf> {
         let folder = self.folder.join(name.replace(' ', "-"));
+        // What a run left that was killed.
+        if folder.exists() {
+            fs::remove_dir_all(&folder)?;
+        }
         fs::create_dir_all(&folder)?;
         Ok(fs::canonicalize(folder)?)
     }
@@ -83,9 +89,12 @@ impl Server {
         folder: &Path,
         program: &[&str],
     ) -> Result<Self> {
+        // Else it is another process that would be measured.
+        TcpListener::bind((Ipv4Addr::LOCALHOST, port))
+            .with_context(|| format!("port {port} is taken; `--port` names others"))?;
         let log = File::create(folder.join("output"))?;
         // Whoever kills this process ends the servers too.
-        let child = Command::new("setpriv")
+        let child = bare::command("setpriv")
             .args(["--pdeathsig", "TERM", "taskset", "-c", core])
             .args(program)
             .stdin(Stdio::null())
@@ -146,19 +155,24 @@ impl Server {
 
     fn wait(&mut self) -> Result<()> {
         let began = Instant::now();
-        while TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).is_err() {
+        loop {
+            let listens = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).is_ok();
             let ended = self.child.try_wait()?;
             if ended.is_some() || began.elapsed() > PATIENCE {
                 let said = fs::read_to_string(self.folder.join("output"));
                 bail!("{}", said.unwrap_or_default());
             }
+            if listens {
+                return Ok(());
+            }
             pause(MOMENT);
         }
-        Ok(())
     }
 
     fn stop(&mut self) -> Result<()> {
-        if let Some(process) = Pid::from_raw(self.child.id().cast_signed()) {
+        if self.child.try_wait()?.is_none()
+            && let Some(process) = Pid::from_raw(self.child.id().cast_signed())
+        {
             kill_process(process, Signal::TERM)?;
         }
         let began = Instant::now();
@@ -168,8 +182,7 @@ impl Server {
             }
             pause(MOMENT);
         }
-        fs::remove_dir_all(&self.folder)?;
-        Ok(())
+        leftovers::set_aside(&self.folder)
     }
 }
 

@@ -61,6 +61,16 @@ pub(crate) fn cache(
     start(name, port, &folder, wish, &http)
 }
 
+/// Makes all folders that files of a cache may come into, as `levels=1:2` names them.
+pub(crate) fn make_folders(cache: &Server) -> Result<()> {
+    let data = cache.folder.join("data");
+    for number in 0..0x1000 {
+        let (inner, outer) = (number >> 4, number & 0xf);
+        fs::create_dir_all(data.join(format!("{outer:x}/{inner:02x}")))?;
+    }
+    Ok(())
+}
+
 /// Starts a store: uploads become files.
 pub(crate) fn store(place: &Place, port: u16) -> Result<Server> {
     let folder = place.folder(NAME)?;
