@@ -11,7 +11,6 @@ use rustls::server::{Acceptor, NoServerSessionStorage};
 use rustls::sign::SingleCertAndKey;
 use rustls::{HandshakeKind, ServerConfig};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::server::TlsStream;
@@ -25,11 +24,6 @@ use crate::metrics::{Handshake, Metrics};
 
 /// What is spoken behind the handshake, the best first.
 const PROTOCOLS: [&[u8]; 2] = [b"http/1.1", b"http/1.0"];
-
-/// Handshakes whose keys are being reckoned at once. That takes most of a millisecond of a processor,
-/// and after a restart everybody comes at the same time: requests of those who are through already
-/// wait behind so many of them, not behind all.
-const RECKONING: usize = 8;
 
 /// Encrypted bytes held for one client that does not take them yet: as many as the system holds
 /// unsent. With half as much, which is the library's own measure, a body of 64 KiB and its head would not
@@ -48,10 +42,7 @@ const UNREAD: u64 = 64 * 1024;
 
 /// How TLS is spoken with clients; clones share it.
 #[derive(Clone)]
-pub struct Tls {
-    config: Arc<ServerConfig>,
-    reckoning: Arc<Semaphore>,
-}
+pub struct Tls(Arc<ServerConfig>);
 
 /// The crypto library does not give what it takes.
 #[derive(Debug, thiserror::Error)]
@@ -84,10 +75,7 @@ impl Tls {
         // What is needed to resume a session is with the client, sealed: nothing to hold, and no lock.
         config.ticketer = aws_lc_rs::Ticketer::new()?;
         config.session_storage = Arc::new(NoServerSessionStorage {});
-        Ok(Self {
-            config: Arc::new(config),
-            reckoning: Arc::new(Semaphore::new(RECKONING)),
-        })
+        Ok(Self(Arc::new(config)))
     }
 
     /// A stream that makes its handshake over `io` before it gives a byte.
@@ -127,12 +115,9 @@ impl Tls {
                 return Err(error);
             }
         };
-        let turn = self.reckoning.acquire().await.map_err(io::Error::other)?;
-        // All of the arithmetic, and none of the waiting.
-        let accepted = hello.into_stream_with(Arc::clone(&self.config), |session| {
+        let accepted = hello.into_stream_with(Arc::clone(&self.0), |session| {
             session.set_buffer_limit(Some(BUFFER));
         });
-        drop(turn);
         accepted.await
     }
 }

@@ -307,7 +307,10 @@ async fn a_file_that_is_cut_while_it_leaves_breaks_the_body() {
         assert!(rest.len() < LONG);
     };
     tokio::join!(client, run(archive, far));
-    assert!(map.bytes(0..1).is_none(), "whoever comes next is to read it");
+    assert!(
+        map.bytes(0..1).is_none(),
+        "whoever comes next is to read it"
+    );
 }
 
 #[tokio::test]

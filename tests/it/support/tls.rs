@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use rustls::pki_types::ServerName;
-use rustls::{ClientConfig, ProtocolVersion, RootCertStore, SupportedProtocolVersion};
+use rustls::{
+    ClientConfig, ClientConnection, ProtocolVersion, RootCertStore, SupportedProtocolVersion,
+};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
@@ -89,12 +91,24 @@ impl Trust {
         self
     }
 
+    /// The first message of a handshake, whole.
+    pub fn hello(&self) -> Vec<u8> {
+        let mut session = ClientConnection::new(Arc::clone(&self.0), address()).expect("a session");
+        let mut hello = Vec::new();
+        session.write_tls(&mut hello).expect("a message");
+        hello
+    }
+
     /// Makes a handshake.
     pub async fn secure(&self, stream: TcpStream) -> std::io::Result<TlsStream<TcpStream>> {
-        let name = ServerName::try_from("127.0.0.1").expect("an address");
         let connector = TlsConnector::from(Arc::clone(&self.0));
-        connector.connect(name, stream).await
+        connector.connect(address(), stream).await
     }
+}
+
+/// The name by which clients know a Larder here.
+fn address() -> ServerName<'static> {
+    ServerName::try_from("127.0.0.1").expect("an address")
 }
 
 // === impl Agreed ===
