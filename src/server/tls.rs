@@ -72,7 +72,8 @@ impl Tls {
             .with_no_client_auth()
             .with_cert_resolver(Arc::new(own));
         config.alpn_protocols = PROTOCOLS.map(<[u8]>::to_vec).to_vec();
-        // What is needed to resume a session is with the client, sealed: nothing to hold, and no lock.
+        // What is needed to resume a session is with the client, sealed: nothing to hold. Handshakes share
+        // a lock that one of them has to itself every six hours, when there are new keys to seal with.
         config.ticketer = aws_lc_rs::Ticketer::new()?;
         config.session_storage = Arc::new(NoServerSessionStorage {});
         Ok(Self(Arc::new(config)))
