@@ -20,6 +20,7 @@ use tracing::{debug, error};
 use super::answer::Answer;
 use super::clock::Clock;
 use super::guard::{Guarded, Watch};
+use super::phase::Channel;
 use super::ration::{Ration, Rationed};
 use super::{Limits, Peer, Serve};
 use crate::outlet::Outlet;
@@ -43,6 +44,8 @@ pub(super) struct Accepted<I> {
     pub(super) peer: Peer,
     /// The way for stretches of files, if `io` knows one.
     pub(super) outlet: Option<Outlet>,
+    /// What is known of it.
+    pub(super) watch: Watch,
 }
 
 /// The client of one connection, and who answers it.
@@ -53,14 +56,30 @@ struct Client<S: Serve> {
     acquaintance: S::Acquaintance,
 }
 
+impl<I> Accepted<I> {
+    /// A connection whose bytes are sent as they are.
+    pub(super) fn in_clear_text(io: I, peer: Peer, outlet: Option<Outlet>) -> Self {
+        Self {
+            io,
+            peer,
+            outlet,
+            watch: Watch::new(Channel::Clear),
+        }
+    }
+}
+
 /// Serves a connection to its end.
 pub(super) async fn run<S, I>(accepted: Accepted<I>, service: Arc<S>, limits: Limits, tasks: &Tasks)
 where
     S: Serve,
     I: AsyncRead + AsyncWrite + Unpin,
 {
-    let Accepted { io, peer, outlet } = accepted;
-    let watch = Watch::new();
+    let Accepted {
+        io,
+        peer,
+        outlet,
+        watch,
+    } = accepted;
     let mut clock = Clock::new(limits, watch.clone());
     let ration = Ration::new();
     // Whoever has used up its ration is not stalled: the guard does not hear of it.

@@ -15,6 +15,15 @@ pub(super) enum Bound {
     Linger,
 }
 
+/// What becomes of what is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Channel {
+    /// It leaves as it is.
+    Clear,
+    /// It is held first, and leaves as something else.
+    Tls,
+}
+
 /// A wait that is going on; equal waits are one and the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Wait {
@@ -37,6 +46,7 @@ pub(super) struct State {
     write_blocked: bool,
     /// Bytes may be on their way that nobody will read.
     unread: bool,
+    channel: Channel,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,7 +62,7 @@ enum Phase {
 
 impl State {
     /// A connection just accepted: its first head is due from now.
-    pub(super) fn accepted() -> Self {
+    pub(super) fn accepted(channel: Channel) -> Self {
         Self {
             phase: Phase::Head,
             turn: 0,
@@ -61,6 +71,7 @@ impl State {
             read_blocked: false,
             write_blocked: false,
             unread: false,
+            channel,
         }
     }
 
@@ -87,8 +98,15 @@ impl State {
         self.read_blocked = true;
     }
 
-    /// The client took some bytes.
+    /// Some bytes were written: in clear text the client took them, from TLS it may yet have to.
     pub(super) fn wrote(&mut self) {
+        if self.channel == Channel::Clear {
+            self.sent();
+        }
+    }
+
+    /// The client took some bytes, whatever they stand for.
+    pub(super) fn sent(&mut self) {
         self.write_blocked = false;
         self.sent = self.sent.wrapping_add(1);
     }

@@ -8,7 +8,7 @@ fn bound(state: &State) -> Option<Bound> {
 
 #[test]
 fn a_dripping_head_is_one_wait_from_its_first_byte() {
-    let mut state = State::accepted();
+    let mut state = State::accepted(Channel::Clear);
     let first = state.wait();
     state.read(1);
     state.read(1);
@@ -27,7 +27,7 @@ fn a_dripping_head_is_one_wait_from_its_first_byte() {
 
 #[test]
 fn only_a_wanted_body_is_waited_for_while_the_answer_is_made() {
-    let mut state = State::accepted();
+    let mut state = State::accepted(Channel::Clear);
     state.read(100);
     state.begin(true);
     assert_eq!(bound(&state), None);
@@ -44,7 +44,7 @@ fn only_a_wanted_body_is_waited_for_while_the_answer_is_made() {
 
 #[test]
 fn a_stalled_reader_is_waited_for_anew_after_each_piece_it_takes() {
-    let mut state = State::accepted();
+    let mut state = State::accepted(Channel::Clear);
     state.begin(false);
     state.answer();
     state.write_blocked();
@@ -63,19 +63,35 @@ fn a_stalled_reader_is_waited_for_anew_after_each_piece_it_takes() {
 }
 
 #[test]
+fn in_tls_a_reader_takes_what_leaves_not_what_is_written() {
+    let mut state = State::accepted(Channel::Tls);
+    state.begin(false);
+    state.answer();
+    state.wrote();
+    state.write_blocked();
+    let first = state.wait();
+    state.wrote();
+    assert_eq!(state.wait(), first);
+    state.sent();
+    assert_eq!(bound(&state), None);
+    state.write_blocked();
+    assert_ne!(state.wait(), first);
+}
+
+#[test]
 fn only_a_client_that_may_still_be_sending_is_lingered_for() {
     let served = |has_body| {
-        let mut state = State::accepted();
+        let mut state = State::accepted(Channel::Clear);
         state.read(100);
         state.begin(has_body);
         state.answer();
         state.finish();
         state
     };
-    assert!(!State::accepted().hang_up());
+    assert!(!State::accepted(Channel::Clear).hang_up());
     assert!(!served(false).hang_up());
     assert!(served(true).hang_up());
-    let mut broken = State::accepted();
+    let mut broken = State::accepted(Channel::Clear);
     broken.read(3);
     assert!(broken.hang_up());
     assert_eq!(bound(&broken), Some(Bound::Linger));

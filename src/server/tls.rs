@@ -18,7 +18,10 @@ use tracing::debug;
 
 use super::Peer;
 use super::clock::LINGER;
-use super::secured::{Beginning, ClearText, Secured};
+use super::connection::Accepted;
+use super::guard::Watch;
+use super::phase::Channel;
+use super::secured::{Below, ClearText, Secured};
 use crate::config::Identity;
 use crate::metrics::{Handshake, Metrics};
 
@@ -79,8 +82,31 @@ impl Tls {
         Ok(Self(Arc::new(config)))
     }
 
-    /// A stream that makes its handshake over `io` before it gives a byte.
-    pub(super) fn secure<I>(&self, io: I, peer: Peer, metrics: Option<Arc<Metrics>>) -> Secured<I>
+    /// A connection over `io` that makes its handshake before it gives a byte. All of its bytes are
+    /// encrypted here: none can go by another way.
+    pub(super) fn secure<I>(
+        &self,
+        io: I,
+        peer: Peer,
+        metrics: Option<Arc<Metrics>>,
+    ) -> Accepted<Secured<I>>
+    where
+        I: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
+        let watch = Watch::new(Channel::Tls);
+        let below = Below::new(io, watch.clone());
+        Accepted {
+            io: self.shaking(below, peer, metrics),
+            peer: Peer {
+                is_secure: true,
+                ..peer
+            },
+            outlet: None,
+            watch,
+        }
+    }
+
+    fn shaking<I>(&self, io: Below<I>, peer: Peer, metrics: Option<Arc<Metrics>>) -> Secured<I>
     where
         I: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
@@ -100,11 +126,11 @@ impl Tls {
         }))
     }
 
-    async fn shake_hands<I>(&self, io: I) -> io::Result<TlsStream<Beginning<I>>>
+    async fn shake_hands<I>(&self, io: Below<I>) -> io::Result<TlsStream<Below<I>>>
     where
         I: AsyncRead + AsyncWrite + Unpin,
     {
-        let mut acceptor = LazyConfigAcceptor::new(Acceptor::default(), Beginning::new(io));
+        let mut acceptor = LazyConfigAcceptor::new(Acceptor::default(), io);
         let hello = match (&mut acceptor).await {
             Ok(hello) => hello,
             Err(error) => {

@@ -181,15 +181,12 @@ async fn run(archive: Arc<Archive>, socket: Socket) {
 }
 
 fn accepted<I>(io: I, outlet: Outlet) -> Accepted<I> {
-    Accepted {
-        io,
-        peer: Peer {
-            address: None,
-            is_local: true,
-            is_secure: false,
-        },
-        outlet: Some(outlet),
-    }
+    let peer = Peer {
+        address: None,
+        is_local: true,
+        is_secure: false,
+    };
+    Accepted::in_clear_text(io, peer, Some(outlet))
 }
 
 fn get(length: usize) -> Vec<u8> {
