@@ -119,7 +119,8 @@ impl State {
     /// A head is whole and its request is being answered.
     pub(super) fn begin(&mut self, has_body: bool) {
         self.enter(Phase::Busy);
-        self.unread = has_body;
+        // A client's farewell in TLS is bytes, and may come at any time before its end.
+        self.unread = has_body || self.channel == Channel::Tls;
     }
 
     /// The answer's head is ready.

@@ -80,8 +80,8 @@ fn in_tls_a_reader_takes_what_leaves_not_what_is_written() {
 
 #[test]
 fn only_a_client_that_may_still_be_sending_is_lingered_for() {
-    let served = |has_body| {
-        let mut state = State::accepted(Channel::Clear);
+    let served = |channel, has_body| {
+        let mut state = State::accepted(channel);
         state.read(100);
         state.begin(has_body);
         state.answer();
@@ -89,12 +89,16 @@ fn only_a_client_that_may_still_be_sending_is_lingered_for() {
         state
     };
     assert!(!State::accepted(Channel::Clear).hang_up());
-    assert!(!served(false).hang_up());
-    assert!(served(true).hang_up());
+    assert!(!served(Channel::Clear, false).hang_up());
+    assert!(served(Channel::Clear, true).hang_up());
     let mut broken = State::accepted(Channel::Clear);
     broken.read(3);
     assert!(broken.hang_up());
     assert_eq!(bound(&broken), Some(Bound::Linger));
     broken.read(0);
     assert!(!broken.hang_up());
+    let mut secured = served(Channel::Tls, false);
+    assert!(secured.hang_up(), "it may still say farewell");
+    secured.read(0);
+    assert!(!secured.hang_up());
 }

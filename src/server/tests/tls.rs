@@ -6,6 +6,7 @@ use std::time::Duration;
 use rustls::pki_types::{PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::time::Instant;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
@@ -57,11 +58,19 @@ impl Trusted {
         F: Future<Output = ()>,
     {
         let (near, far) = duplex(buffer);
+        self.serve(far, client(near)).await;
+    }
+
+    /// Runs the connection on `far`, and its client, to the end of both.
+    async fn serve<I>(&self, far: I, client: impl Future<Output = ()>)
+    where
+        I: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
         let tasks = Tasks::new();
         let metrics = Some(Arc::clone(&self.metrics));
         let accepted = self.tls.secure(far, PEER, metrics);
         tokio::join!(
-            client(near),
+            client,
             connection::run(accepted, Scripted::new(), limits(), &tasks)
         );
     }
@@ -76,7 +85,7 @@ impl Trusted {
         message
     }
 
-    async fn shake_hands(&self, io: DuplexStream) -> TlsStream<DuplexStream> {
+    async fn shake_hands<I: AsyncRead + AsyncWrite + Unpin>(&self, io: I) -> TlsStream<I> {
         let connector = TlsConnector::from(Arc::new(self.client.clone()));
         let name = ServerName::try_from("localhost").unwrap();
         connector.connect(name, io).await.unwrap()
@@ -202,6 +211,36 @@ async fn a_client_that_hangs_up_without_a_farewell_gets_its_answer_and_one_with_
             })
             .await;
     }
+}
+
+#[tokio::test]
+async fn a_client_that_has_said_farewell_still_gets_all_of_its_last_answer() {
+    for ask in [
+        "GET /big HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n",
+        "GET /big HTTP/1.0\r\n\r\n",
+    ] {
+        let trusted = Trusted::new();
+        let (near, far) = tcp_pair(64 * 1024).await;
+        let client = async {
+            let mut io = trusted.shake_hands(near).await;
+            io.write_all(ask.as_bytes()).await.unwrap();
+            // Whoever answers reads no more, and most of the answer has no room on the line.
+            read_head(&mut io).await;
+            io.shutdown().await.unwrap();
+            assert_eq!(read_rest(&mut io).await.len(), BIG);
+        };
+        trusted.serve(far, client).await;
+    }
+}
+
+/// Both ends of a connection whose first end has room for so many bytes that wait to be read.
+async fn tcp_pair(room: u32) -> (TcpStream, TcpStream) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(room).unwrap();
+    let address = listener.local_addr().unwrap();
+    let (near, far) = tokio::join!(socket.connect(address), listener.accept());
+    (near.unwrap(), far.unwrap().0)
 }
 
 #[tokio::test(start_paused = true)]
