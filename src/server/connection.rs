@@ -20,7 +20,7 @@ use tracing::{debug, error};
 use super::answer::Answer;
 use super::clock::Clock;
 use super::guard::{Guarded, Watch};
-use super::phase::Channel;
+use super::phase::{Bound, Channel};
 use super::ration::{Ration, Rationed};
 use super::{Limits, Peer, Serve};
 use crate::outlet::Outlet;
@@ -93,9 +93,17 @@ where
     });
     let service = service_fn(move |request| answer(Arc::clone(&client), request, watch.clone()));
     let mut connection = pin!(protocol().serve_connection(io, service));
+    let served = async {
+        let expired = attend(connection.as_mut(), &ration, &mut clock).await;
+        // Without a farewell a client of TLS cannot tell the end from a broken line.
+        if peer.is_secure && expired == Some(Bound::Idle) {
+            connection.as_mut().graceful_shutdown();
+            attend(connection.as_mut(), &ration, &mut clock).await;
+        }
+    };
     tokio::select! {
         biased;
-        () = attend(connection.as_mut(), &ration, &mut clock) => return,
+        () = served => return,
         () = tasks.stopping() => connection.as_mut().graceful_shutdown(),
     }
     clock.hurry();
@@ -119,7 +127,8 @@ fn protocol() -> http1::Builder {
     builder
 }
 
-async fn attend<C>(mut connection: Pin<&mut C>, ration: &Ration, clock: &mut Clock)
+/// Drives a connection to its end, or to what its client took too long for.
+async fn attend<C>(mut connection: Pin<&mut C>, ration: &Ration, clock: &mut Clock) -> Option<Bound>
 where
     C: Future<Output = Result<(), hyper::Error>>,
 {
@@ -129,10 +138,16 @@ where
     });
     tokio::select! {
         biased;
-        ended = turns => if let Err(error) = ended {
-            debug!(%error, "a connection broke");
-        },
-        bound = clock.expired() => debug!(bound = bound.as_str(), "a client took too long"),
+        ended = turns => {
+            if let Err(error) = ended {
+                debug!(%error, "a connection broke");
+            }
+            None
+        }
+        bound = clock.expired() => {
+            debug!(bound = bound.as_str(), "a client took too long");
+            Some(bound)
+        }
     }
 }
 

@@ -29,6 +29,7 @@ struct Trusted {
     tls: Tls,
     client: ClientConfig,
     metrics: Arc<Metrics>,
+    tasks: Tasks,
 }
 
 impl Trusted {
@@ -48,6 +49,7 @@ impl Trusted {
             tls: Tls::new(&identity).unwrap(),
             client,
             metrics: Arc::new(Metrics::new().unwrap()),
+            tasks: Tasks::new(),
         }
     }
 
@@ -66,12 +68,11 @@ impl Trusted {
     where
         I: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
-        let tasks = Tasks::new();
         let metrics = Some(Arc::clone(&self.metrics));
         let accepted = self.tls.secure(far, PEER, metrics);
         tokio::join!(
             client,
-            connection::run(accepted, Scripted::new(), limits(), &tasks)
+            connection::run(accepted, Scripted::new(), limits(), &self.tasks)
         );
     }
 
@@ -182,10 +183,42 @@ async fn a_kept_connection_ends_at_the_idle_timeout_with_a_farewell() {
             }
             assert_eq!(exchange(&mut io, HELLO).await.1, "hello");
             let start = Instant::now();
-            io.read_to_end(&mut Vec::new()).await.ok();
+            // Without a farewell this would be an error.
+            assert_eq!(read_rest(&mut io).await, b"");
             assert_eq!(start.elapsed().as_secs(), 130);
         })
         .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_says_farewell_to_who_is_idle() {
+    let trusted = Trusted::new();
+    let start = Instant::now();
+    trusted
+        .connect(4096, |io| async {
+            let mut io = trusted.shake_hands(io).await;
+            assert_eq!(exchange(&mut io, HELLO).await.1, "hello");
+            trusted.tasks.stop();
+            assert_eq!(read_rest(&mut io).await, b"");
+        })
+        .await;
+    assert_eq!(start.elapsed(), Duration::ZERO);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_does_not_answer_a_farewell_is_not_waited_for_long() {
+    let trusted = Trusted::new();
+    let start = Instant::now();
+    let mut kept = None;
+    trusted
+        .connect(4096, |io| async {
+            let mut io = trusted.shake_hands(io).await;
+            assert_eq!(exchange(&mut io, HELLO).await.1, "hello");
+            kept = Some(io);
+        })
+        .await;
+    assert_eq!(start.elapsed().as_secs(), 132);
+    assert_eq!(read_rest(&mut kept.unwrap()).await, b"");
 }
 
 #[tokio::test(start_paused = true)]
