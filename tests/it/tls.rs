@@ -115,6 +115,17 @@ async fn both_versions_are_spoken_and_http_1_1_is_agreed_on_where_it_is_asked_fo
 }
 
 #[tokio::test]
+async fn a_certificate_made_as_documented_is_trusted_by_who_is_told_of_it() {
+    let Some(certificate) = Certificate::documented("cache.acme.example") else {
+        return;
+    };
+    let larder = Setup::alone().secured(&certificate).start().await;
+    let trust = certificate.trust();
+    trust.secure(connect(&larder).await).await.expect("TLS");
+    assert_eq!(larder.client().get(&artifact("aa")).await.status, 404);
+}
+
+#[tokio::test]
 async fn an_http_1_0_client_is_answered_and_told_goodbye() {
     let (larder, certificate) = secured().await;
     larder.client().put(&artifact("aa"), b"body").await;
