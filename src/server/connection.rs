@@ -20,6 +20,7 @@ use tracing::{debug, error};
 use super::answer::Answer;
 use super::clock::Clock;
 use super::guard::{Guarded, Watch};
+use super::phase::{Bound, Channel};
 use super::ration::{Ration, Rationed};
 use super::{Limits, Peer, Serve};
 use crate::outlet::Outlet;
@@ -43,6 +44,8 @@ pub(super) struct Accepted<I> {
     pub(super) peer: Peer,
     /// The way for stretches of files, if `io` knows one.
     pub(super) outlet: Option<Outlet>,
+    /// What is known of it.
+    pub(super) watch: Watch,
 }
 
 /// The client of one connection, and who answers it.
@@ -53,14 +56,30 @@ struct Client<S: Serve> {
     acquaintance: S::Acquaintance,
 }
 
+impl<I> Accepted<I> {
+    /// A connection whose bytes are sent as they are.
+    pub(super) fn in_clear_text(io: I, peer: Peer, outlet: Option<Outlet>) -> Self {
+        Self {
+            io,
+            peer,
+            outlet,
+            watch: Watch::new(Channel::Clear),
+        }
+    }
+}
+
 /// Serves a connection to its end.
 pub(super) async fn run<S, I>(accepted: Accepted<I>, service: Arc<S>, limits: Limits, tasks: &Tasks)
 where
     S: Serve,
     I: AsyncRead + AsyncWrite + Unpin,
 {
-    let Accepted { io, peer, outlet } = accepted;
-    let watch = Watch::new();
+    let Accepted {
+        io,
+        peer,
+        outlet,
+        watch,
+    } = accepted;
     let mut clock = Clock::new(limits, watch.clone());
     let ration = Ration::new();
     // Whoever has used up its ration is not stalled: the guard does not hear of it.
@@ -74,9 +93,17 @@ where
     });
     let service = service_fn(move |request| answer(Arc::clone(&client), request, watch.clone()));
     let mut connection = pin!(protocol().serve_connection(io, service));
+    let served = async {
+        let expired = attend(connection.as_mut(), &ration, &mut clock).await;
+        // Without a farewell a client of TLS cannot tell the end from a broken line.
+        if peer.is_secure && expired == Some(Bound::Idle) {
+            connection.as_mut().graceful_shutdown();
+            attend(connection.as_mut(), &ration, &mut clock).await;
+        }
+    };
     tokio::select! {
         biased;
-        () = attend(connection.as_mut(), &ration, &mut clock) => return,
+        () = served => return,
         () = tasks.stopping() => connection.as_mut().graceful_shutdown(),
     }
     clock.hurry();
@@ -100,7 +127,8 @@ fn protocol() -> http1::Builder {
     builder
 }
 
-async fn attend<C>(mut connection: Pin<&mut C>, ration: &Ration, clock: &mut Clock)
+/// Drives a connection to its end, or to what its client took too long for.
+async fn attend<C>(mut connection: Pin<&mut C>, ration: &Ration, clock: &mut Clock) -> Option<Bound>
 where
     C: Future<Output = Result<(), hyper::Error>>,
 {
@@ -110,10 +138,16 @@ where
     });
     tokio::select! {
         biased;
-        ended = turns => if let Err(error) = ended {
-            debug!(%error, "a connection broke");
-        },
-        bound = clock.expired() => debug!(bound = bound.as_str(), "a client took too long"),
+        ended = turns => {
+            if let Err(error) = ended {
+                debug!(%error, "a connection broke");
+            }
+            None
+        }
+        bound = clock.expired() => {
+            debug!(bound = bound.as_str(), "a client took too long");
+            Some(bound)
+        }
     }
 }
 

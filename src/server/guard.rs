@@ -8,7 +8,7 @@ use std::task::{Context, Poll, ready};
 use parking_lot::Mutex;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::phase::{State, Wait};
+use super::phase::{Channel, State, Wait};
 
 /// Bytes thrown away at a time after we hung up.
 const SCRATCH: usize = 8 * 1024;
@@ -28,16 +28,14 @@ pub(super) struct Turn(Watch);
 pub(super) struct Guarded<I> {
     io: I,
     watch: Watch,
-    /// Whether the client is waited for to take what the stream itself holds.
-    is_flushing: bool,
 }
 
 // === impl Watch ===
 
 impl Watch {
     /// Begins to watch a connection just accepted.
-    pub(super) fn new() -> Self {
-        Self(Arc::new(Mutex::new(State::accepted())))
+    pub(super) fn new(channel: Channel) -> Self {
+        Self(Arc::new(Mutex::new(State::accepted(channel))))
     }
 
     /// A request's head is whole.
@@ -49,6 +47,13 @@ impl Watch {
     /// What the client is waited for.
     pub(super) fn wait(&self) -> Option<Wait> {
         self.0.lock().wait()
+    }
+
+    /// Notes what became of a write below TLS.
+    pub(super) fn note_sent(&self, polled: &Poll<io::Result<usize>>) {
+        if let Poll::Ready(Ok(_)) = polled {
+            self.0.lock().sent();
+        }
     }
 
     fn note_write(&self, polled: &Poll<io::Result<usize>>) {
@@ -81,22 +86,15 @@ impl Drop for Turn {
 impl<I> Guarded<I> {
     /// Watches `io`.
     pub(super) fn new(io: I, watch: Watch) -> Self {
-        Self {
-            io,
-            watch,
-            is_flushing: false,
-        }
+        Self { io, watch }
     }
 
-    /// Notes what became of a flush. Only a stream that holds bytes back waits there, as one in TLS does;
-    /// any other is spared the lock.
-    fn note_flush(&mut self, polled: &Poll<io::Result<()>>) {
+    /// Notes what became of a flush. Only a stream that holds bytes back waits there, as one in TLS does,
+    /// until they are sent; any other is spared the lock.
+    fn note_flush(&self, polled: &Poll<io::Result<()>>) {
         if polled.is_pending() {
             self.watch.0.lock().write_blocked();
-        } else if self.is_flushing {
-            self.watch.0.lock().wrote();
         }
-        self.is_flushing = polled.is_pending();
     }
 }
 

@@ -12,7 +12,6 @@ use tracing::{debug, warn};
 
 use super::connection::{self, Accepted};
 use super::door::{BindError, Door};
-use super::secured::Secured;
 use super::socket::Socket;
 use super::{Limits, Peer, Serve, Tls};
 use crate::config::Listen;
@@ -91,7 +90,7 @@ impl Listeners {
             let connection_tasks = tasks.clone();
             tasks.spawn_punctual(async move {
                 if let Some(tls) = tls {
-                    let accepted = in_tls(&tls, socket, peer, counted.0.clone());
+                    let accepted = tls.secure(socket, peer, counted.0.clone());
                     connection::run(accepted, service, limits, &connection_tasks).await;
                 } else {
                     let accepted = with_outlet(socket, peer);
@@ -182,42 +181,17 @@ impl Drop for Counted {
     }
 }
 
-/// A connection whose bytes are all encrypted here, so that none can go by another way.
-fn in_tls(
-    tls: &Tls,
-    socket: Socket,
-    peer: Peer,
-    metrics: Option<Arc<Metrics>>,
-) -> Accepted<Secured<Socket>> {
-    let peer = Peer {
-        is_secure: true,
-        ..peer
-    };
-    Accepted {
-        io: tls.secure(socket, peer, metrics),
-        peer,
-        outlet: None,
-    }
-}
-
 /// A connection in clear text: what is sent from a file need not pass through here.
 #[cfg(target_os = "linux")]
 fn with_outlet(socket: Socket, peer: Peer) -> Accepted<super::zero_copy::ZeroCopy> {
     let outlet = crate::outlet::Outlet::default();
-    Accepted {
-        io: super::zero_copy::ZeroCopy::new(socket, outlet.clone()),
-        peer,
-        outlet: Some(outlet),
-    }
+    let io = super::zero_copy::ZeroCopy::new(socket, outlet.clone());
+    Accepted::in_clear_text(io, peer, Some(outlet))
 }
 
 #[cfg(not(target_os = "linux"))]
 fn with_outlet(socket: Socket, peer: Peer) -> Accepted<Socket> {
-    Accepted {
-        io: socket,
-        peer,
-        outlet: None,
-    }
+    Accepted::in_clear_text(socket, peer, None)
 }
 
 /// Whether a connection was lost while it waited: nothing is wrong with the listener.

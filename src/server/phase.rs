@@ -15,6 +15,15 @@ pub(super) enum Bound {
     Linger,
 }
 
+/// What becomes of what is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Channel {
+    /// It leaves as it is.
+    Clear,
+    /// It is held first, and leaves as something else.
+    Tls,
+}
+
 /// A wait that is going on; equal waits are one and the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Wait {
@@ -37,6 +46,7 @@ pub(super) struct State {
     write_blocked: bool,
     /// Bytes may be on their way that nobody will read.
     unread: bool,
+    channel: Channel,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,7 +62,7 @@ enum Phase {
 
 impl State {
     /// A connection just accepted: its first head is due from now.
-    pub(super) fn accepted() -> Self {
+    pub(super) fn accepted(channel: Channel) -> Self {
         Self {
             phase: Phase::Head,
             turn: 0,
@@ -61,6 +71,7 @@ impl State {
             read_blocked: false,
             write_blocked: false,
             unread: false,
+            channel,
         }
     }
 
@@ -87,8 +98,15 @@ impl State {
         self.read_blocked = true;
     }
 
-    /// The client took some bytes.
+    /// Some bytes were written: in clear text the client took them, from TLS it may yet have to.
     pub(super) fn wrote(&mut self) {
+        if self.channel == Channel::Clear {
+            self.sent();
+        }
+    }
+
+    /// The client took some bytes, whatever they stand for.
+    pub(super) fn sent(&mut self) {
         self.write_blocked = false;
         self.sent = self.sent.wrapping_add(1);
     }
@@ -101,7 +119,8 @@ impl State {
     /// A head is whole and its request is being answered.
     pub(super) fn begin(&mut self, has_body: bool) {
         self.enter(Phase::Busy);
-        self.unread = has_body;
+        // A client's farewell in TLS is bytes, and may come at any time before its end.
+        self.unread = has_body || self.channel == Channel::Tls;
     }
 
     /// The answer's head is ready.
@@ -162,87 +181,5 @@ impl Bound {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn bound(state: &State) -> Option<Bound> {
-        state.wait().map(|wait| wait.bound)
-    }
-
-    #[test]
-    fn a_dripping_head_is_one_wait_from_its_first_byte() {
-        let mut state = State::accepted();
-        let first = state.wait();
-        state.read(1);
-        state.read(1);
-        assert_eq!(state.wait(), first);
-        state.begin(false);
-        state.answer();
-        state.finish();
-        assert_eq!(bound(&state), Some(Bound::Idle));
-        state.read(1);
-        let second = state.wait();
-        assert_eq!(bound(&state), Some(Bound::Head));
-        assert_ne!(second, first);
-        state.read(1);
-        assert_eq!(state.wait(), second);
-    }
-
-    #[test]
-    fn only_a_wanted_body_is_waited_for_while_the_answer_is_made() {
-        let mut state = State::accepted();
-        state.read(100);
-        state.begin(true);
-        assert_eq!(bound(&state), None);
-        state.read_blocked();
-        let first = state.wait();
-        assert_eq!(bound(&state), Some(Bound::Body));
-        state.read(10);
-        assert_eq!(bound(&state), None);
-        state.read_blocked();
-        assert_ne!(state.wait(), first);
-        state.answer();
-        assert_eq!(bound(&state), None);
-    }
-
-    #[test]
-    fn a_stalled_reader_is_waited_for_anew_after_each_piece_it_takes() {
-        let mut state = State::accepted();
-        state.begin(false);
-        state.answer();
-        state.write_blocked();
-        let first = state.wait();
-        assert_eq!(bound(&state), Some(Bound::Stall));
-        state.finish();
-        assert_eq!(
-            state.wait(),
-            first,
-            "the last piece may leave after the body's end"
-        );
-        state.wrote();
-        assert_eq!(bound(&state), Some(Bound::Idle));
-        state.write_blocked();
-        assert_ne!(state.wait(), first);
-    }
-
-    #[test]
-    fn only_a_client_that_may_still_be_sending_is_lingered_for() {
-        let served = |has_body| {
-            let mut state = State::accepted();
-            state.read(100);
-            state.begin(has_body);
-            state.answer();
-            state.finish();
-            state
-        };
-        assert!(!State::accepted().hang_up());
-        assert!(!served(false).hang_up());
-        assert!(served(true).hang_up());
-        let mut broken = State::accepted();
-        broken.read(3);
-        assert!(broken.hang_up());
-        assert_eq!(bound(&broken), Some(Bound::Linger));
-        broken.read(0);
-        assert!(!broken.hang_up());
-    }
-}
+#[path = "phase_tests.rs"]
+mod tests;

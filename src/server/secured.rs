@@ -8,10 +8,12 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_rustls::server::TlsStream;
 
+use super::guard::Watch;
+
 /// The making of a stream.
 type Shaking<I> = Pin<Box<dyn Future<Output = io::Result<Open<I>>> + Send>>;
 
-type Open<I> = Box<TlsStream<Beginning<I>>>;
+type Open<I> = Box<TlsStream<Below<I>>>;
 
 /// A byte stream in TLS; its first read makes the handshake.
 pub(super) struct Secured<I>(State<I>);
@@ -23,10 +25,12 @@ enum State<I> {
     Broken,
 }
 
-/// The stream below TLS; its first byte tells whether TLS is spoken at all.
+/// The stream below TLS: its first byte tells whether TLS is spoken at all, and what leaves by it is
+/// what the client takes.
 #[derive(Debug)]
-pub(super) struct Beginning<I> {
+pub(super) struct Below<I> {
     io: I,
+    watch: Watch,
     has_begun: bool,
 }
 
@@ -128,19 +132,20 @@ impl<I> fmt::Debug for Secured<I> {
     }
 }
 
-// === impl Beginning ===
+// === impl Below ===
 
-impl<I> Beginning<I> {
+impl<I> Below<I> {
     /// Of which nothing has been read.
-    pub(super) fn new(io: I) -> Self {
+    pub(super) fn new(io: I, watch: Watch) -> Self {
         Self {
             io,
+            watch,
             has_begun: false,
         }
     }
 }
 
-impl<I: AsyncRead + Unpin> AsyncRead for Beginning<I> {
+impl<I: AsyncRead + Unpin> AsyncRead for Below<I> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -161,13 +166,15 @@ impl<I: AsyncRead + Unpin> AsyncRead for Beginning<I> {
     }
 }
 
-impl<I: AsyncWrite + Unpin> AsyncWrite for Beginning<I> {
+impl<I: AsyncWrite + Unpin> AsyncWrite for Below<I> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write(cx, bytes)
+        let polled = Pin::new(&mut self.io).poll_write(cx, bytes);
+        self.watch.note_sent(&polled);
+        polled
     }
 
     fn poll_write_vectored(
@@ -175,7 +182,9 @@ impl<I: AsyncWrite + Unpin> AsyncWrite for Beginning<I> {
         cx: &mut Context<'_>,
         pieces: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write_vectored(cx, pieces)
+        let polled = Pin::new(&mut self.io).poll_write_vectored(cx, pieces);
+        self.watch.note_sent(&polled);
+        polled
     }
 
     fn is_write_vectored(&self) -> bool {

@@ -11,7 +11,6 @@ use rustls::server::{Acceptor, NoServerSessionStorage};
 use rustls::sign::SingleCertAndKey;
 use rustls::{HandshakeKind, ServerConfig};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::server::TlsStream;
@@ -19,17 +18,15 @@ use tracing::debug;
 
 use super::Peer;
 use super::clock::LINGER;
-use super::secured::{Beginning, ClearText, Secured};
+use super::connection::Accepted;
+use super::guard::Watch;
+use super::phase::Channel;
+use super::secured::{Below, ClearText, Secured};
 use crate::config::Identity;
 use crate::metrics::{Handshake, Metrics};
 
 /// What is spoken behind the handshake, the best first.
 const PROTOCOLS: [&[u8]; 2] = [b"http/1.1", b"http/1.0"];
-
-/// Handshakes whose keys are being reckoned at once. That takes most of a millisecond of a processor,
-/// and after a restart everybody comes at the same time: requests of those who are through already
-/// wait behind so many of them, not behind all.
-const RECKONING: usize = 8;
 
 /// Encrypted bytes held for one client that does not take them yet: as many as the system holds
 /// unsent. With half as much, which is the library's own measure, a body of 64 KiB and its head would not
@@ -48,10 +45,7 @@ const UNREAD: u64 = 64 * 1024;
 
 /// How TLS is spoken with clients; clones share it.
 #[derive(Clone)]
-pub struct Tls {
-    config: Arc<ServerConfig>,
-    reckoning: Arc<Semaphore>,
-}
+pub struct Tls(Arc<ServerConfig>);
 
 /// The crypto library does not give what it takes.
 #[derive(Debug, thiserror::Error)]
@@ -81,17 +75,38 @@ impl Tls {
             .with_no_client_auth()
             .with_cert_resolver(Arc::new(own));
         config.alpn_protocols = PROTOCOLS.map(<[u8]>::to_vec).to_vec();
-        // What is needed to resume a session is with the client, sealed: nothing to hold, and no lock.
+        // What is needed to resume a session is with the client, sealed: nothing to hold. Handshakes share
+        // a lock that one of them has to itself every six hours, when there are new keys to seal with.
         config.ticketer = aws_lc_rs::Ticketer::new()?;
         config.session_storage = Arc::new(NoServerSessionStorage {});
-        Ok(Self {
-            config: Arc::new(config),
-            reckoning: Arc::new(Semaphore::new(RECKONING)),
-        })
+        Ok(Self(Arc::new(config)))
     }
 
-    /// A stream that makes its handshake over `io` before it gives a byte.
-    pub(super) fn secure<I>(&self, io: I, peer: Peer, metrics: Option<Arc<Metrics>>) -> Secured<I>
+    /// A connection over `io` that makes its handshake before it gives a byte. All of its bytes are
+    /// encrypted here: none can go by another way.
+    pub(super) fn secure<I>(
+        &self,
+        io: I,
+        peer: Peer,
+        metrics: Option<Arc<Metrics>>,
+    ) -> Accepted<Secured<I>>
+    where
+        I: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
+        let watch = Watch::new(Channel::Tls);
+        let below = Below::new(io, watch.clone());
+        Accepted {
+            io: self.shaking(below, peer, metrics),
+            peer: Peer {
+                is_secure: true,
+                ..peer
+            },
+            outlet: None,
+            watch,
+        }
+    }
+
+    fn shaking<I>(&self, io: Below<I>, peer: Peer, metrics: Option<Arc<Metrics>>) -> Secured<I>
     where
         I: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
@@ -111,11 +126,11 @@ impl Tls {
         }))
     }
 
-    async fn shake_hands<I>(&self, io: I) -> io::Result<TlsStream<Beginning<I>>>
+    async fn shake_hands<I>(&self, io: Below<I>) -> io::Result<TlsStream<Below<I>>>
     where
         I: AsyncRead + AsyncWrite + Unpin,
     {
-        let mut acceptor = LazyConfigAcceptor::new(Acceptor::default(), Beginning::new(io));
+        let mut acceptor = LazyConfigAcceptor::new(Acceptor::default(), io);
         let hello = match (&mut acceptor).await {
             Ok(hello) => hello,
             Err(error) => {
@@ -127,12 +142,9 @@ impl Tls {
                 return Err(error);
             }
         };
-        let turn = self.reckoning.acquire().await.map_err(io::Error::other)?;
-        // All of the arithmetic, and none of the waiting.
-        let accepted = hello.into_stream_with(Arc::clone(&self.config), |session| {
+        let accepted = hello.into_stream_with(Arc::clone(&self.0), |session| {
             session.set_buffer_limit(Some(BUFFER));
         });
-        drop(turn);
         accepted.await
     }
 }

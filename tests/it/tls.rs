@@ -13,6 +13,9 @@ use crate::support::{
 
 const MIB: usize = 1 << 20;
 
+/// Clients that begin a handshake and fall silent: many more than there are threads.
+const SILENT: usize = 100;
+
 async fn secured() -> (Larder, Certificate) {
     let certificate = Certificate::new();
     let larder = Setup::alone().secured(&certificate).start().await;
@@ -112,6 +115,17 @@ async fn both_versions_are_spoken_and_http_1_1_is_agreed_on_where_it_is_asked_fo
 }
 
 #[tokio::test]
+async fn a_certificate_made_as_documented_is_trusted_by_who_is_told_of_it() {
+    let Some(certificate) = Certificate::documented("cache.acme.example") else {
+        return;
+    };
+    let larder = Setup::alone().secured(&certificate).start().await;
+    let trust = certificate.trust();
+    trust.secure(connect(&larder).await).await.expect("TLS");
+    assert_eq!(larder.client().get(&artifact("aa")).await.status, 404);
+}
+
+#[tokio::test]
 async fn an_http_1_0_client_is_answered_and_told_goodbye() {
     let (larder, certificate) = secured().await;
     larder.client().put(&artifact("aa"), b"body").await;
@@ -160,6 +174,31 @@ async fn half_a_handshake_holds_back_nobody_and_is_cut() {
         (handshakes(&larder, "left").await - 40.0).abs() < 0.5
     })
     .await;
+}
+
+#[tokio::test]
+async fn many_handshakes_that_stop_after_their_first_message_hold_back_nobody() {
+    let certificate = Certificate::new();
+    let larder = Setup::alone()
+        .secured(&certificate)
+        .set("server.header_timeout", "10m")
+        .start()
+        .await;
+    let hello = certificate.trust().hello();
+    let mut silent = Vec::new();
+    for _ in 0..SILENT {
+        let mut stream = connect(&larder).await;
+        stream.write_all(&hello).await.expect("sent");
+        // Larder's part of the arithmetic is done, and the rest is up to the client.
+        within("an answer", stream.read_u8()).await.expect("one");
+        silent.push(stream);
+    }
+    assert_eq!(larder.client().get(&artifact("aa")).await.status, 404);
+    assert!(
+        handshakes(&larder, "left").await < 0.5,
+        "all are still there"
+    );
+    drop(silent);
 }
 
 #[tokio::test]

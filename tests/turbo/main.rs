@@ -15,6 +15,8 @@ mod faults;
 mod install;
 mod larder;
 mod monorepo;
+#[path = "../it/support/openssl.rs"]
+mod openssl;
 mod origin;
 mod outages;
 mod packages;

@@ -34,7 +34,7 @@ pub(super) fn config(raw: &mut Raw, ambient: Ambient) -> Config {
     let admin = server::admin(raw, &server.listen);
     let upstream = upstream::upstream(raw, ambient);
     let access = access::access(raw, &upstream.target, &server);
-    let tier = tier::tier(raw, &data_dir);
+    let tier = tier::tier(raw, &data_dir, server.tls.is_some());
     let upload = upload(raw, &upstream.target);
     let log = log(raw);
     Config {

@@ -12,25 +12,32 @@ const MIN_FREE: u64 = bytesize::GIB;
 /// The same, in hundredths of a per cent of the file system: small disks give less.
 const MIN_FREE_SHARE: Amount = Amount::Share(500);
 
-/// Largest artifact held in memory, where nobody says: what is larger leaves faster from its file, without
-/// a copy, and would take the room of many that are small.
-const MAX_IN_MEMORY: u64 = 64 * bytesize::KIB;
+/// Largest artifact held in memory, where nobody says.
+const MAX_IN_MEMORY: u64 = bytesize::MIB;
 
-/// The same where there is no file to leave from.
-const MAX_IN_MEMORY_ALONE: u64 = bytesize::MIB;
+/// The same where files leave without a copy: what is larger leaves faster from its file, and would take
+/// the room of many that are small.
+const MAX_BESIDE_FILES: u64 = 64 * bytesize::KIB;
 
-/// What is written of the memory tier; the rest follows from the disk tier.
+/// What is written of the memory tier; the rest follows from how files leave.
 struct AskedOfMemory {
     capacity: u64,
     max_artifact: Option<u64>,
 }
 
 /// Checks `tier.…`.
-pub(super) fn tier(raw: &mut Raw, data_dir: &Path) -> Tier {
+pub(super) fn tier(raw: &mut Raw, data_dir: &Path, is_secured: bool) -> Tier {
     let memory = memory(raw);
     let disk = disk(raw, units::file_system_size(data_dir));
+    // What is encrypted has to be copied.
+    let leaves_uncopied = cfg!(target_os = "linux") && disk.capacity > 0 && !is_secured;
+    let default = if leaves_uncopied {
+        MAX_BESIDE_FILES
+    } else {
+        MAX_IN_MEMORY
+    };
     let tier = Tier {
-        memory: memory.beside(&disk, raw),
+        memory: memory.with_default(default, raw),
         disk,
     };
     if tier.memory.capacity == 0 && tier.disk.capacity == 0 {
@@ -78,12 +85,7 @@ fn disk(raw: &mut Raw, file_system: Option<u64>) -> DiskTier {
 }
 
 impl AskedOfMemory {
-    fn beside(self, disk: &DiskTier, raw: &mut Raw) -> MemoryTier {
-        let default = if disk.capacity > 0 {
-            MAX_IN_MEMORY
-        } else {
-            MAX_IN_MEMORY_ALONE
-        };
+    fn with_default(self, default: u64, raw: &mut Raw) -> MemoryTier {
         let (capacity, asked) = (self.capacity, self.max_artifact.unwrap_or(default));
         MemoryTier {
             capacity,

@@ -172,3 +172,13 @@ fn with_tls_no_token_crosses_the_network_in_clear_text() {
         "{unix:?}"
     );
 }
+
+#[test]
+fn memory_admits_more_where_files_are_encrypted_before_they_leave() {
+    let own = own();
+    let pair = Pair::of(&own.cert.pem(), &own.signing_key.serialize_pem());
+    let memory = |loaded: super::Loaded| loaded.config.tier.memory.max_artifact;
+    assert_eq!(memory(pair.load(&[])), 1 << 20);
+    let asked = [("LARDER_TIER__MEMORY__MAX_ARTIFACT", "64KiB")];
+    assert_eq!(memory(pair.load(&asked)), 64 << 10);
+}

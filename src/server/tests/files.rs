@@ -181,15 +181,12 @@ async fn run(archive: Arc<Archive>, socket: Socket) {
 }
 
 fn accepted<I>(io: I, outlet: Outlet) -> Accepted<I> {
-    Accepted {
-        io,
-        peer: Peer {
-            address: None,
-            is_local: true,
-            is_secure: false,
-        },
-        outlet: Some(outlet),
-    }
+    let peer = Peer {
+        address: None,
+        is_local: true,
+        is_secure: false,
+    };
+    Accepted::in_clear_text(io, peer, Some(outlet))
 }
 
 fn get(length: usize) -> Vec<u8> {
@@ -307,7 +304,10 @@ async fn a_file_that_is_cut_while_it_leaves_breaks_the_body() {
         assert!(rest.len() < LONG);
     };
     tokio::join!(client, run(archive, far));
-    assert!(map.bytes(0..1).is_none(), "whoever comes next is to read it");
+    assert!(
+        map.bytes(0..1).is_none(),
+        "whoever comes next is to read it"
+    );
 }
 
 #[tokio::test]

@@ -18,11 +18,7 @@ const PEER: Peer = Peer {
 };
 
 fn accepted(io: DuplexStream) -> Accepted<DuplexStream> {
-    Accepted {
-        io,
-        peer: PEER,
-        outlet: None,
-    }
+    Accepted::in_clear_text(io, PEER, None)
 }
 
 /// Runs a connection and its client to the end of both.

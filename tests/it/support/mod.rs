@@ -9,6 +9,7 @@ mod gates;
 mod larder;
 mod line;
 mod metrics;
+mod openssl;
 mod origin;
 mod process;
 mod tls;

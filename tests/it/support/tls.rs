@@ -1,13 +1,20 @@
 //! TLS between a client and Larder: a certificate for it, and clients that trust it.
 
+use std::fs;
 use std::sync::Arc;
 
-use rustls::pki_types::ServerName;
-use rustls::{ClientConfig, ProtocolVersion, RootCertStore, SupportedProtocolVersion};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{
+    ClientConfig, ClientConnection, ProtocolVersion, RootCertStore, SupportedProtocolVersion,
+};
+use tempfile::TempDir;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
+
+use super::openssl::certify;
 
 /// A connection, with TLS or without.
 pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin + std::fmt::Debug {}
@@ -22,9 +29,12 @@ pub struct Certificate {
     trust: Trust,
 }
 
-/// Whom a client trusts, and what it speaks.
+/// Whom a client trusts, by which name, and what it speaks.
 #[derive(Clone, Debug)]
-pub struct Trust(Arc<ClientConfig>);
+pub struct Trust {
+    config: Arc<ClientConfig>,
+    name: ServerName<'static>,
+}
 
 /// What was agreed on in a handshake.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,6 +59,30 @@ impl Certificate {
         }
     }
 
+    /// For this name, made as the documentation says; none where there is no openssl.
+    pub fn documented(name: &'static str) -> Option<Self> {
+        let folder = TempDir::new().expect("a folder");
+        if !certify(folder.path(), name) {
+            return None;
+        }
+        let read = |file: &str| fs::read_to_string(folder.path().join(file)).expect("a file");
+        let mut made = Self {
+            cert: read("tls.pem"),
+            key: read("tls-key.pem"),
+            trust: Trust::in_nobody(),
+        };
+        made.trust = Trust::with(made.roots(), rustls::ALL_VERSIONS);
+        made.trust.name = ServerName::try_from(name).expect("a name");
+        Some(made)
+    }
+
+    fn roots(&self) -> RootCertStore {
+        let der = CertificateDer::from_pem_slice(self.cert.as_bytes()).expect("a certificate");
+        let mut roots = RootCertStore::empty();
+        roots.add(der).expect("an authority");
+        roots
+    }
+
     pub fn trust(&self) -> Trust {
         self.trust.clone()
     }
@@ -64,7 +98,10 @@ impl Trust {
             .expect("versions of TLS")
             .with_root_certificates(roots)
             .with_no_client_auth();
-        Self(Arc::new(config))
+        Self {
+            config: Arc::new(config),
+            name: ServerName::try_from("127.0.0.1").expect("an address"),
+        }
     }
 
     /// In nobody.
@@ -74,26 +111,29 @@ impl Trust {
 
     /// Speaks this version of TLS alone; whom it trusts are those of `certificate`.
     pub fn only(certificate: &Certificate, version: &'static SupportedProtocolVersion) -> Self {
-        let mut roots = RootCertStore::empty();
-        let der = rustls::pki_types::pem::PemObject::from_pem_slice(certificate.cert.as_bytes());
-        roots
-            .add(der.expect("a certificate"))
-            .expect("an authority");
-        Self::with(roots, &[version])
+        Self::with(certificate.roots(), &[version])
     }
 
     /// Offers these protocols.
     pub fn offering(mut self, protocols: &[&[u8]]) -> Self {
-        Arc::make_mut(&mut self.0).alpn_protocols =
+        Arc::make_mut(&mut self.config).alpn_protocols =
             protocols.iter().map(|name| name.to_vec()).collect();
         self
     }
 
+    /// The first message of a handshake, whole.
+    pub fn hello(&self) -> Vec<u8> {
+        let config = Arc::clone(&self.config);
+        let mut session = ClientConnection::new(config, self.name.clone()).expect("a session");
+        let mut hello = Vec::new();
+        session.write_tls(&mut hello).expect("a message");
+        hello
+    }
+
     /// Makes a handshake.
     pub async fn secure(&self, stream: TcpStream) -> std::io::Result<TlsStream<TcpStream>> {
-        let name = ServerName::try_from("127.0.0.1").expect("an address");
-        let connector = TlsConnector::from(Arc::clone(&self.0));
-        connector.connect(name, stream).await
+        let connector = TlsConnector::from(Arc::clone(&self.config));
+        connector.connect(self.name.clone(), stream).await
     }
 }
 
