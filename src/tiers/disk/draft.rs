@@ -104,7 +104,7 @@ impl Draft {
         })
     }
 
-    /// Appends `chunks` in one go; best called with about a mebibyte.
+    /// Appends `chunks` in one go; best called with about half a mebibyte.
     ///
     /// An error ends the draft as an entry, but what was appended before stays readable. Not
     /// cancel-safe: dropping the future has the same effect, and so has a disk that hangs.
