@@ -1,4 +1,5 @@
-//! Uploads under names that are new: nginx keeps them as files, Larder keeps them and hands them on.
+//! Uploads under names that are new: nginx keeps them as files, Larder keeps them and hands them on, and
+//! once more keeps them only.
 
 use anyhow::Result;
 
@@ -18,10 +19,11 @@ pub(super) fn run(
     let origin = Server::origin(place, place.port(0), None)?;
     let store = |port| nginx::store(place, port);
     let keep = |port| larder::start(place, port, origin.port, Wish::default());
-    let starts: [&dyn Fn(u16) -> Result<Server>; 2] = [&store, &keep];
+    let alone = |port| larder::alone(place, port);
+    let starts: [&dyn Fn(u16) -> Result<Server>; 3] = [&store, &keep, &alone];
     // A store says nothing of itself.
-    let expects = [Expect::Taken, Expect::Kept];
-    let mut rounds = [Rounds::new(nginx::NAME), Rounds::new("Larder")];
+    let expects = [Expect::Taken, Expect::Kept, Expect::Kept];
+    let mut rounds = [nginx::NAME, "Larder", "Larder, alone"].map(Rounds::new);
     for round in 0..effort.rounds {
         for turn in 0..starts.len() {
             let number = (round + turn) % starts.len();
