@@ -1,14 +1,14 @@
 //! Misses that are stored: small artifacts that nobody has asked for before.
 
 use std::ops::Range;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
 use super::{Effort, KIB, measure, take_turns};
 use crate::figures::{Metric, Rounds};
 use crate::load::{Ask, Expect, Group, Load, compare, unseen};
-use crate::servers::{Place, Server, Wish, larder, nginx};
+use crate::servers::{Place, Server, Wish, larder, nginx, pause};
 
 const SIZE: u64 = KIB;
 /// Together enough for each of Larder's 256 folders; nginx has its own from the start.
@@ -17,6 +17,9 @@ const FIRST_REQUESTS: u64 = 200;
 /// Of the artifacts of a turn that are asked for once more.
 const SAMPLES: u64 = 50;
 const PATIENCE: Duration = Duration::from_mins(1);
+/// How long after a turn the last of its files may be made.
+const FILES_PATIENCE: Duration = Duration::from_secs(2);
+const MOMENT: Duration = Duration::from_millis(100);
 
 /// Has a server make the folders that it keeps files in, which costs once what no later miss does.
 fn make_folders(server: &Server) -> Result<()> {
@@ -25,6 +28,24 @@ fn make_folders(server: &Server) -> Result<()> {
     group.requests = FIRST_REQUESTS;
     Load::start(&[group])?.finish(PATIENCE)?;
     Ok(())
+}
+
+/// Waits until a server has made as many files as it said: who defers them further is done no sooner, and
+/// who gives them up has stored nothing.
+fn wait_for_files(server: &Server, number: u64) -> Result<()> {
+    let began = Instant::now();
+    loop {
+        let made = server.files()?;
+        if made >= number {
+            return Ok(());
+        }
+        ensure!(
+            began.elapsed() < FILES_PATIENCE,
+            "{}: {made} files of {number}",
+            server.name
+        );
+        pause(MOMENT);
+    }
 }
 
 /// Asks for some of those that a turn asked for: what was said to be stored is there.
@@ -61,10 +82,14 @@ pub(super) fn run(place: &Place, effort: Effort, connections: usize) -> Result<V
         } else {
             Expect::Stored(SIZE)
         };
+        let before = server.files()?;
         let first = unseen() + 1;
         let group = Group::new(server.port, connections, Ask::Unseen { size: SIZE }, expect);
         let sample = measure(&mut Load::start(&[group])?, &server.processes()?, effort)?;
         if server.port != port {
+            // A request of each connection may be under way when a turn ends.
+            let asked = unseen() - first - connections as u64;
+            wait_for_files(server, before + asked)?;
             look_again(server, first..unseen())?;
         }
         Ok(sample)

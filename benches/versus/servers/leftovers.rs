@@ -65,7 +65,8 @@ fn empty(folder: &Path) -> Result<()> {
     Ok(())
 }
 
-fn count(folder: &Path) -> Result<u64> {
+/// The files and folders below a folder.
+pub(super) fn count(folder: &Path) -> Result<u64> {
     let mut entries = 0;
     for entry in fs::read_dir(folder)? {
         let entry = entry?;

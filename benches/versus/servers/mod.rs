@@ -132,6 +132,11 @@ impl Server {
         Processes::below(self.child.id())
     }
 
+    /// Files and folders that it has made so far.
+    pub(crate) fn files(&self) -> Result<u64> {
+        leftovers::count(&self.folder)
+    }
+
     /// Lines of its log so far.
     pub(crate) fn lines(&self) -> Result<u64> {
         let named = self.folder.join("access");
