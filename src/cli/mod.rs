@@ -13,6 +13,7 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::thread::available_parallelism;
 
 use clap::{Args, Parser, Subcommand};
 use tokio::runtime::{Builder, Runtime};
@@ -121,17 +122,21 @@ const BLOCKING_THREADS: usize = 64;
 /// that they are there.
 const TURNS_BETWEEN_LOOKS: u32 = 8;
 
-/// Of so many turns, one goes to a task that its thread's own queue had no room for, or that another
+/// Of so many turns of a thread, one goes to a task that its own queue had no room for, or that another
 /// thread woke. The runtime's own choice is rarer than one in thirty: with more busy connections than that
-/// queue has places (256), those that do not fit wait for hundreds of turns.
-const TURNS_BETWEEN_SHARED: u32 = 2;
+/// queue has places (256), those that do not fit wait for hundreds of turns. Where several threads fill
+/// the shared queue, nobody's own queue may wait until that is empty.
+fn turns_between_shared(threads: usize) -> u32 {
+    if threads == 1 { 1 } else { 2 }
+}
 
 /// The runtime that everything runs on.
 fn runtime() -> io::Result<Runtime> {
+    let threads = available_parallelism().map_or(1, usize::from);
     Builder::new_multi_thread()
         .enable_all()
         .event_interval(TURNS_BETWEEN_LOOKS)
-        .global_queue_interval(TURNS_BETWEEN_SHARED)
+        .global_queue_interval(turns_between_shared(threads))
         .max_blocking_threads(BLOCKING_THREADS)
         .thread_name("larder")
         .build()
