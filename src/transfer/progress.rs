@@ -66,9 +66,9 @@ impl Progress {
         self.filed
     }
 
-    /// Bytes held in memory.
-    pub(super) fn in_memory(&self) -> u64 {
-        self.written - self.kept_from()
+    /// Bytes that are in no file yet.
+    pub(super) fn unfiled_bytes(&self) -> u64 {
+        self.written - self.filed
     }
 
     /// How it ended, if it did.
@@ -96,10 +96,11 @@ impl Progress {
             .collect()
     }
 
-    /// Notes that the file holds everything before `filed`, and lets go of those chunks.
-    pub(super) fn file(&mut self, filed: u64) {
+    /// Notes that the file holds everything before `filed`, and lets go of those chunks that end at or
+    /// before `wanted`.
+    pub(super) fn file(&mut self, filed: u64, wanted: u64) {
         self.filed = filed;
-        self.release(filed);
+        self.release(filed.min(wanted));
     }
 
     /// Lets go of chunks that end at or before `offset`.
@@ -158,12 +159,24 @@ mod tests {
     fn a_reader_behind_the_file_reads_from_it_and_then_from_memory() {
         let mut progress = Progress::default();
         progress.push(Bytes::from_static(b"abc"));
-        progress.file(3);
+        progress.file(3, 3);
         progress.push(Bytes::from_static(b"def"));
         assert_eq!(progress.next(0), Next::Filed(3));
         assert_eq!(progress.next(3), Next::Chunk(Bytes::from_static(b"def")));
         assert_eq!(progress.next(5), Next::Chunk(Bytes::from_static(b"f")));
         assert_eq!(progress.next(6), Next::Pending);
+    }
+
+    #[test]
+    fn what_is_still_wanted_is_in_memory_and_in_the_file() {
+        let mut progress = Progress::default();
+        progress.push(Bytes::from_static(b"abc"));
+        progress.push(Bytes::from_static(b"def"));
+        progress.file(6, 4);
+        assert_eq!(progress.unfiled_bytes(), 0);
+        assert_eq!(progress.unfiled(), Vec::<Bytes>::new());
+        assert_eq!(progress.next(0), Next::Filed(6));
+        assert_eq!(progress.next(4), Next::Chunk(Bytes::from_static(b"ef")));
     }
 
     #[test]
@@ -192,7 +205,7 @@ mod tests {
     #[derive(Clone, Debug)]
     enum Step {
         Push(Vec<u8>),
-        File,
+        File(u64),
         Release(u64),
     }
 
@@ -200,7 +213,7 @@ mod tests {
         #[test]
         fn every_byte_comes_from_where_it_is(steps in prop::collection::vec(prop_oneof![
             prop::collection::vec(any::<u8>(), 0..20).prop_map(Step::Push),
-            Just(Step::File),
+            (0u64..200).prop_map(Step::File),
             (0u64..200).prop_map(Step::Release),
         ], 0..40)) {
             let mut progress = Progress::default();
@@ -208,14 +221,14 @@ mod tests {
             for step in steps {
                 match step {
                     Step::Push(bytes) => { all.extend_from_slice(&bytes); progress.push(bytes.into()); }
-                    Step::File if progress.filed() == file.len() as u64 => {
+                    Step::File(wanted) if progress.filed() == file.len() as u64 => {
                         let unfiled = progress.unfiled().concat();
                         if file.len() + unfiled.len() == all.len() {
                             file.extend_from_slice(&unfiled);
-                            progress.file(file.len() as u64);
+                            progress.file(file.len() as u64, wanted);
                         }
                     }
-                    Step::File => {}
+                    Step::File(_) => {}
                     Step::Release(offset) => progress.release(offset),
                 }
                 prop_assert_eq!(progress.written(), all.len() as u64);

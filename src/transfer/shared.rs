@@ -11,6 +11,10 @@ use crate::tiers::DraftReader;
 /// Bytes a window holds for its slowest reader.
 const WINDOW: u64 = 1024 * 1024;
 
+/// Bytes that stay in memory, though the file has them, for readers who are a little behind: a hundred of
+/// them would read each byte back a hundred times.
+const LATELY: u64 = 1024 * 1024;
+
 /// What both sides hold.
 #[derive(Default)]
 pub(super) struct Shared {
@@ -104,9 +108,65 @@ impl State {
         }
     }
 
+    /// Notes that the file holds everything before `filed`. Once all is written, whoever is behind reads
+    /// from there: a slow reader must not keep memory.
+    pub(super) fn file(&mut self, filed: u64) {
+        let wanted = match self.progress.ending() {
+            Some(_) => filed,
+            None => self.seats.slowest().map_or(filed, |slowest| {
+                slowest.max(self.progress.written().saturating_sub(LATELY))
+            }),
+        };
+        self.progress.file(filed, wanted);
+    }
+
     pub(super) fn end_laggards(&mut self, position: u64) {
         if self.is_window && !self.is_patient {
             self.seats.end_laggards(position);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::super::progress::{Ending, Next};
+    use super::*;
+
+    const HALF: usize = 512 * 1024;
+
+    fn is_in_memory(state: &State, position: usize) -> bool {
+        matches!(state.progress.next(position as u64), Next::Chunk(_))
+    }
+
+    #[test]
+    fn what_a_reader_who_is_a_little_behind_wants_stays_in_memory_until_all_is_written() {
+        let mut state = State::default();
+        let seat = state.seats.take();
+        let push = |state: &mut State| {
+            state.progress.push(vec![0; HALF].into());
+            state.file(state.progress.written());
+        };
+        for _ in 0..4 {
+            push(&mut state);
+        }
+        assert!(!is_in_memory(&state, HALF), "far behind");
+        assert!(is_in_memory(&state, 2 * HALF));
+        state.seats.advance(&seat, 4 * HALF as u64);
+        push(&mut state);
+        assert!(!is_in_memory(&state, 3 * HALF), "nobody wants it");
+        assert!(is_in_memory(&state, 4 * HALF));
+        state.progress.end(Ending::Complete);
+        push(&mut state);
+        assert!(!is_in_memory(&state, 5 * HALF), "all is written");
+    }
+
+    #[test]
+    fn where_nobody_reads_nothing_stays_in_memory() {
+        let mut state = State::default();
+        state.progress.push(Bytes::from_static(b"abc"));
+        state.file(3);
+        assert!(!is_in_memory(&state, 0));
     }
 }

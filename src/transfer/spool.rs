@@ -211,7 +211,7 @@ impl SpoolWriter {
             let mut state = self.shared.lock();
             state.progress.push(chunk);
             state.seats.wake();
-            state.progress.in_memory()
+            state.progress.unfiled_bytes()
         };
         match self.storing {
             Storing::Memory if unfiled > self.in_memory => self.open_draft(None).await,
@@ -279,7 +279,7 @@ impl SpoolWriter {
             return;
         }
         match draft.append(unfiled).await {
-            Ok(()) => self.shared.lock().progress.file(draft.written()),
+            Ok(()) => self.shared.lock().file(draft.written()),
             Err(bypass) => self.become_window(bypass),
         }
     }
