@@ -13,7 +13,6 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::thread::available_parallelism;
 
 use clap::{Args, Parser, Subcommand};
 use tokio::runtime::{Builder, Runtime};
@@ -124,19 +123,16 @@ const TURNS_BETWEEN_LOOKS: u32 = 8;
 
 /// Of so many turns of a thread, one goes to a task that its own queue had no room for, or that another
 /// thread woke. The runtime's own choice is rarer than one in thirty: with more busy connections than that
-/// queue has places (256), those that do not fit wait for hundreds of turns. Where several threads fill
-/// the shared queue, nobody's own queue may wait until that is empty.
-fn turns_between_shared(threads: usize) -> u32 {
-    if threads == 1 { 1 } else { 2 }
-}
+/// queue has places (256), those that do not fit wait for hundreds of turns. At every turn it would be the
+/// own queue that waits, until the shared one is empty.
+const TURNS_BETWEEN_SHARED: u32 = 2;
 
 /// The runtime that everything runs on.
 fn runtime() -> io::Result<Runtime> {
-    let threads = available_parallelism().map_or(1, usize::from);
     Builder::new_multi_thread()
         .enable_all()
         .event_interval(TURNS_BETWEEN_LOOKS)
-        .global_queue_interval(turns_between_shared(threads))
+        .global_queue_interval(TURNS_BETWEEN_SHARED)
         .max_blocking_threads(BLOCKING_THREADS)
         .thread_name("larder")
         .build()

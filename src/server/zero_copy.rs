@@ -115,15 +115,20 @@ fn send_more(socket: BorrowedFd<'_>, pieces: &[IoSlice<'_>]) -> io::Result<usize
 
 /// Whether it is not this file or this connection that is the matter, but the call.
 fn is_unable(error: &io::Error) -> bool {
-    [Errno::INVAL, Errno::NOSYS, Errno::OPNOTSUPP]
-        .iter()
-        .any(|unable| error.raw_os_error() == Some(unable.raw_os_error()))
+    is_one_of(error, &[Errno::INVAL, Errno::NOSYS, Errno::OPNOTSUPP])
 }
 
-/// Whether it is the file that is the matter: it was cut, or its disk fails.
+/// Whether it is the file that is the matter: it was cut, or its disk fails. A page of a mapping that cannot
+/// be had is a bad address.
 fn is_the_files(error: &io::Error) -> bool {
-    error.kind() == io::ErrorKind::UnexpectedEof
-        || error.raw_os_error() == Some(Errno::IO.raw_os_error())
+    error.kind() == io::ErrorKind::UnexpectedEof || is_one_of(error, &[Errno::IO, Errno::FAULT])
+}
+
+fn is_one_of(error: &io::Error, errnos: &[Errno]) -> bool {
+    let code = error.raw_os_error();
+    errnos
+        .iter()
+        .any(|errno| code == Some(errno.raw_os_error()))
 }
 
 impl AsyncRead for ZeroCopy {

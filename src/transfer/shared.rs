@@ -3,7 +3,7 @@
 use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::Notify;
 
-use super::progress::Progress;
+use super::progress::{Ending, Progress};
 use super::seats::Seats;
 use super::spool::Unwanted;
 use crate::tiers::DraftReader;
@@ -108,8 +108,7 @@ impl State {
         }
     }
 
-    /// Notes that the file holds everything before `filed`. Once all is written, whoever is behind reads
-    /// from there: a slow reader must not keep memory.
+    /// Notes that the file holds everything before `filed`.
     pub(super) fn file(&mut self, filed: u64) {
         let wanted = match self.progress.ending() {
             Some(_) => filed,
@@ -118,6 +117,14 @@ impl State {
             }),
         };
         self.progress.file(filed, wanted);
+    }
+
+    /// Notes how it ended. From now on whoever is behind reads from the file what that holds: a slow reader
+    /// must not keep memory.
+    pub(super) fn end(&mut self, ending: Ending) {
+        self.progress.end(ending);
+        self.file(self.progress.filed());
+        self.seats.wake();
     }
 
     pub(super) fn end_laggards(&mut self, position: u64) {
@@ -131,7 +138,7 @@ impl State {
 mod tests {
     use bytes::Bytes;
 
-    use super::super::progress::{Ending, Next};
+    use super::super::progress::Next;
     use super::*;
 
     const HALF: usize = 512 * 1024;
@@ -157,9 +164,8 @@ mod tests {
         push(&mut state);
         assert!(!is_in_memory(&state, 3 * HALF), "nobody wants it");
         assert!(is_in_memory(&state, 4 * HALF));
-        state.progress.end(Ending::Complete);
-        push(&mut state);
-        assert!(!is_in_memory(&state, 5 * HALF), "all is written");
+        state.end(Ending::Complete);
+        assert!(!is_in_memory(&state, 4 * HALF), "all is written");
     }
 
     #[test]

@@ -254,9 +254,7 @@ impl SpoolWriter {
     }
 
     fn end(&self, ending: Ending) {
-        let mut state = self.shared.lock();
-        state.progress.end(ending);
-        state.seats.wake();
+        self.shared.lock().end(ending);
     }
 
     async fn open_draft(&mut self, claimed: Option<u64>) {
