@@ -7,6 +7,7 @@ use std::time::Duration;
 
 #[cfg(target_os = "linux")]
 use rustix::process::{DumpableBehavior, set_dumpable_behavior};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -32,6 +33,9 @@ pub(super) fn run(loaded: Loaded, read: Read) -> anyhow::Result<ExitCode> {
     for warning in &loaded.warnings {
         tracing::warn!("{warning}");
     }
+    if let Err(error) = raise_open_files() {
+        tracing::warn!(%error, "the limit of open files stays as it is");
+    }
     let runtime = super::runtime()?;
     let code = serve(&runtime, loaded, read);
     // Drafts are still being removed, which takes no time unless the disk hangs. Whatever else
@@ -47,6 +51,17 @@ pub(super) fn run(loaded: Loaded, read: Read) -> anyhow::Result<ExitCode> {
 pub(super) fn seal() -> io::Result<()> {
     #[cfg(target_os = "linux")]
     set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
+    Ok(())
+}
+
+/// Lets the process have as many open files as the system allows it: the 1024 that most begin with are
+/// fewer than `server.max_connections`.
+fn raise_open_files() -> io::Result<()> {
+    let limit = getrlimit(Resource::Nofile);
+    if limit.current != limit.maximum {
+        let current = limit.maximum;
+        setrlimit(Resource::Nofile, Rlimit { current, ..limit })?;
+    }
     Ok(())
 }
 

@@ -2,12 +2,13 @@
 
 use std::fs;
 use std::net::TcpListener;
+use std::process::Command;
 
 use tokio::net::TcpStream;
 
 use crate::support::{
-    Ended, Larder, Origin, Request, Setup, artifact, assert_bytes, assert_whole, bytes, eventually,
-    script,
+    Ended, Larder, Origin, Process, Request, Setup, artifact, assert_bytes, assert_whole, bytes,
+    eventually, script,
 };
 
 #[tokio::test]
@@ -255,4 +256,28 @@ fn names(line: &str, what: &str) -> bool {
         !before.into_iter().chain(after).any(char::is_alphanumeric)
     };
     line.match_indices(what).any(stands_alone)
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn as_many_files_may_be_open_as_the_system_allows() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let flags = "--upstream none --listen 127.0.0.1:0 --admin-listen 127.0.0.1:0";
+    let script =
+        format!(r#"ulimit -Sn 100; ulimit -Hn 1000; exec "$0" serve --data-dir "$1" {flags}"#);
+    let mut command = Command::new("sh");
+    let binary = env!("CARGO_BIN_EXE_larder");
+    command
+        .args(["-c", &script, binary])
+        .arg(directory.path())
+        .env_clear();
+    let mut process = Process::spawn(command);
+    process.port().await;
+    let limits = fs::read_to_string(format!("/proc/{}/limits", process.id()));
+    let limits = limits.expect("a live process");
+    let line = limits
+        .lines()
+        .find_map(|line| line.strip_prefix("Max open files"));
+    let allowed: Vec<_> = line.expect("a limit").split_whitespace().take(2).collect();
+    assert_eq!(allowed, ["1000", "1000"]);
 }
