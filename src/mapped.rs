@@ -33,7 +33,7 @@ pub struct Map {
     start: NonNull<u8>,
     length: usize,
     /// Sending from it has failed, and not for the client's sake.
-    is_unsound: AtomicBool,
+    is_given_up: AtomicBool,
     /// Dropped when the mapping is gone: it may have the last word on the file's blocks.
     backing: Arc<dyn Backing>,
 }
@@ -68,7 +68,7 @@ impl Map {
         Ok(Self {
             start,
             length,
-            is_unsound: AtomicBool::new(false),
+            is_given_up: AtomicBool::new(false),
             backing,
         })
     }
@@ -77,8 +77,8 @@ impl Map {
     /// be sent from.
     pub fn bytes(self: &Arc<Self>, stretch: Range<usize>) -> Option<Bytes> {
         let is_mapped = stretch.start <= stretch.end && stretch.end <= self.length;
-        let is_sound = !self.is_unsound.load(Ordering::Relaxed);
-        (is_mapped && is_sound).then(|| Bytes::from_owner(Owner(Arc::clone(self))).slice(stretch))
+        let is_good = !self.is_given_up.load(Ordering::Relaxed);
+        (is_mapped && is_good).then(|| Bytes::from_owner(Owner(Arc::clone(self))).slice(stretch))
     }
 
     /// Where in the file a piece of memory lies, if it does.
@@ -95,7 +95,7 @@ impl Map {
 
     /// Sending from the file has failed: whoever comes next is to read it, and so to learn what is wrong.
     pub fn give_up(&self) {
-        self.is_unsound.store(true, Ordering::Relaxed);
+        self.is_given_up.store(true, Ordering::Relaxed);
     }
 }
 

@@ -139,7 +139,6 @@ impl<I: AsyncWrite + Unpin> AsyncWrite for Rationed<I> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::AtomicUsize;
     use std::task::{Wake, Waker};
 
     use super::*;

@@ -16,6 +16,14 @@ const MIB: usize = 1 << 20;
 /// Clients that begin a handshake and fall silent: many more than there are threads.
 const SILENT: usize = 100;
 
+/// Which lets a handshake take so long.
+async fn secured_within(time: &str) -> (Larder, Certificate) {
+    let certificate = Certificate::new();
+    let setup = Setup::alone().secured(&certificate);
+    let larder = setup.set("server.header_timeout", time).start().await;
+    (larder, certificate)
+}
+
 async fn secured() -> (Larder, Certificate) {
     let certificate = Certificate::new();
     let larder = Setup::alone().secured(&certificate).start().await;
@@ -148,12 +156,7 @@ async fn an_http_1_0_client_is_answered_and_told_goodbye() {
 
 #[tokio::test]
 async fn half_a_handshake_holds_back_nobody_and_is_cut() {
-    let certificate = Certificate::new();
-    let larder = Setup::alone()
-        .secured(&certificate)
-        .set("server.header_timeout", "300ms")
-        .start()
-        .await;
+    let (larder, _) = secured_within("300ms").await;
     // A handshake's first message, of which there is to be more.
     let mut half = Vec::new();
     for _ in 0..40 {
@@ -178,12 +181,7 @@ async fn half_a_handshake_holds_back_nobody_and_is_cut() {
 
 #[tokio::test]
 async fn many_handshakes_that_stop_after_their_first_message_hold_back_nobody() {
-    let certificate = Certificate::new();
-    let larder = Setup::alone()
-        .secured(&certificate)
-        .set("server.header_timeout", "10m")
-        .start()
-        .await;
+    let (larder, certificate) = secured_within("10m").await;
     let hello = certificate.trust().hello();
     let mut silent = Vec::new();
     for _ in 0..SILENT {

@@ -2,15 +2,16 @@
 
 use std::fs::File;
 use std::future::{Future, poll_fn};
-use std::io::{self, IoSlice, Write};
-use std::pin::{Pin, pin};
-use std::task::{Context, Poll};
+use std::io::{self, Write};
+use std::pin::pin;
+use std::task::Poll;
 
 use http::{Method, header};
 use tempfile::NamedTempFile;
-use tokio::io::ReadBuf;
+use tokio::io::{duplex, join, sink};
 use tokio::net::{TcpListener, TcpStream, UnixStream};
 use tokio::time::Instant;
+use tokio_util::io::InspectWriter;
 
 use super::super::connection::{self, Accepted};
 use super::super::ration::RATION;
@@ -43,58 +44,6 @@ impl Backing for TwoFaced {
             0 => Ok(&self.mapped),
             _ => Ok(&self.sent),
         }
-    }
-}
-
-/// The other end of a client that asks once, and takes whatever it is sent at once.
-struct Drain {
-    request: Vec<u8>,
-    sent: Arc<AtomicUsize>,
-}
-
-impl AsyncRead for Drain {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        if self.request.is_empty() {
-            return Poll::Pending;
-        }
-        buffer.put_slice(&std::mem::take(&mut self.request));
-        Poll::Ready(Ok(()))
-    }
-}
-
-impl AsyncWrite for Drain {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        self.poll_write_vectored(cx, &[IoSlice::new(bytes)])
-    }
-
-    fn poll_write_vectored(
-        self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-        pieces: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        let sent = pieces.iter().map(|piece| piece.len()).sum();
-        self.sent.fetch_add(sent, Ordering::Relaxed);
-        Poll::Ready(Ok(sent))
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        true
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
     }
 }
 
@@ -314,11 +263,17 @@ async fn a_file_that_is_cut_while_it_leaves_breaks_the_body() {
 async fn no_turn_of_a_connection_sends_more_than_its_ration() {
     let archive = Archive::new(file_of(&pattern(LONG, 7)), LONG, &[1024 * 1024]);
     let sent = Arc::new(AtomicUsize::new(0));
-    let drain = Drain {
-        request: get(LONG),
-        sent: Arc::clone(&sent),
+    let count = {
+        let sent = Arc::clone(&sent);
+        move |bytes: &[u8]| {
+            sent.fetch_add(bytes.len(), Ordering::Relaxed);
+        }
     };
-    let (accepted, tasks) = (accepted(drain, Outlet::default()), Tasks::new());
+    // A client that takes whatever it is sent at once.
+    let (mut near, far) = duplex(1024);
+    near.write_all(&get(LONG)).await.unwrap();
+    let io = join(far, InspectWriter::new(sink(), count));
+    let (accepted, tasks) = (accepted(io, Outlet::default()), Tasks::new());
     let mut connection = pin!(connection::run(accepted, archive, limits(), &tasks));
     let mut turns = Vec::new();
     poll_fn(|cx| {
