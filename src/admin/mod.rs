@@ -9,12 +9,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Method, Request, StatusCode};
 use http_body_util::Full;
-use hyper::body::Incoming;
 use tracing::error;
 
 use crate::metrics::Metrics;
 use crate::outlet::Outlet;
-use crate::server::{BODY_IDLE, Limits, Peer, Serve, WRITE_STALL};
+use crate::server::{BODY_IDLE, Limits, Peer, RequestBody, Serve, WRITE_STALL};
 use crate::tiers::Conflicts;
 
 mod answer;
@@ -159,7 +158,7 @@ impl Serve for Admin {
 
     async fn serve(
         &self,
-        request: Request<Incoming>,
+        request: Request<RequestBody>,
         peer: Peer,
         (): &(),
         _: Option<&Outlet>,

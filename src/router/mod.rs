@@ -15,7 +15,7 @@ use http::header::{CONNECTION, HeaderValue, UPGRADE};
 use http::request::Parts;
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use hyper::body::{Body, Incoming};
+use hyper::body::Body;
 
 pub use observe::Observed;
 pub use route::Route;
@@ -26,7 +26,7 @@ use crate::artifact::{ArtifactHash, Fields, InvalidHash, Outcome};
 use crate::metrics::Metrics;
 use crate::outlet::Outlet;
 use crate::proxy::{Acquaintance, Proxy, ProxyError, Right, Served, ServedBody};
-use crate::server::{Peer, Serve, check_host};
+use crate::server::{Peer, RequestBody, Serve, check_host};
 use crate::telemetry::AccessLog;
 
 /// Largest body of a batch or events request: a hundred hashes or a few hundred events fit many times.
@@ -157,7 +157,7 @@ impl Serve for Router {
 
     async fn serve(
         &self,
-        request: Request<Incoming>,
+        request: Request<RequestBody>,
         peer: Peer,
         client: &Acquaintance,
         outlet: Option<&Outlet>,

@@ -41,7 +41,14 @@ impl Clock {
 
     /// The process stops: a head that is not whole yet is hardly waited for.
     pub(super) fn hurry(&mut self) {
-        self.limits.header_timeout = self.limits.header_timeout.min(HEAD_AT_STOP);
+        let Limits {
+            header_timeout,
+            idle_timeout,
+            ..
+        } = &mut self.limits;
+        *header_timeout = (*header_timeout).min(HEAD_AT_STOP);
+        // HTTP/2 says farewell and waits to hear that it arrived.
+        *idle_timeout = (*idle_timeout).min(LINGER);
         self.waiting = None;
     }
 
@@ -53,7 +60,8 @@ impl Clock {
         poll_fn(|cx| self.poll_expired(cx)).await
     }
 
-    fn poll_expired(&mut self, cx: &mut Context<'_>) -> Poll<Bound> {
+    /// The same, for whoever polls by itself.
+    pub(super) fn poll_expired(&mut self, cx: &mut Context<'_>) -> Poll<Bound> {
         let Some(wait) = self.watch.wait() else {
             self.waiting = None;
             return Poll::Pending;

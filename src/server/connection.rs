@@ -1,42 +1,30 @@
-//! One connection: HTTP/1.1 until the client leaves, takes too long, or the process stops.
+//! One connection, until the client leaves, takes too long, or the process stops: what is spoken on it
+//! is found out, and the rest is up to that.
 
-use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::panic::AssertUnwindSafe;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::sync::Arc;
 
 use futures_util::FutureExt;
 use http::{Request, Response};
-use http_body::Body;
-use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::time::timeout;
 use tracing::{debug, error};
 
-use super::answer::Answer;
 use super::clock::Clock;
 use super::guard::{Guarded, Watch};
+use super::opening::{Agreed, Opening, Version};
 use super::phase::{Bound, Channel};
 use super::ration::{Ration, Rationed};
-use super::{Limits, Peer, Serve};
+use super::{Limits, Peer, RequestBody, Serve, http1, http2};
 use crate::outlet::Outlet;
 use crate::tasks::Tasks;
 
 /// Header fields of a request: four times what the clients in the field send.
-const MAX_HEADERS: usize = 64;
+pub(super) const MAX_HEADERS: usize = 64;
 
 /// Bytes of a request's head, its first line included; above, the answer is a 431.
-const MAX_HEAD: usize = 16 * 1024;
-
-/// Bytes read ahead, and copied before a flush, for one connection. The library asks for so many once a
-/// client has filled as many, and keeps them while the connection is idle: who only fetches never has
-/// them. An upload in pieces of 64 KiB takes a sixth more of the processor; with 256 KiB twice as much
-/// memory stays behind.
-const MAX_BUFFER: usize = 128 * 1024;
+pub(super) const MAX_HEAD: usize = 16 * 1024;
 
 /// A connection just accepted.
 #[derive(Debug)]
@@ -52,12 +40,24 @@ pub(super) struct Accepted<I> {
 }
 
 /// The client of one connection, and who answers it.
-struct Client<S: Serve> {
-    service: Arc<S>,
-    peer: Peer,
-    outlet: Option<Outlet>,
-    acquaintance: S::Acquaintance,
+pub(super) struct Client<S: Serve> {
+    pub(super) service: Arc<S>,
+    pub(super) peer: Peer,
+    pub(super) outlet: Option<Outlet>,
+    pub(super) acquaintance: S::Acquaintance,
 }
+
+/// What it takes to serve a connection, once it is known what is spoken on it.
+pub(super) struct Session<S: Serve> {
+    pub(super) client: Arc<Client<S>>,
+    pub(super) watch: Watch,
+    pub(super) ration: Ration,
+    pub(super) clock: Clock,
+    pub(super) limits: Limits,
+    pub(super) tasks: Tasks,
+}
+
+// === impl Accepted ===
 
 impl<I> Accepted<I> {
     /// A connection whose bytes are sent as they are.
@@ -71,11 +71,26 @@ impl<I> Accepted<I> {
     }
 }
 
+// === impl Client ===
+
+impl<S: Serve> Client<S> {
+    /// Answers one request, whatever becomes of the service.
+    pub(super) async fn answer(&self, request: Request<RequestBody>) -> Response<S::Body> {
+        let (acquaintance, outlet) = (&self.acquaintance, self.outlet.as_ref());
+        let serving = self.service.serve(request, self.peer, acquaintance, outlet);
+        let served = AssertUnwindSafe(serving).catch_unwind().await;
+        served.unwrap_or_else(|_| {
+            error!("answering a request panicked");
+            self.service.fault()
+        })
+    }
+}
+
 /// Serves a connection to its end.
 pub(super) async fn run<S, I>(accepted: Accepted<I>, service: Arc<S>, limits: Limits, tasks: &Tasks)
 where
     S: Serve,
-    I: AsyncRead + AsyncWrite + Unpin,
+    I: Agreed + AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
     let Accepted {
         io,
@@ -84,54 +99,81 @@ where
         watch,
     } = accepted;
     let mut clock = Clock::new(limits, watch.clone());
-    let ration = Ration::new();
-    // Whoever has used up its ration is not stalled: the guard does not hear of it.
-    let io = Rationed::new(Guarded::new(io, watch.clone()), ration.clone());
-    let io = TokioIo::new(io);
-    let client = Arc::new(Client {
-        service,
-        peer,
-        outlet,
-        acquaintance: S::Acquaintance::default(),
-    });
-    let service = service_fn(move |request| answer(Arc::clone(&client), request, watch.clone()));
-    let mut connection = pin!(protocol().serve_connection(io, service));
-    let served = async {
-        let expired = attend(connection.as_mut(), &ration, &mut clock).await;
-        // Without a farewell a client of TLS cannot tell the end from a broken line.
-        if peer.is_secure && expired == Some(Bound::Idle) {
-            connection.as_mut().graceful_shutdown();
-            attend(connection.as_mut(), &ration, &mut clock).await;
-        }
+    let mut io = Opening::new(Guarded::new(io, watch.clone()));
+    let Some(version) = open(&mut io, &mut clock, tasks).await else {
+        return;
     };
-    tokio::select! {
-        biased;
-        () = served => return,
-        () = tasks.stopping() => connection.as_mut().graceful_shutdown(),
-    }
-    clock.hurry();
-    let rest = attend(connection, &ration, &mut clock);
-    if timeout(limits.shutdown_grace, rest).await.is_err() {
-        debug!("a connection outlasted the shutdown grace");
+    let session = |outlet| Session {
+        client: Arc::new(Client {
+            service,
+            peer,
+            outlet,
+            acquaintance: S::Acquaintance::default(),
+        }),
+        watch,
+        ration: Ration::new(),
+        clock,
+        limits,
+        tasks: tasks.clone(),
+    };
+    match version {
+        Version::Http1 => {
+            let session = session(outlet);
+            // Whoever has used up its ration is not stalled: the guard does not hear of it.
+            let io = Rationed::new(io, session.ration.clone());
+            http1::serve(io, session).await;
+        }
+        Version::Http2 => {
+            let with_preface = io.is_silent();
+            io.below().count_frames(with_preface);
+            // What stands for a stretch of a file would be framed as if it were bytes.
+            let session = session(None);
+            let io = Rationed::new(io, session.ration.clone());
+            Box::pin(http2::serve(io, session)).await;
+        }
     }
 }
 
-fn protocol() -> http1::Builder {
-    let mut builder = http1::Builder::new();
-    builder
-        // A client that has shut down its sending side still gets its answer.
-        .half_close(true)
-        // The clock keeps both times: hyper's own would set a timer for every request, and mean
-        // the silence between requests and the length of a head with one figure.
-        .header_read_timeout(None)
-        .max_headers(MAX_HEADERS)
-        .max_header_size(MAX_HEAD)
-        .max_buf_size(MAX_BUFFER);
-    builder
+/// Finds out what is spoken; nothing where the client has left, takes too long, or has said nothing
+/// when the process stops.
+async fn open<I>(io: &mut Opening<Guarded<I>>, clock: &mut Clock, tasks: &Tasks) -> Option<Version>
+where
+    I: Agreed + AsyncRead + AsyncWrite + Unpin,
+{
+    tokio::select! {
+        biased;
+        opened = attend_opening(io, clock) => return opened,
+        () = tasks.stopping() => {}
+    }
+    if io.is_silent() {
+        return None;
+    }
+    clock.hurry();
+    attend_opening(io, clock).await
+}
+
+async fn attend_opening<I>(io: &mut Opening<Guarded<I>>, clock: &mut Clock) -> Option<Version>
+where
+    I: Agreed + AsyncRead + AsyncWrite + Unpin,
+{
+    tokio::select! {
+        biased;
+        opened = io.version() => opened
+            .inspect_err(|error| debug!(%error, "a connection broke before its first request"))
+            .ok(),
+        bound = clock.expired() => {
+            debug!(bound = bound.as_str(), "a client took too long");
+            None
+        }
+    }
 }
 
 /// Drives a connection to its end, or to what its client took too long for.
-async fn attend<C>(mut connection: Pin<&mut C>, ration: &Ration, clock: &mut Clock) -> Option<Bound>
+pub(super) async fn attend<C>(
+    mut connection: Pin<&mut C>,
+    ration: &Ration,
+    clock: &mut Clock,
+) -> Option<Bound>
 where
     C: Future<Output = Result<(), hyper::Error>>,
 {
@@ -152,22 +194,4 @@ where
             Some(bound)
         }
     }
-}
-
-async fn answer<S: Serve>(
-    client: Arc<Client<S>>,
-    request: Request<Incoming>,
-    watch: Watch,
-) -> Result<Response<Answer<S::Body>>, Infallible> {
-    let turn = watch.begin(!request.body().is_end_stream());
-    let (acquaintance, outlet) = (&client.acquaintance, client.outlet.as_ref());
-    let serving = client
-        .service
-        .serve(request, client.peer, acquaintance, outlet);
-    let served = AssertUnwindSafe(serving).catch_unwind().await;
-    let response = served.unwrap_or_else(|_| {
-        error!("answering a request panicked");
-        client.service.fault()
-    });
-    Ok(response.map(|body| Answer::new(body, turn)))
 }

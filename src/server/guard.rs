@@ -8,6 +8,8 @@ use std::task::{Context, Poll, ready};
 use parking_lot::Mutex;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::http2::Meter;
+use super::opening::{Agreed, Version};
 use super::phase::{Channel, State, Wait};
 
 /// Bytes thrown away at a time after we hung up.
@@ -28,6 +30,8 @@ pub(super) struct Turn(Watch);
 pub(super) struct Guarded<I> {
     io: I,
     watch: Watch,
+    /// Counts the frames that come, where HTTP/2 is spoken.
+    meter: Option<Box<Meter>>,
 }
 
 // === impl Watch ===
@@ -40,13 +44,48 @@ impl Watch {
 
     /// A request's head is whole.
     pub(super) fn begin(&self, has_body: bool) -> Turn {
-        self.0.lock().begin(has_body);
+        self.admit(has_body);
         Turn(self.clone())
+    }
+
+    /// HTTP/2 is spoken from now on.
+    pub(super) fn share(&self) {
+        self.0.lock().share();
     }
 
     /// What the client is waited for.
     pub(super) fn wait(&self) -> Option<Wait> {
         self.0.lock().wait()
+    }
+
+    /// A request begins whose end is not waited for here.
+    pub(super) fn admit(&self, has_body: bool) {
+        self.0.lock().begin(has_body);
+    }
+
+    /// The answer's head is ready.
+    pub(super) fn answer(&self) {
+        self.0.lock().answer();
+    }
+
+    /// More is wanted of the client, and has not come; returns whether that is new.
+    pub(super) fn await_more(&self) -> bool {
+        self.0.lock().read_blocked()
+    }
+
+    /// So many bytes came.
+    pub(super) fn received(&self, bytes: usize) {
+        self.0.lock().read(bytes);
+    }
+
+    /// The client is given more than it may have taken.
+    pub(super) fn give(&self) {
+        self.0.lock().write_blocked();
+    }
+
+    /// It has taken all that it was given.
+    pub(super) fn taken(&self) {
+        self.0.lock().sent();
     }
 
     /// Notes what became of a write below TLS.
@@ -71,7 +110,7 @@ impl Watch {
 impl Turn {
     /// The answer's head is ready.
     pub(super) fn answer(&self) {
-        self.0.0.lock().answer();
+        self.0.answer();
     }
 }
 
@@ -86,7 +125,24 @@ impl Drop for Turn {
 impl<I> Guarded<I> {
     /// Watches `io`.
     pub(super) fn new(io: I, watch: Watch) -> Self {
-        Self { io, watch }
+        Self {
+            io,
+            watch,
+            meter: None,
+        }
+    }
+
+    /// From now on what comes is frames of HTTP/2, behind the preface if that is still to come.
+    pub(super) fn count_frames(&mut self, with_preface: bool) {
+        self.watch.share();
+        self.meter = Some(Box::new(Meter::new(with_preface)));
+    }
+
+    fn note_sent(&mut self, polled: &Poll<io::Result<usize>>) {
+        if let (Some(meter), Poll::Ready(Ok(sent))) = (&mut self.meter, polled) {
+            meter.sent(*sent);
+        }
+        self.watch.note_write(polled);
     }
 
     /// Notes what became of a flush. Only a stream that holds bytes back waits there, as one in TLS does,
@@ -109,6 +165,12 @@ impl<I: AsyncRead + Unpin> Guarded<I> {
     }
 }
 
+impl<I: Agreed> Agreed for Guarded<I> {
+    fn poll_agreed(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Option<Version>>> {
+        self.io.poll_agreed(cx)
+    }
+}
+
 impl<I: AsyncRead + Unpin> AsyncRead for Guarded<I> {
     fn poll_read(
         mut self: Pin<&mut Self>,
@@ -117,11 +179,18 @@ impl<I: AsyncRead + Unpin> AsyncRead for Guarded<I> {
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         let polled = Pin::new(&mut self.io).poll_read(cx, buffer);
-        let mut state = self.watch.0.lock();
+        let this = &mut *self;
+        let mut state = this.watch.0.lock();
         match &polled {
-            Poll::Pending => state.read_blocked(),
+            Poll::Pending => {
+                state.read_blocked();
+            }
             Poll::Ready(Ok(())) => state.read(buffer.filled().len() - before),
             Poll::Ready(Err(_)) => {}
+        }
+        if let (Some(meter), Some(read)) = (&mut this.meter, buffer.filled().get(before..)) {
+            meter.answered(state.answered());
+            meter.read(read).map_err(io::Error::other)?;
         }
         drop(state);
         polled
@@ -135,7 +204,7 @@ impl<I: AsyncWrite + AsyncRead + Unpin> AsyncWrite for Guarded<I> {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let polled = Pin::new(&mut self.io).poll_write(cx, bytes);
-        self.watch.note_write(&polled);
+        self.note_sent(&polled);
         polled
     }
 
@@ -145,7 +214,7 @@ impl<I: AsyncWrite + AsyncRead + Unpin> AsyncWrite for Guarded<I> {
         pieces: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let polled = Pin::new(&mut self.io).poll_write_vectored(cx, pieces);
-        self.watch.note_write(&polled);
+        self.note_sent(&polled);
         polled
     }
 

@@ -11,7 +11,6 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
-use hyper::body::Incoming;
 
 use crate::config;
 use crate::outlet::Outlet;
@@ -22,9 +21,13 @@ mod connection;
 mod door;
 mod guard;
 mod host;
+mod http1;
+mod http2;
 mod listener;
+mod opening;
 mod phase;
 mod ration;
+mod request;
 mod secured;
 mod socket;
 mod tls;
@@ -35,6 +38,7 @@ mod zero_copy;
 pub use door::BindError;
 pub use host::{Foreign, check_host};
 pub use listener::Listeners;
+pub use request::RequestBody;
 pub use tls::{Tls, TlsError};
 
 /// Longest silence of a client that still owes bytes of its request's body.
@@ -56,7 +60,7 @@ pub trait Serve: Send + Sync + 'static {
     /// ends in an error. Where there is an `outlet`, stretches of files may leave by it.
     fn serve(
         &self,
-        request: Request<Incoming>,
+        request: Request<RequestBody>,
         peer: Peer,
         acquaintance: &Self::Acquaintance,
         outlet: Option<&Outlet>,

@@ -24,6 +24,18 @@ pub(super) enum Channel {
     Tls,
 }
 
+/// How requests share a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sharing {
+    /// One after the other, as in HTTP/1.
+    InTurn,
+    /// Any number at once, as in HTTP/2: each of them is watched for itself besides.
+    AtOnce {
+        /// Requests under way.
+        open: u32,
+    },
+}
+
 /// A wait that is going on; equal waits are one and the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Wait {
@@ -47,6 +59,9 @@ pub(super) struct State {
     /// Bytes may be on their way that nobody will read.
     unread: bool,
     channel: Channel,
+    sharing: Sharing,
+    /// Requests answered.
+    answered: u32,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,7 +87,21 @@ impl State {
             write_blocked: false,
             unread: false,
             channel,
+            sharing: Sharing::InTurn,
+            answered: 0,
         }
+    }
+
+    /// HTTP/2 is spoken from now on: between requests there may be much to read that begins none.
+    pub(super) fn share(&mut self) {
+        self.sharing = Sharing::AtOnce { open: 0 };
+        self.enter(Phase::Idle);
+        self.unread = true;
+    }
+
+    /// Requests answered so far.
+    pub(super) fn answered(&self) -> u32 {
+        self.answered
     }
 
     /// A read brought `bytes`; none is the end of what the client sends.
@@ -83,19 +112,19 @@ impl State {
             return;
         }
         self.received = self.received.wrapping_add(1);
-        match self.phase {
-            Phase::Idle => {
+        match (self.phase, self.sharing) {
+            (Phase::Idle, Sharing::InTurn) => {
                 self.enter(Phase::Head);
                 self.unread = true;
             }
-            Phase::Head => self.unread = true,
-            Phase::Busy | Phase::Answering | Phase::Lingering => {}
+            (Phase::Head, _) => self.unread = true,
+            (Phase::Idle | Phase::Busy | Phase::Answering | Phase::Lingering, _) => {}
         }
     }
 
-    /// A read found nothing.
-    pub(super) fn read_blocked(&mut self) {
-        self.read_blocked = true;
+    /// A read found nothing; returns whether that is new.
+    pub(super) fn read_blocked(&mut self) -> bool {
+        !std::mem::replace(&mut self.read_blocked, true)
     }
 
     /// Some bytes were written: in clear text the client took them, from TLS it may yet have to.
@@ -118,6 +147,13 @@ impl State {
 
     /// A head is whole and its request is being answered.
     pub(super) fn begin(&mut self, has_body: bool) {
+        if let Sharing::AtOnce { open } = &mut self.sharing {
+            *open += 1;
+            if *open == 1 && self.phase == Phase::Idle {
+                self.enter(Phase::Busy);
+            }
+            return;
+        }
         self.enter(Phase::Busy);
         // A client's farewell in TLS is bytes, and may come at any time before its end.
         self.unread = has_body || self.channel == Channel::Tls;
@@ -125,12 +161,23 @@ impl State {
 
     /// The answer's head is ready.
     pub(super) fn answer(&mut self) {
-        self.enter(Phase::Answering);
+        self.answered = self.answered.wrapping_add(1);
+        if self.sharing == Sharing::InTurn {
+            self.enter(Phase::Answering);
+        }
     }
 
     /// The answer's body has ended.
     pub(super) fn finish(&mut self) {
-        self.enter(Phase::Idle);
+        match &mut self.sharing {
+            Sharing::InTurn => self.enter(Phase::Idle),
+            Sharing::AtOnce { open } => {
+                *open = open.saturating_sub(1);
+                if *open == 0 && self.phase == Phase::Busy {
+                    self.enter(Phase::Idle);
+                }
+            }
+        }
     }
 
     /// We hung up; returns whether the client should be given time to do so too.
@@ -154,7 +201,9 @@ impl State {
             Phase::Idle => wait(Bound::Idle, self.turn),
             // A read is pending only while the request's body is wanted: a slow answer is not the
             // client's silence.
-            Phase::Busy if self.read_blocked => wait(Bound::Body, self.received),
+            Phase::Busy if self.read_blocked && self.sharing == Sharing::InTurn => {
+                wait(Bound::Body, self.received)
+            }
             Phase::Busy | Phase::Answering => None,
         }
     }

@@ -25,8 +25,11 @@ use super::secured::{Below, ClearText, Secured};
 use crate::config::Identity;
 use crate::metrics::{Handshake, Metrics};
 
+/// The name of HTTP/2 in a handshake (RFC 9113 §3.2).
+pub(super) const HTTP_2: &[u8] = b"h2";
+
 /// What is spoken behind the handshake, the best first.
-const PROTOCOLS: [&[u8]; 2] = [b"http/1.1", b"http/1.0"];
+const PROTOCOLS: [&[u8]; 3] = [HTTP_2, b"http/1.1", b"http/1.0"];
 
 /// Encrypted bytes held for one client that does not take them yet: as many as the system holds
 /// unsent. With half as much, which is the library's own measure, a body of 64 KiB and its head would not

@@ -102,7 +102,10 @@ async fn both_versions_are_spoken_and_http_1_1_is_agreed_on_where_it_is_asked_fo
         let trust = Trust::only(&certificate, version);
         for (offered, agreed) in [
             (&[][..], None),
-            (&[b"h2".as_slice(), b"http/1.1"], Some(b"http/1.1".to_vec())),
+            (
+                &[b"spdy/3".as_slice(), b"http/1.1"],
+                Some(b"http/1.1".to_vec()),
+            ),
             (&[b"http/1.0".as_slice()], Some(b"http/1.0".to_vec())),
         ] {
             let trust = trust.clone().offering(offered);
@@ -115,9 +118,12 @@ async fn both_versions_are_spoken_and_http_1_1_is_agreed_on_where_it_is_asked_fo
             let mut client = Client::new(larder.address()).trusting(Some(trust));
             assert_eq!(client.get(&artifact("aa")).await.status, 404);
         }
-        let only_h2 = trust.offering(&[b"h2"]);
-        let refused = only_h2.secure(connect(&larder).await).await;
-        assert!(refused.is_err(), "{version:?}: h2 is not spoken");
+        let both = trust.clone().offering(&[b"http/1.1", b"h2"]);
+        let stream = both.secure(connect(&larder).await).await.expect("TLS");
+        assert_eq!(Agreed::on(&stream).protocol, Some(b"h2".to_vec()));
+        let neither = trust.offering(&[b"spdy/3"]);
+        let refused = neither.secure(connect(&larder).await).await;
+        assert!(refused.is_err(), "{version:?}: nothing in common");
     }
     assert_eq!(new.version, ProtocolVersion::TLSv1_3);
 }

@@ -8,12 +8,13 @@ use std::task::Poll;
 
 use http::{Method, header};
 use tempfile::NamedTempFile;
-use tokio::io::{duplex, join, sink};
+use tokio::io::{Join, duplex, join, sink};
 use tokio::net::{TcpListener, TcpStream, UnixStream};
 use tokio::time::Instant;
 use tokio_util::io::InspectWriter;
 
 use super::super::connection::{self, Accepted};
+use super::super::opening::Agreed;
 use super::super::ration::RATION;
 use super::super::socket::Socket;
 use super::super::zero_copy::ZeroCopy;
@@ -73,7 +74,7 @@ impl Serve for Archive {
 
     async fn serve(
         &self,
-        request: Request<Incoming>,
+        request: Request<RequestBody>,
         _: Peer,
         (): &(),
         outlet: Option<&Outlet>,
@@ -258,6 +259,8 @@ async fn a_file_that_is_cut_while_it_leaves_breaks_the_body() {
         "whoever comes next is to read it"
     );
 }
+
+impl<R, W> Agreed for Join<R, W> {}
 
 #[tokio::test]
 async fn no_turn_of_a_connection_sends_more_than_its_ration() {

@@ -10,15 +10,16 @@ use http::{Request, Response};
 use http_body::Frame;
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full, StreamBody};
-use hyper::body::Incoming;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::Semaphore;
 
-use super::{BODY_IDLE, Limits, Peer, Serve, WRITE_STALL};
+use super::{BODY_IDLE, Limits, Peer, RequestBody, Serve, WRITE_STALL};
 use crate::outlet::Outlet;
 
 #[cfg(target_os = "linux")]
 mod files;
+mod floods;
+mod http2;
 mod sockets;
 mod time;
 mod tls;
@@ -54,7 +55,7 @@ impl Serve for Scripted {
 
     async fn serve(
         &self,
-        request: Request<Incoming>,
+        request: Request<RequestBody>,
         peer: Peer,
         before: &AtomicUsize,
         _: Option<&Outlet>,
