@@ -13,7 +13,7 @@ use tracing::error;
 
 use crate::metrics::Metrics;
 use crate::outlet::Outlet;
-use crate::server::{BODY_IDLE, Limits, Peer, RequestBody, Serve, WRITE_STALL};
+use crate::server::{Limits, Peer, RequestBody, Serve};
 use crate::tiers::Conflicts;
 
 mod answer;
@@ -36,6 +36,17 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(130);
 
 /// A head is small and its sender near.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What is asked here has small bodies, or none.
+const BODY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Whoever reads at all reads the metrics at once.
+const STALL_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// As on the data listeners, where it can be set.
+const MAX_HEAD: usize = 16 * 1024;
+const MAX_FIELDS: usize = 64;
+const MAX_STREAMS: u32 = 16;
 
 /// Nothing here takes long to finish.
 const SHUTDOWN_GRACE: Duration = Duration::from_secs(2);
@@ -91,9 +102,15 @@ impl Admin {
         Limits {
             header_timeout: HEADER_TIMEOUT,
             idle_timeout: IDLE_TIMEOUT,
-            body_idle: BODY_IDLE,
-            write_stall: WRITE_STALL,
+            body_timeout: BODY_TIMEOUT,
+            stall_timeout: STALL_TIMEOUT,
+            min_rate: 0,
+            max_head: MAX_HEAD,
+            max_fields: MAX_FIELDS,
+            max_streams: MAX_STREAMS,
             max_connections: MAX_CONNECTIONS,
+            max_connections_per_address: MAX_CONNECTIONS,
+            max_handshakes: MAX_CONNECTIONS,
             shutdown_grace: SHUTDOWN_GRACE,
         }
     }

@@ -8,9 +8,26 @@ use super::{make_first_token, own_credential};
 use crate::access::Access;
 use crate::caller::Sealer;
 use crate::config::{Config, Target};
+use crate::server::{Limits, LiveLimits};
+use crate::telemetry::{self, AccessLog};
 
 /// The keys whose values are applied while requests run.
-const LIVE: [&str; 2] = ["access.tokens", "access.oidc"];
+const LIVE: [&str; 14] = [
+    "access.tokens",
+    "access.oidc",
+    "log.level",
+    "server.header_timeout",
+    "server.idle_timeout",
+    "server.body_timeout",
+    "server.stall_timeout",
+    "server.min_rate",
+    "server.max_head",
+    "server.max_fields",
+    "server.max_streams",
+    "server.max_connections",
+    "server.max_connections_per_address",
+    "server.max_handshakes",
+];
 
 /// And those of which only what they point at is: with one or without is another way to work.
 const LIVE_BEHIND: [&str; 1] = ["upstream.token_file"];
@@ -20,6 +37,8 @@ const LIVE_BEHIND: [&str; 1] = ["upstream.token_file"];
 pub struct Live {
     pub(super) access: Arc<Access>,
     pub(super) sealer: Arc<Sealer>,
+    pub(super) limits: LiveLimits,
+    pub(super) access_log: Arc<AccessLog>,
     /// Where requests go, whatever a newer configuration says.
     pub(super) upstream: Target,
     /// Where the running process keeps its secrets, whatever a newer configuration says.
@@ -39,6 +58,9 @@ impl Live {
             );
         }
         self.access.replace_roster(&config.access.roster);
+        self.limits.set(Limits::from(&config.server));
+        telemetry::set_level(config.log.level);
+        self.access_log.follow(config.log.level);
         // A credential for another upstream is none of this one's business.
         if config.upstream.target == self.upstream
             && let Some(own) = own_credential(&mut config.upstream, &self.sealer)

@@ -20,7 +20,7 @@ use crate::config::{self, AccessMode, Config, Listen, Secret};
 use crate::metrics::Metrics;
 use crate::proxy::{Proxy, Stations};
 use crate::router::Router;
-use crate::server::{BindError, Limits, Listeners, Tls, TlsError};
+use crate::server::{BindError, Limits, Listeners, LiveLimits, Tls, TlsError};
 use crate::tasks::Tasks;
 use crate::telemetry::AccessLog;
 use crate::tiers::{OpenError, Tiers};
@@ -43,6 +43,8 @@ pub struct App {
     admin_service: Arc<Admin>,
     metrics: Arc<Metrics>,
     tasks: Tasks,
+    limits: LiveLimits,
+    access_log: Arc<AccessLog>,
     made_token: Option<PathBuf>,
 }
 
@@ -114,11 +116,22 @@ impl App {
             tasks: tasks.clone(),
         };
         let proxy = Proxy::new(config.clone(), stations);
-        let router = Arc::new(router(&config, Arc::clone(&proxy), &metrics)?);
+        let log =
+            AccessLog::new(&config.log, Arc::clone(&metrics)).map_err(StartError::AccessLog)?;
+        let access_log = Arc::new(log);
+        let router = Router::new(
+            Arc::clone(&proxy),
+            Arc::clone(&metrics),
+            Arc::clone(&access_log),
+            hosts(&config),
+        );
+        let router = Arc::new(router);
         let tls = config.server.tls.as_ref().map(Tls::new).transpose()?;
         let app = Self {
             data: Listeners::bind(&config.server.listen).await?.secured(tls),
             admin: Listeners::bind(std::slice::from_ref(&config.admin.listen)).await?,
+            limits: Limits::from(&config.server).into(),
+            access_log,
             config,
             router,
             proxy,
@@ -178,6 +191,8 @@ impl App {
         Live {
             access: Arc::clone(&self.access),
             sealer: Arc::clone(&self.sealer),
+            limits: self.limits.clone(),
+            access_log: Arc::clone(&self.access_log),
             upstream: self.config.upstream.target.clone(),
             data_dir: self.config.data_dir.clone(),
         }
@@ -192,15 +207,18 @@ impl App {
     pub async fn run(self) {
         let grace = self.config.server.shutdown_grace;
         let readiness = self.admin_service.readiness();
-        let limits = Limits::from(&self.config.server);
-        let data = self
-            .data
-            .run(self.router, limits, self.tasks.clone(), Some(self.metrics));
+        let data = self.data.run(
+            self.router,
+            self.limits,
+            self.tasks.clone(),
+            Some(self.metrics),
+        );
         // It answers to the end: who watches the drain asks there.
         let watched = Tasks::new();
+        let limits = Admin::limits().into();
         let admin = self
             .admin
-            .run(self.admin_service, Admin::limits(), watched.clone(), None);
+            .run(self.admin_service, limits, watched.clone(), None);
         let notes = Arc::new(Notes::new(self.access, &self.config.data_dir));
         self.tasks
             .spawn(Arc::clone(&notes).keep(self.tasks.clone()));
@@ -237,17 +255,6 @@ impl App {
         };
         secrets::announce_admin(&self.config.data_dir, &address, token)
     }
-}
-
-/// What answers the data listeners.
-fn router(
-    config: &Config,
-    proxy: Arc<Proxy>,
-    metrics: &Arc<Metrics>,
-) -> Result<Router, StartError> {
-    let log = AccessLog::new(&config.log, Arc::clone(metrics)).map_err(StartError::AccessLog)?;
-    let (metrics, log) = (Arc::clone(metrics), Arc::new(log));
-    Ok(Router::new(proxy, metrics, log, hosts(config)))
 }
 
 /// What turns credentials into callers, under the data directory's key.

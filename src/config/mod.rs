@@ -81,8 +81,24 @@ pub struct Server {
     pub header_timeout: Duration,
     /// How long a kept-alive connection may be silent.
     pub idle_timeout: Duration,
+    /// How long a request's body may be silent.
+    pub body_timeout: Duration,
+    /// How long a client may take nothing of an answer.
+    pub stall_timeout: Duration,
+    /// Bytes a second that a client sends or takes at least, over each minute; 0 for any number.
+    pub min_rate: u64,
+    /// Bytes of a request's head.
+    pub max_head: usize,
+    /// Header fields of a request.
+    pub max_fields: usize,
+    /// Requests at once on one connection of HTTP/2.
+    pub max_streams: u32,
     /// Connections at once, over all data listeners.
     pub max_connections: usize,
+    /// And of one address among them.
+    pub max_connections_per_address: usize,
+    /// And in a TLS handshake.
+    pub max_handshakes: usize,
     /// Time to finish what runs after SIGTERM.
     pub shutdown_grace: Duration,
     /// What it shows of itself over TCP, in TLS; none for clear text.

@@ -1,7 +1,9 @@
 //! One connection, until the client leaves, takes too long, or the process stops: what is spoken on it
 //! is found out, and the rest is up to that.
 
+use std::error::Error;
 use std::future::{Future, poll_fn};
+use std::io;
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -11,20 +13,17 @@ use http::{Request, Response};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tracing::{debug, error};
 
-use super::clock::Clock;
+use super::chooser::{Agreed, Chooser, Version};
+use super::clock::{Clock, Cuts};
+use super::crowd::Guest;
 use super::guard::{Guarded, Watch};
-use super::opening::{Agreed, Opening, Version};
-use super::phase::{Bound, Channel};
+use super::http2::Flood;
+use super::phase::Bound;
 use super::ration::{Ration, Rationed};
 use super::{Limits, Peer, RequestBody, Serve, http1, http2};
+use crate::metrics::Limit;
 use crate::outlet::Outlet;
 use crate::tasks::Tasks;
-
-/// Header fields of a request: four times what the clients in the field send.
-pub(super) const MAX_HEADERS: usize = 64;
-
-/// Bytes of a request's head, its first line included; above, the answer is a 431.
-pub(super) const MAX_HEAD: usize = 16 * 1024;
 
 /// A connection just accepted.
 #[derive(Debug)]
@@ -37,6 +36,10 @@ pub(super) struct Accepted<I> {
     pub(super) outlet: Option<Outlet>,
     /// What is known of it.
     pub(super) watch: Watch,
+    /// Its place among the others.
+    pub(super) guest: Option<Guest>,
+    /// Who counts what bounds do.
+    pub(super) cuts: Cuts,
 }
 
 /// The client of one connection, and who answers it.
@@ -53,20 +56,31 @@ pub(super) struct Session<S: Serve> {
     pub(super) watch: Watch,
     pub(super) ration: Ration,
     pub(super) clock: Clock,
+    pub(super) cuts: Cuts,
     pub(super) limits: Limits,
     pub(super) tasks: Tasks,
 }
 
 // === impl Accepted ===
 
-impl<I> Accepted<I> {
-    /// A connection whose bytes are sent as they are.
-    pub(super) fn in_clear_text(io: I, peer: Peer, outlet: Option<Outlet>) -> Self {
-        Self {
+impl Accepted<()> {
+    /// The same, and its bytes.
+    pub(super) fn over<I>(self, io: I) -> Accepted<I> {
+        let Self {
+            io: (),
+            peer,
+            outlet,
+            watch,
+            guest,
+            cuts,
+        } = self;
+        Accepted {
             io,
             peer,
             outlet,
-            watch: Watch::new(Channel::Clear),
+            watch,
+            guest,
+            cuts,
         }
     }
 }
@@ -97,10 +111,20 @@ where
         peer,
         outlet,
         watch,
+        guest,
+        cuts,
     } = accepted;
     let mut clock = Clock::new(limits, watch.clone());
-    let mut io = Opening::new(Guarded::new(io, watch.clone()));
-    let Some(version) = open(&mut io, &mut clock, tasks).await else {
+    let mut io = Chooser::new(Guarded::new(io, watch.clone()));
+    let shaking = guest.as_ref().filter(|_| peer.is_secure);
+    if let Some(guest) = shaking {
+        guest.shakes_hands(limits.most());
+    }
+    let opened = open(&mut io, &mut clock, &cuts, tasks).await;
+    if let Some(guest) = shaking {
+        guest.has_shaken_hands();
+    }
+    let Some(version) = opened else {
         return;
     };
     let session = |outlet| Session {
@@ -113,6 +137,7 @@ where
         watch,
         ration: Ration::new(),
         clock,
+        cuts,
         limits,
         tasks: tasks.clone(),
     };
@@ -136,23 +161,32 @@ where
 
 /// Finds out what is spoken; nothing where the client has left, takes too long, or has said nothing
 /// when the process stops.
-async fn open<I>(io: &mut Opening<Guarded<I>>, clock: &mut Clock, tasks: &Tasks) -> Option<Version>
+async fn open<I>(
+    io: &mut Chooser<Guarded<I>>,
+    clock: &mut Clock,
+    cuts: &Cuts,
+    tasks: &Tasks,
+) -> Option<Version>
 where
     I: Agreed + AsyncRead + AsyncWrite + Unpin,
 {
     tokio::select! {
         biased;
-        opened = attend_opening(io, clock) => return opened,
+        opened = attend_first(io, clock, cuts) => return opened,
         () = tasks.stopping() => {}
     }
     if io.is_silent() {
         return None;
     }
     clock.hurry();
-    attend_opening(io, clock).await
+    attend_first(io, clock, cuts).await
 }
 
-async fn attend_opening<I>(io: &mut Opening<Guarded<I>>, clock: &mut Clock) -> Option<Version>
+async fn attend_first<I>(
+    io: &mut Chooser<Guarded<I>>,
+    clock: &mut Clock,
+    cuts: &Cuts,
+) -> Option<Version>
 where
     I: Agreed + AsyncRead + AsyncWrite + Unpin,
 {
@@ -162,6 +196,7 @@ where
             .inspect_err(|error| debug!(%error, "a connection broke before its first request"))
             .ok(),
         bound = clock.expired() => {
+            cuts.count(bound);
             debug!(bound = bound.as_str(), "a client took too long");
             None
         }
@@ -173,6 +208,7 @@ pub(super) async fn attend<C>(
     mut connection: Pin<&mut C>,
     ration: &Ration,
     clock: &mut Clock,
+    cuts: &Cuts,
 ) -> Option<Bound>
 where
     C: Future<Output = Result<(), hyper::Error>>,
@@ -185,13 +221,34 @@ where
         biased;
         ended = turns => {
             if let Err(error) = ended {
+                if error.is_parse_too_large() {
+                    cuts.note(Limit::HeadSize);
+                } else if is_flood(&error) {
+                    cuts.note(Limit::Frames);
+                }
                 debug!(%error, "a connection broke");
             }
             None
         }
         bound = clock.expired() => {
+            cuts.count(bound);
             debug!(bound = bound.as_str(), "a client took too long");
             Some(bound)
         }
     }
+}
+
+fn is_flood(error: &hyper::Error) -> bool {
+    let mut source: Option<&(dyn Error + 'static)> = error.source();
+    while let Some(error) = source {
+        if error.is::<Flood>() {
+            return true;
+        }
+        let io = error.downcast_ref::<io::Error>();
+        source = match io.and_then(io::Error::get_ref) {
+            Some(inner) => Some(inner),
+            None => error.source(),
+        };
+    }
+    false
 }

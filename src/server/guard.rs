@@ -3,13 +3,15 @@
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 
 use parking_lot::Mutex;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::Instant;
 
+use super::Limits;
+use super::chooser::{Agreed, Version};
 use super::http2::Meter;
-use super::opening::{Agreed, Version};
 use super::phase::{Channel, State, Wait};
 
 /// Bytes thrown away at a time after we hung up.
@@ -17,9 +19,18 @@ const SCRATCH: usize = 8 * 1024;
 
 /// What is known of one connection, shared by its parts.
 ///
-/// They all run in the connection's own task: the lock is never contended.
+/// They all run in the connection's own task: the lock is hardly ever contended.
 #[derive(Clone, Debug)]
-pub(super) struct Watch(Arc<Mutex<State>>);
+pub(super) struct Watch(Arc<Mutex<Watched>>);
+
+#[derive(Debug)]
+struct Watched {
+    state: State,
+    /// Since when the client has been waited for.
+    since: Instant,
+    /// Whoever keeps the time, in case somebody else has something to say.
+    clock: Option<Waker>,
+}
 
 /// One request and its answer; dropped when the answer's body has ended.
 #[derive(Debug)]
@@ -38,8 +49,12 @@ pub(super) struct Guarded<I> {
 
 impl Watch {
     /// Begins to watch a connection just accepted.
-    pub(super) fn new(channel: Channel) -> Self {
-        Self(Arc::new(Mutex::new(State::accepted(channel))))
+    pub(super) fn new(channel: Channel, limits: &Limits) -> Self {
+        Self(Arc::new(Mutex::new(Watched {
+            state: State::accepted(channel, limits.in_a_minute()),
+            since: Instant::now(),
+            clock: None,
+        })))
     }
 
     /// A request's head is whole.
@@ -50,57 +65,102 @@ impl Watch {
 
     /// HTTP/2 is spoken from now on.
     pub(super) fn share(&self) {
-        self.0.lock().share();
+        self.0.lock().state.share();
     }
 
     /// What the client is waited for.
     pub(super) fn wait(&self) -> Option<Wait> {
-        self.0.lock().wait()
+        self.0.lock().state.wait()
+    }
+
+    /// A wait begins, and `clock` is whom to wake.
+    pub(super) fn waits(&self, since: Instant, clock: &Waker) {
+        let mut watched = self.0.lock();
+        watched.since = since;
+        watched.kept_by(clock);
+    }
+
+    /// Since when the client has been waited for, if there is nothing to answer.
+    pub(super) fn silent_since(&self) -> Option<Instant> {
+        let watched = self.0.lock();
+        watched.state.is_silent().then_some(watched.since)
+    }
+
+    /// Asks the client to go, unless there is something to answer by now.
+    pub(super) fn dismiss(&self) {
+        let mut watched = self.0.lock();
+        watched.state.dismiss();
+        watched.wake();
     }
 
     /// A request begins whose end is not waited for here.
     pub(super) fn admit(&self, has_body: bool) {
-        self.0.lock().begin(has_body);
+        self.0.lock().state.begin(has_body);
     }
 
     /// The answer's head is ready.
     pub(super) fn answer(&self) {
-        self.0.lock().answer();
+        self.0.lock().state.answer();
     }
 
-    /// More is wanted of the client, and has not come; returns whether that is new.
-    pub(super) fn await_more(&self) -> bool {
-        self.0.lock().read_blocked()
+    /// Whom to wake when more is awaited.
+    pub(super) fn keep_time(&self, clock: &Waker) {
+        self.0.lock().kept_by(clock);
+    }
+
+    /// More is wanted of the client, and has not come.
+    pub(super) fn await_more(&self) {
+        let mut watched = self.0.lock();
+        if watched.state.read_blocked() {
+            watched.wake();
+        }
     }
 
     /// So many bytes came.
     pub(super) fn received(&self, bytes: usize) {
-        self.0.lock().read(bytes);
+        self.0.lock().state.read(bytes);
     }
 
     /// The client is given more than it may have taken.
     pub(super) fn give(&self) {
-        self.0.lock().write_blocked();
+        self.0.lock().state.write_blocked();
     }
 
-    /// It has taken all that it was given.
-    pub(super) fn taken(&self) {
-        self.0.lock().sent();
+    /// It has taken so many bytes, all that it was given.
+    pub(super) fn taken(&self, bytes: usize) {
+        self.0.lock().state.sent(bytes);
     }
 
     /// Notes what became of a write below TLS.
     pub(super) fn note_sent(&self, polled: &Poll<io::Result<usize>>) {
-        if let Poll::Ready(Ok(_)) = polled {
-            self.0.lock().sent();
+        if let Poll::Ready(Ok(bytes)) = polled {
+            self.taken(*bytes);
         }
     }
 
     fn note_write(&self, polled: &Poll<io::Result<usize>>) {
-        let mut state = self.0.lock();
+        let state = &mut self.0.lock().state;
         match polled {
             Poll::Pending => state.write_blocked(),
-            Poll::Ready(Ok(_)) => state.wrote(),
+            Poll::Ready(Ok(bytes)) => state.wrote(*bytes),
             Poll::Ready(Err(_)) => {}
+        }
+    }
+}
+
+// === impl Watched ===
+
+impl Watched {
+    fn kept_by(&mut self, clock: &Waker) {
+        match &mut self.clock {
+            Some(kept) => kept.clone_from(clock),
+            None => self.clock = Some(clock.clone()),
+        }
+    }
+
+    fn wake(&self) {
+        if let Some(clock) = &self.clock {
+            clock.wake_by_ref();
         }
     }
 }
@@ -116,7 +176,7 @@ impl Turn {
 
 impl Drop for Turn {
     fn drop(&mut self) {
-        self.0.0.lock().finish();
+        self.0.0.lock().state.finish();
     }
 }
 
@@ -149,14 +209,14 @@ impl<I> Guarded<I> {
     /// until they are sent; any other is spared the lock.
     fn note_flush(&self, polled: &Poll<io::Result<()>>) {
         if polled.is_pending() {
-            self.watch.0.lock().write_blocked();
+            self.watch.0.lock().state.write_blocked();
         }
     }
 }
 
 impl<I: AsyncRead + Unpin> Guarded<I> {
     fn poll_client_end(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        while self.watch.0.lock().hang_up() {
+        while self.watch.0.lock().state.hang_up() {
             let mut scratch = [0; SCRATCH];
             let mut buffer = ReadBuf::new(&mut scratch);
             ready!(Pin::new(&mut *self).poll_read(cx, &mut buffer))?;
@@ -180,7 +240,8 @@ impl<I: AsyncRead + Unpin> AsyncRead for Guarded<I> {
         let before = buffer.filled().len();
         let polled = Pin::new(&mut self.io).poll_read(cx, buffer);
         let this = &mut *self;
-        let mut state = this.watch.0.lock();
+        let mut watched = this.watch.0.lock();
+        let state = &mut watched.state;
         match &polled {
             Poll::Pending => {
                 state.read_blocked();
@@ -192,7 +253,7 @@ impl<I: AsyncRead + Unpin> AsyncRead for Guarded<I> {
             meter.answered(state.answered());
             meter.read(read).map_err(io::Error::other)?;
         }
-        drop(state);
+        drop(watched);
         polled
     }
 }

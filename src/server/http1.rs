@@ -14,11 +14,11 @@ use tokio::time::timeout;
 use tracing::debug;
 
 use super::answer::Answer;
-use super::connection::{Client, MAX_HEAD, MAX_HEADERS, Session};
+use super::connection::{Client, Session};
 use super::guard::Watch;
 use super::phase::Bound;
 use super::request::RequestBody;
-use super::{Serve, connection};
+use super::{Limits, Serve, connection};
 
 /// Bytes read ahead, and copied before a flush, for one connection. The library asks for so many once a
 /// client has filled as many, and keeps them while the connection is idle: who only fetches never has
@@ -37,18 +37,19 @@ where
         watch,
         ration,
         mut clock,
+        cuts,
         limits,
         tasks,
     } = session;
     let is_secure = client.peer.is_secure;
     let service = service_fn(move |request| answer(Arc::clone(&client), request, watch.clone()));
-    let mut connection = pin!(protocol().serve_connection(TokioIo::new(io), service));
+    let mut connection = pin!(protocol(&limits).serve_connection(TokioIo::new(io), service));
     let served = async {
-        let expired = connection::attend(connection.as_mut(), &ration, &mut clock).await;
+        let expired = connection::attend(connection.as_mut(), &ration, &mut clock, &cuts).await;
         // Without a farewell a client of TLS cannot tell the end from a broken line.
-        if is_secure && expired == Some(Bound::Idle) {
+        if is_secure && matches!(expired, Some(Bound::Idle | Bound::Crowd)) {
             connection.as_mut().graceful_shutdown();
-            connection::attend(connection.as_mut(), &ration, &mut clock).await;
+            connection::attend(connection.as_mut(), &ration, &mut clock, &cuts).await;
         }
     };
     tokio::select! {
@@ -57,13 +58,13 @@ where
         () = tasks.stopping() => connection.as_mut().graceful_shutdown(),
     }
     clock.hurry();
-    let rest = connection::attend(connection, &ration, &mut clock);
+    let rest = connection::attend(connection, &ration, &mut clock, &cuts);
     if timeout(limits.shutdown_grace, rest).await.is_err() {
         debug!("a connection outlasted the shutdown grace");
     }
 }
 
-fn protocol() -> http1::Builder {
+fn protocol(limits: &Limits) -> http1::Builder {
     let mut builder = http1::Builder::new();
     builder
         // A client that has shut down its sending side still gets its answer.
@@ -71,8 +72,8 @@ fn protocol() -> http1::Builder {
         // The clock keeps both times: hyper's own would set a timer for every request, and mean
         // the silence between requests and the length of a head with one figure.
         .header_read_timeout(None)
-        .max_headers(MAX_HEADERS)
-        .max_header_size(MAX_HEAD)
+        .max_headers(limits.max_fields)
+        .max_header_size(limits.max_head)
         .max_buf_size(MAX_BUFFER);
     builder
 }

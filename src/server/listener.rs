@@ -6,14 +6,14 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::sleep;
-use tracing::{debug, warn};
+use tracing::warn;
 
-use super::connection::{self, Accepted};
+use super::arrival::Arrival;
+use super::crowd::Crowd;
 use super::door::{BindError, Door};
 use super::socket::Socket;
-use super::{Limits, Peer, Serve, Tls};
+use super::{LiveLimits, Peer, Serve, Tls};
 use crate::config::Listen;
 use crate::metrics::Metrics;
 use crate::seldom::Seldom;
@@ -34,11 +34,6 @@ pub struct Listeners {
     /// What is spoken over TCP; none for clear text.
     tls: Option<Tls>,
 }
-
-/// A connection in the gauge of open ones.
-struct Counted(Option<Arc<Metrics>>);
-
-// === impl Listeners ===
 
 impl Listeners {
     /// Listens at every address of `listen`, or at none.
@@ -72,38 +67,26 @@ impl Listeners {
 
     /// Serves until `tasks` stop; returns when every connection has ended, at most the grace later.
     ///
-    /// Open connections are counted in `metrics`, if given.
+    /// Open connections, and what bounds do to them, are counted in `metrics`, if given.
     pub async fn run<S: Serve>(
         mut self,
         service: Arc<S>,
-        limits: Limits,
+        limits: LiveLimits,
         tasks: Tasks,
         metrics: Option<Arc<Metrics>>,
     ) {
-        let most =
-            u32::try_from(limits.max_connections.min(Semaphore::MAX_PERMITS)).unwrap_or(u32::MAX);
-        let room = Arc::new(Semaphore::new(most as usize));
-        while let Some((socket, peer, permit)) = self.admit(&room, &tasks).await {
-            let service = Arc::clone(&service);
-            let counted = Counted::new(metrics.clone());
-            let tls = self.tls_for(&socket).cloned();
-            let connection_tasks = tasks.clone();
+        let crowd = Crowd::new(metrics.clone());
+        while let Some((socket, peer)) = self.admit(&crowd, &limits, &tasks).await {
+            let arrival = Arrival::new(&crowd, self.tls_for(&socket), limits.get(), &metrics);
+            let (service, connection_tasks) = (Arc::clone(&service), tasks.clone());
             tasks.spawn_punctual(async move {
-                if let Some(tls) = tls {
-                    let accepted = tls.secure(socket, peer, counted.0.clone());
-                    connection::run(accepted, service, limits, &connection_tasks).await;
-                } else {
-                    let accepted = with_outlet(socket, peer);
-                    connection::run(accepted, service, limits, &connection_tasks).await;
-                }
-                drop((counted, permit));
+                arrival
+                    .serve(socket, peer, service, &connection_tasks)
+                    .await;
             });
         }
         drop(self);
-        // Every connection holds one: all of them together mean that none is left.
-        if room.acquire_many(most).await.is_err() {
-            debug!("the semaphore was closed");
-        }
+        crowd.empty().await;
     }
 
     fn tls_for(&self, socket: &Socket) -> Option<&Tls> {
@@ -113,23 +96,23 @@ impl Listeners {
         }
     }
 
-    /// The next connection; none once the process stops.
+    /// The next connection, once there is room for it; none once the process stops.
     async fn admit(
         &mut self,
-        room: &Arc<Semaphore>,
+        crowd: &Crowd,
+        limits: &LiveLimits,
         tasks: &Tasks,
-    ) -> Option<(Socket, Peer, OwnedSemaphorePermit)> {
+    ) -> Option<(Socket, Peer)> {
         let admitted = async {
-            // Room first: a connection that is not accepted waits in the system's queue, at the
-            // system's cost.
-            let permit = Arc::clone(room).acquire_owned().await.ok()?;
-            let (socket, peer) = self.accept().await;
-            Some((socket, peer, permit))
+            let accepted = self.accept().await;
+            // The others wait in the system's queue meanwhile, at the system's cost.
+            crowd.room(limits).await;
+            accepted
         };
         tokio::select! {
             biased;
             () = tasks.stopping() => None,
-            admitted = admitted => admitted,
+            admitted = admitted => Some(admitted),
         }
     }
 
@@ -160,38 +143,6 @@ impl Listeners {
             .find(Poll::is_ready)
             .unwrap_or(Poll::Pending)
     }
-}
-
-// === impl Counted ===
-
-impl Counted {
-    fn new(metrics: Option<Arc<Metrics>>) -> Self {
-        if let Some(metrics) = &metrics {
-            metrics.connections.inc();
-        }
-        Self(metrics)
-    }
-}
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        if let Some(metrics) = &self.0 {
-            metrics.connections.dec();
-        }
-    }
-}
-
-/// A connection in clear text: what is sent from a file need not pass through here.
-#[cfg(target_os = "linux")]
-fn with_outlet(socket: Socket, peer: Peer) -> Accepted<super::zero_copy::ZeroCopy> {
-    let outlet = crate::outlet::Outlet::default();
-    let io = super::zero_copy::ZeroCopy::new(socket, outlet.clone());
-    Accepted::in_clear_text(io, peer, Some(outlet))
-}
-
-#[cfg(not(target_os = "linux"))]
-fn with_outlet(socket: Socket, peer: Peer) -> Accepted<Socket> {
-    Accepted::in_clear_text(socket, peer, None)
 }
 
 /// Whether a connection was lost while it waited: nothing is wrong with the listener.

@@ -6,25 +6,31 @@
 use std::error::Error;
 use std::future::Future;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
+use parking_lot::Mutex;
+
+use self::crowd::Most;
 
 use crate::config;
 use crate::outlet::Outlet;
 
 mod answer;
+mod arrival;
+mod chooser;
 mod clock;
 mod connection;
+mod crowd;
 mod door;
 mod guard;
 mod host;
 mod http1;
 mod http2;
 mod listener;
-mod opening;
 mod phase;
 mod ration;
 mod request;
@@ -40,13 +46,6 @@ pub use host::{Foreign, check_host};
 pub use listener::Listeners;
 pub use request::RequestBody;
 pub use tls::{Tls, TlsError};
-
-/// Longest silence of a client that still owes bytes of its request's body.
-pub const BODY_IDLE: Duration = Duration::from_secs(30);
-
-/// Longest time a client may take no byte of an answer: whoever reads slower than this pins files
-/// and buffers that others need.
-pub const WRITE_STALL: Duration = Duration::from_mins(1);
 
 /// Answers requests.
 pub trait Serve: Send + Sync + 'static {
@@ -90,13 +89,47 @@ pub struct Limits {
     /// Between an answer's end and the next request's first byte.
     pub idle_timeout: Duration,
     /// Between two pieces of a request's body that is waited for.
-    pub body_idle: Duration,
+    pub body_timeout: Duration,
     /// Between two pieces of an answer that the client takes.
-    pub write_stall: Duration,
+    pub stall_timeout: Duration,
+    /// Bytes a second that a client is to send or take in each minute in which it is waited for; 0 for
+    /// any number.
+    pub min_rate: u64,
+    /// Bytes of a request's head.
+    pub max_head: usize,
+    /// Header fields of a request.
+    pub max_fields: usize,
+    /// Requests at once on one connection.
+    pub max_streams: u32,
     /// Connections at once, over all listeners together.
     pub max_connections: usize,
+    /// And of one address among them.
+    pub max_connections_per_address: usize,
+    /// And in a handshake.
+    pub max_handshakes: usize,
     /// Time to finish what runs once the process stops.
     pub shutdown_grace: Duration,
+}
+
+/// Limits that may become others while connections are served: each has those of its beginning. Clones share
+/// them.
+#[derive(Clone, Debug)]
+pub struct LiveLimits(Arc<Mutex<Limits>>);
+
+// === impl Limits ===
+
+impl Limits {
+    /// Bytes that a client is to send or take in a minute.
+    fn in_a_minute(&self) -> u64 {
+        self.min_rate.saturating_mul(clock::LAP.as_secs())
+    }
+
+    fn most(&self) -> Most {
+        Most {
+            of_one: self.max_connections_per_address,
+            shaking: self.max_handshakes,
+        }
+    }
 }
 
 impl From<&config::Server> for Limits {
@@ -104,11 +137,37 @@ impl From<&config::Server> for Limits {
         Self {
             header_timeout: server.header_timeout,
             idle_timeout: server.idle_timeout,
-            body_idle: BODY_IDLE,
-            write_stall: WRITE_STALL,
+            body_timeout: server.body_timeout,
+            stall_timeout: server.stall_timeout,
+            min_rate: server.min_rate,
+            max_head: server.max_head,
+            max_fields: server.max_fields,
+            max_streams: server.max_streams,
             max_connections: server.max_connections,
+            max_connections_per_address: server.max_connections_per_address,
+            max_handshakes: server.max_handshakes,
             shutdown_grace: server.shutdown_grace,
         }
+    }
+}
+
+// === impl LiveLimits ===
+
+impl LiveLimits {
+    /// Those in effect.
+    pub fn get(&self) -> Limits {
+        *self.0.lock()
+    }
+
+    /// Puts others into effect.
+    pub fn set(&self, limits: Limits) {
+        *self.0.lock() = limits;
+    }
+}
+
+impl From<Limits> for LiveLimits {
+    fn from(limits: Limits) -> Self {
+        Self(Arc::new(Mutex::new(limits)))
     }
 }
 

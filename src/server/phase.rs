@@ -11,6 +11,10 @@ pub(super) enum Bound {
     Body,
     /// Taking more of an answer.
     Stall,
+    /// Sending or taking as many bytes as are the least in a minute.
+    Rate,
+    /// Leaving, having been asked to: others wait for room.
+    Crowd,
     /// Hanging up after we did.
     Linger,
 }
@@ -41,7 +45,10 @@ enum Sharing {
 pub(super) struct Wait {
     /// What for.
     pub(super) bound: Bound,
+    /// Goes on with each piece, where pieces are waited for.
     since: u32,
+    /// Goes on when enough has come or gone for a minute, where that is asked.
+    pub(super) lap: Option<u32>,
 }
 
 /// What is known of a connection.
@@ -62,6 +69,25 @@ pub(super) struct State {
     sharing: Sharing,
     /// Requests answered.
     answered: u32,
+    rate: Rate,
+    /// It has been asked to go.
+    is_dismissed: bool,
+}
+
+/// How much comes and goes.
+#[derive(Clone, Copy, Debug)]
+struct Rate {
+    /// Bytes of a lap; none where no rate is asked.
+    enough: u64,
+    received: Lap,
+    sent: Lap,
+}
+
+/// The way to the next time that enough has passed.
+#[derive(Clone, Copy, Debug, Default)]
+struct Lap {
+    number: u32,
+    bytes: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,7 +103,10 @@ enum Phase {
 
 impl State {
     /// A connection just accepted: its first head is due from now.
-    pub(super) fn accepted(channel: Channel) -> Self {
+    ///
+    /// Of a body and of an answer as many bytes as are `enough` are to pass in each minute in which nothing
+    /// but the client is waited for; with 0, any number is.
+    pub(super) fn accepted(channel: Channel, enough: u64) -> Self {
         Self {
             phase: Phase::Head,
             turn: 0,
@@ -89,6 +118,12 @@ impl State {
             channel,
             sharing: Sharing::InTurn,
             answered: 0,
+            rate: Rate {
+                enough,
+                received: Lap::default(),
+                sent: Lap::default(),
+            },
+            is_dismissed: false,
         }
     }
 
@@ -112,6 +147,7 @@ impl State {
             return;
         }
         self.received = self.received.wrapping_add(1);
+        self.rate.received.go(bytes, self.rate.enough);
         match (self.phase, self.sharing) {
             (Phase::Idle, Sharing::InTurn) => {
                 self.enter(Phase::Head);
@@ -127,17 +163,18 @@ impl State {
         !std::mem::replace(&mut self.read_blocked, true)
     }
 
-    /// Some bytes were written: in clear text the client took them, from TLS it may yet have to.
-    pub(super) fn wrote(&mut self) {
+    /// So many bytes were written: in clear text the client took them, from TLS it may yet have to.
+    pub(super) fn wrote(&mut self, bytes: usize) {
         if self.channel == Channel::Clear {
-            self.sent();
+            self.sent(bytes);
         }
     }
 
-    /// The client took some bytes, whatever they stand for.
-    pub(super) fn sent(&mut self) {
+    /// The client took so many bytes, whatever they stand for.
+    pub(super) fn sent(&mut self, bytes: usize) {
         self.write_blocked = false;
         self.sent = self.sent.wrapping_add(1);
+        self.rate.sent.go(bytes, self.rate.enough);
     }
 
     /// The client takes no more for now.
@@ -147,6 +184,7 @@ impl State {
 
     /// A head is whole and its request is being answered.
     pub(super) fn begin(&mut self, has_body: bool) {
+        self.is_dismissed = false;
         if let Sharing::AtOnce { open } = &mut self.sharing {
             *open += 1;
             if *open == 1 && self.phase == Phase::Idle {
@@ -191,11 +229,28 @@ impl State {
         self.unread
     }
 
+    /// Asks the client to go, if it is only waited for.
+    pub(super) fn dismiss(&mut self) {
+        self.is_dismissed = self.is_silent();
+    }
+
+    /// Whether there is no request to answer.
+    pub(super) fn is_silent(&self) -> bool {
+        matches!(self.phase, Phase::Head | Phase::Idle)
+    }
+
     /// What the client is waited for, if it is.
     pub(super) fn wait(&self) -> Option<Wait> {
-        let wait = |bound, since| Some(Wait { bound, since });
+        let wait = |bound, since| {
+            Some(Wait {
+                bound,
+                since,
+                lap: self.rate.lap(bound),
+            })
+        };
         match self.phase {
             Phase::Lingering => wait(Bound::Linger, self.turn),
+            _ if self.is_dismissed => wait(Bound::Crowd, self.turn),
             _ if self.write_blocked => wait(Bound::Stall, self.sent),
             Phase::Head => wait(Bound::Head, self.turn),
             Phase::Idle => wait(Bound::Idle, self.turn),
@@ -214,6 +269,42 @@ impl State {
     }
 }
 
+// === impl Wait ===
+
+impl Wait {
+    /// Whether `later` is for the same and on the same lap.
+    pub(super) fn is_in_lap_of(&self, later: Self) -> bool {
+        self.bound == later.bound && self.lap == later.lap
+    }
+}
+
+// === impl Rate ===
+
+impl Rate {
+    fn lap(&self, bound: Bound) -> Option<u32> {
+        let lap = match bound {
+            Bound::Body => self.received,
+            Bound::Stall => self.sent,
+            _ => return None,
+        };
+        (self.enough > 0).then_some(lap.number)
+    }
+}
+
+// === impl Lap ===
+
+impl Lap {
+    fn go(&mut self, bytes: usize, enough: u64) {
+        self.bytes += bytes as u64;
+        if self.bytes >= enough {
+            *self = Self {
+                number: self.number.wrapping_add(1),
+                bytes: 0,
+            };
+        }
+    }
+}
+
 // === impl Bound ===
 
 impl Bound {
@@ -224,6 +315,8 @@ impl Bound {
             Self::Idle => "idle",
             Self::Body => "body",
             Self::Stall => "stall",
+            Self::Rate => "rate",
+            Self::Crowd => "crowd",
             Self::Linger => "linger",
         }
     }

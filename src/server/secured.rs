@@ -8,8 +8,8 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_rustls::server::TlsStream;
 
+use super::chooser::{Agreed, Version};
 use super::guard::Watch;
-use super::opening::{Agreed, Version};
 use super::tls;
 
 /// The making of a stream.

@@ -13,7 +13,7 @@ use tokio::io::Interest;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
-use super::opening::Agreed;
+use super::chooser::Agreed;
 
 /// A connected socket.
 #[derive(Debug)]

@@ -18,9 +18,7 @@ use tracing::debug;
 
 use super::Peer;
 use super::clock::LINGER;
-use super::connection::Accepted;
 use super::guard::Watch;
-use super::phase::Channel;
 use super::secured::{Below, ClearText, Secured};
 use crate::config::Identity;
 use crate::metrics::{Handshake, Metrics};
@@ -91,22 +89,18 @@ impl Tls {
         &self,
         io: I,
         peer: Peer,
+        watch: &Watch,
         metrics: Option<Arc<Metrics>>,
-    ) -> Accepted<Secured<I>>
+    ) -> (Secured<I>, Peer)
     where
         I: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
-        let watch = Watch::new(Channel::Tls);
         let below = Below::new(io, watch.clone());
-        Accepted {
-            io: self.shaking(below, peer, metrics),
-            peer: Peer {
-                is_secure: true,
-                ..peer
-            },
-            outlet: None,
-            watch,
-        }
+        let peer = Peer {
+            is_secure: true,
+            ..peer
+        };
+        (self.shaking(below, peer, metrics), peer)
     }
 
     fn shaking<I>(&self, io: Below<I>, peer: Peer, metrics: Option<Arc<Metrics>>) -> Secured<I>

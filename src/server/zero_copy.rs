@@ -13,7 +13,7 @@ use rustix::io::Errno;
 use rustix::net::{SendAncillaryBuffer, SendFlags, sendmsg};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::opening::Agreed;
+use super::chooser::Agreed;
 use super::socket::Socket;
 use crate::outlet::{Outlet, Stretch};
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::server::opening::PREFACE;
+use crate::server::chooser::PREFACE;
 
 /// Bytes of a frame before what it carries (RFC 9113 §4.1).
 const HEAD: usize = 9;

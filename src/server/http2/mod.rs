@@ -17,22 +17,18 @@ use tracing::debug;
 
 use super::answer::Answer;
 use super::clock::LINGER;
-use super::connection::{Client, MAX_HEAD, Session};
+use super::connection::{Client, Session};
 use super::guard::Watch;
 use super::phase::Bound;
 use super::request::RequestBody;
-use super::{Serve, connection};
+use super::{Limits, Serve, connection};
 
 mod frames;
 mod stream;
 
-pub(super) use self::frames::Meter;
+pub(super) use self::frames::{Flood, Meter};
 pub(super) use self::stream::Stream;
 use self::stream::{Streams, Taken};
-
-/// Requests at once on one connection: four times as many as clients begin with when nobody tells them,
-/// and more than turbo asks at once.
-const MAX_STREAMS: u32 = 128;
 
 /// Bytes of one request's body that may come ahead of whoever reads it: what a line of 1 Gbit/s and
 /// 16 ms has on its way.
@@ -67,10 +63,11 @@ where
         watch,
         ration,
         mut clock,
+        cuts,
         limits,
         tasks,
     } = session;
-    let streams = Streams::new(limits, tasks.clone());
+    let streams = Streams::new(limits, tasks.clone(), cuts.clone());
     let service = {
         let streams = streams.clone();
         service_fn(move |request: Request<Incoming>| {
@@ -78,12 +75,13 @@ where
             answer(Arc::clone(&client), request, watch.clone(), stream)
         })
     };
-    let mut connection = pin!(protocol(streams).serve_connection(TokioIo::new(io), service));
+    let mut connection =
+        pin!(protocol(streams, &limits).serve_connection(TokioIo::new(io), service));
     tokio::select! {
         biased;
-        expired = connection::attend(connection.as_mut(), &ration, &mut clock) => {
+        expired = connection::attend(connection.as_mut(), &ration, &mut clock, &cuts) => {
             // Whoever takes nothing takes no farewell.
-            if let Some(Bound::Idle | Bound::Head) = expired {
+            if let Some(Bound::Idle | Bound::Head | Bound::Crowd) = expired {
                 connection.as_mut().graceful_shutdown();
                 drop(timeout(LINGER, connection).await);
             }
@@ -92,21 +90,21 @@ where
         () = tasks.stopping() => connection.as_mut().graceful_shutdown(),
     }
     clock.hurry();
-    let rest = connection::attend(connection, &ration, &mut clock);
+    let rest = connection::attend(connection, &ration, &mut clock, &cuts);
     if timeout(limits.shutdown_grace, rest).await.is_err() {
         debug!("a connection outlasted the shutdown grace");
     }
 }
 
-fn protocol(streams: Streams) -> http2::Builder<Streams> {
+fn protocol(streams: Streams, limits: &Limits) -> http2::Builder<Streams> {
     let mut builder = http2::Builder::new(streams);
     builder
         .timer(TokioTimer::new())
-        .max_concurrent_streams(MAX_STREAMS)
+        .max_concurrent_streams(limits.max_streams)
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .max_send_buf_size(SEND_BUFFER)
-        .max_header_list_size(u32::try_from(MAX_HEAD).unwrap_or(u32::MAX))
+        .max_header_list_size(u32::try_from(limits.max_head).unwrap_or(u32::MAX))
         .max_pending_accept_reset_streams(MAX_TAKEN_BACK)
         .max_local_error_reset_streams(MAX_MALFORMED)
         .keep_alive_interval(PING_INTERVAL)

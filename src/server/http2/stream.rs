@@ -10,7 +10,6 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use futures_util::task::AtomicWaker;
 use http_body::{Body, Frame, SizeHint};
 use hyper::rt::Executor;
 use parking_lot::Mutex;
@@ -18,27 +17,21 @@ use pin_project_lite::pin_project;
 use tracing::debug;
 
 use crate::server::Limits;
-use crate::server::clock::Clock;
+use crate::server::clock::{Clock, Cuts};
 use crate::server::guard::Watch;
 use crate::server::phase::Channel;
 use crate::tasks::Tasks;
 
 /// One request and its answer; clones share it.
 #[derive(Clone, Debug)]
-pub(in crate::server) struct Stream(Arc<Watched>);
-
-#[derive(Debug)]
-struct Watched {
-    watch: Watch,
-    /// Whoever keeps the time may run elsewhere than whoever reads the body.
-    clock: AtomicWaker,
-}
+pub(in crate::server) struct Stream(Watch);
 
 /// Runs the requests of one connection; clones share it.
 #[derive(Clone, Debug)]
 pub(super) struct Streams {
     limits: Limits,
     tasks: Tasks,
+    cuts: Cuts,
     /// The request that was begun and is not run yet. The library hands a request to its service and then
     /// at once what came of that to whoever runs it, and nothing else tells that they belong together.
     begun: Arc<Mutex<Option<Stream>>>,
@@ -57,6 +50,8 @@ pin_project! {
         // Of what the body has given, what is left.
         rest: Bytes,
         stream: Stream,
+        // Bytes given last.
+        given: usize,
         // The client wants to know of it only: the library would send it all the same.
         is_unsent: bool,
     }
@@ -65,38 +60,35 @@ pin_project! {
 // === impl Stream ===
 
 impl Stream {
-    fn begin(has_body: bool) -> Self {
-        let watch = Watch::new(Channel::Clear);
+    fn begin(has_body: bool, limits: &Limits) -> Self {
+        let watch = Watch::new(Channel::Clear, limits);
         watch.admit(has_body);
-        Self(Arc::new(Watched {
-            watch,
-            clock: AtomicWaker::new(),
-        }))
+        Self(watch)
     }
 
     /// More of the request's body is wanted, and has not come.
     pub(in crate::server) fn await_more(&self) {
-        if self.0.watch.await_more() {
-            self.0.clock.wake();
-        }
+        self.0.await_more();
     }
 
     /// So many bytes of it came.
     pub(in crate::server) fn received(&self, bytes: usize) {
-        self.0.watch.received(bytes);
+        self.0.received(bytes);
     }
 
     /// Completes with `work`, or when the client has taken too long; what is left of the work is dropped
     /// then, which resets the stream.
-    async fn attend(self, work: impl Future<Output = ()>, limits: Limits) {
-        let mut clock = Clock::new(limits, self.0.watch.clone());
+    async fn attend(self, work: impl Future<Output = ()>, limits: Limits, cuts: Cuts) {
+        let mut clock = Clock::new(limits, self.0.clone());
         let mut work = pin!(work);
         poll_fn(|cx| {
+            // Whoever reads the request's body may do so elsewhere.
+            self.0.keep_time(cx.waker());
             if work.as_mut().poll(cx).is_ready() {
                 return Poll::Ready(());
             }
-            self.0.clock.register(cx.waker());
             clock.poll_expired(cx).map(|bound| {
+                cuts.count(bound);
                 debug!(
                     bound = bound.as_str(),
                     "a client took too long for a request"
@@ -110,17 +102,18 @@ impl Stream {
 // === impl Streams ===
 
 impl Streams {
-    pub(super) fn new(limits: Limits, tasks: Tasks) -> Self {
+    pub(super) fn new(limits: Limits, tasks: Tasks, cuts: Cuts) -> Self {
         Self {
             limits,
             tasks,
+            cuts,
             begun: Arc::default(),
         }
     }
 
     /// A request whose head is whole.
     pub(super) fn begin(&self, has_body: bool) -> Stream {
-        let stream = Stream::begin(has_body);
+        let stream = Stream::begin(has_body, &self.limits);
         *self.begun.lock() = Some(stream.clone());
         stream
     }
@@ -132,8 +125,9 @@ where
 {
     fn execute(&self, work: F) {
         let begun = self.begun.lock().take();
-        let stream = begun.unwrap_or_else(|| Stream::begin(false));
-        self.tasks.spawn_punctual(stream.attend(work, self.limits));
+        let stream = begun.unwrap_or_else(|| Stream::begin(false, &self.limits));
+        let attended = stream.attend(work, self.limits, self.cuts.clone());
+        self.tasks.spawn_punctual(attended);
     }
 }
 
@@ -142,11 +136,12 @@ where
 impl<B> Taken<B> {
     /// The body of the answer to `stream`'s request; one that `is_unsent` ends at once.
     pub(super) fn new(body: B, stream: Stream, is_unsent: bool) -> Self {
-        stream.0.watch.answer();
+        stream.0.answer();
         Self {
             body,
             rest: Bytes::new(),
             stream,
+            given: 0,
             is_unsent,
         }
     }
@@ -161,8 +156,8 @@ impl<B: Body<Data = Bytes>> Body for Taken<B> {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
         let this = self.project();
-        let watch = &this.stream.0.watch;
-        watch.taken();
+        let watch = &this.stream.0;
+        watch.taken(std::mem::take(this.given));
         if this.rest.is_empty() {
             match ready!(this.body.poll_frame(cx)) {
                 Some(Ok(frame)) => match frame.into_data() {
@@ -174,6 +169,7 @@ impl<B: Body<Data = Bytes>> Body for Taken<B> {
         }
         watch.give();
         let piece = this.rest.split_to(this.rest.len().min(PIECE));
+        *this.given = piece.len();
         Poll::Ready(Some(Ok(Frame::data(piece))))
     }
 

@@ -13,8 +13,8 @@ use tokio::net::{TcpListener, TcpStream, UnixStream};
 use tokio::time::Instant;
 use tokio_util::io::InspectWriter;
 
-use super::super::connection::{self, Accepted};
-use super::super::opening::Agreed;
+use super::super::chooser::Agreed;
+use super::super::connection;
 use super::super::ration::RATION;
 use super::super::socket::Socket;
 use super::super::zero_copy::ZeroCopy;
@@ -127,16 +127,13 @@ fn unix() -> (UnixStream, Socket) {
 async fn run(archive: Arc<Archive>, socket: Socket) {
     let outlet = Outlet::default();
     let io = ZeroCopy::new(socket, outlet.clone());
-    connection::run(accepted(io, outlet), archive, limits(), &Tasks::new()).await;
-}
-
-fn accepted<I>(io: I, outlet: Outlet) -> Accepted<I> {
-    let peer = Peer {
-        address: None,
-        is_local: true,
-        is_secure: false,
-    };
-    Accepted::in_clear_text(io, peer, Some(outlet))
+    connection::run(
+        in_clear_text(io, Some(outlet), &limits()),
+        archive,
+        limits(),
+        &Tasks::new(),
+    )
+    .await;
 }
 
 fn get(length: usize) -> Vec<u8> {
@@ -276,7 +273,8 @@ async fn no_turn_of_a_connection_sends_more_than_its_ration() {
     let (mut near, far) = duplex(1024);
     near.write_all(&get(LONG)).await.unwrap();
     let io = join(far, InspectWriter::new(sink(), count));
-    let (accepted, tasks) = (accepted(io, Outlet::default()), Tasks::new());
+    let accepted = in_clear_text(io, Some(Outlet::default()), &limits());
+    let tasks = Tasks::new();
     let mut connection = pin!(connection::run(accepted, archive, limits(), &tasks));
     let mut turns = Vec::new();
     poll_fn(|cx| {
@@ -299,6 +297,6 @@ async fn a_client_that_takes_nothing_of_a_file_is_cut() {
     near.write_all(&get(LONG)).await.unwrap();
     let start = Instant::now();
     run(archive, far).await;
-    assert_eq!(start.elapsed().as_secs(), WRITE_STALL.as_secs());
+    assert_eq!(start.elapsed().as_secs(), limits().stall_timeout.as_secs());
     assert!(read_rest(&mut near).await.len() < LONG);
 }

@@ -7,15 +7,9 @@ use std::time::Duration;
 use tokio::io::{DuplexStream, duplex, split};
 use tokio::time::{Instant, sleep, timeout};
 
-use super::super::connection::{self, Accepted};
+use super::super::connection;
 use super::*;
 use crate::tasks::Tasks;
-
-const PEER: Peer = Peer {
-    address: None,
-    is_local: true,
-    is_secure: false,
-};
 
 const DATA: u8 = 0;
 const HEADERS: u8 = 1;
@@ -48,7 +42,7 @@ fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
 /// Sends what `next` makes of 0, 1, 2 and so on until nobody listens; returns of how many.
 async fn flood(begin: &[u8], next: impl Fn(u32) -> Vec<u8>) -> u32 {
     let (near, far) = duplex(64 * 1024);
-    let accepted = Accepted::in_clear_text(far, PEER, None);
+    let accepted = in_clear_text(far, None, &limits());
     let tasks = Tasks::new();
     let serving = connection::run(accepted, Scripted::new(), limits(), &tasks);
     let (mut listening, mut near) = split::<DuplexStream>(near);
@@ -134,7 +128,7 @@ async fn half_a_head_is_no_request_and_its_connection_ends_as_an_idle_one() {
     near.write_all(&frame(HEADERS, 1, 1, GET)).await.unwrap();
     let service = Scripted::new();
     let start = Instant::now();
-    let accepted = Accepted::in_clear_text(far, PEER, None);
+    let accepted = in_clear_text(far, None, &limits());
     connection::run(accepted, Arc::clone(&service), limits(), &Tasks::new()).await;
     assert!(start.elapsed() <= limits().idle_timeout + Duration::from_secs(2));
     assert_eq!(service.served.load(Ordering::Relaxed), 0);

@@ -10,15 +10,9 @@ use http::HeaderMap;
 use tokio::io::{DuplexStream, duplex};
 use tokio::time::{Instant, sleep, timeout};
 
-use super::super::connection::{self, Accepted};
+use super::super::connection;
 use super::*;
 use crate::tasks::Tasks;
-
-const PEER: Peer = Peer {
-    address: None,
-    is_local: true,
-    is_secure: false,
-};
 
 /// A client and its connection.
 struct Dialled {
@@ -99,7 +93,7 @@ impl Dialled {
 pub(super) fn serve(far: DuplexStream, service: &Arc<Scripted>, tasks: &Tasks) {
     let (service, serving) = (Arc::clone(service), tasks.clone());
     tasks.spawn_punctual(async move {
-        let accepted = Accepted::in_clear_text(far, PEER, None);
+        let accepted = in_clear_text(far, None, &limits());
         connection::run(accepted, service, limits(), &serving).await;
     });
 }
@@ -256,7 +250,7 @@ async fn a_client_that_takes_nothing_at_all_is_cut() {
         .await
         .unwrap();
     let start = Instant::now();
-    let accepted = Accepted::in_clear_text(far, PEER, None);
+    let accepted = in_clear_text(far, None, &limits());
     connection::run(accepted, Scripted::new(), limits(), &Tasks::new()).await;
     assert_eq!(seconds(start), 60);
 }
@@ -318,7 +312,7 @@ async fn a_stop_does_not_wait_for_who_is_idle_or_gone_silent() {
         .unwrap();
     let tasks = Tasks::new();
     let start = Instant::now();
-    let accepted = Accepted::in_clear_text(far, PEER, None);
+    let accepted = in_clear_text(far, None, &limits());
     let serving = connection::run(accepted, Scripted::new(), limits(), &tasks);
     let stopping = async {
         sleep(Duration::from_secs(5)).await;
@@ -334,7 +328,7 @@ async fn half_a_preface_is_cut_at_the_header_timeout() {
     let (mut near, far) = duplex(4096);
     near.write_all(b"PRI * HTTP/2.0\r\n\r\nSM").await.unwrap();
     let start = Instant::now();
-    let accepted = Accepted::in_clear_text(far, PEER, None);
+    let accepted = in_clear_text(far, None, &limits());
     connection::run(accepted, Scripted::new(), limits(), &Tasks::new()).await;
     assert_eq!(seconds(start), 10);
     assert_eq!(read_rest(&mut near).await, b"");

@@ -13,9 +13,14 @@ use http_body_util::{BodyExt, Full, StreamBody};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::Semaphore;
 
-use super::{BODY_IDLE, Limits, Peer, RequestBody, Serve, WRITE_STALL};
+use super::clock::Cuts;
+use super::connection::Accepted;
+use super::guard::Watch;
+use super::phase::Channel;
+use super::{Limits, Peer, RequestBody, Serve};
 use crate::outlet::Outlet;
 
+mod crowd;
 #[cfg(target_os = "linux")]
 mod files;
 mod floods;
@@ -116,10 +121,32 @@ fn limits() -> Limits {
     Limits {
         header_timeout: Duration::from_secs(10),
         idle_timeout: Duration::from_secs(130),
-        body_idle: BODY_IDLE,
-        write_stall: WRITE_STALL,
+        body_timeout: Duration::from_secs(30),
+        stall_timeout: Duration::from_mins(1),
+        min_rate: 0,
+        max_head: 16 * 1024,
+        max_fields: 64,
+        max_streams: 128,
         max_connections: 16,
+        max_connections_per_address: 16,
+        max_handshakes: 16,
         shutdown_grace: Duration::from_secs(30),
+    }
+}
+
+/// A connection whose bytes are sent as they are.
+fn in_clear_text<I>(io: I, outlet: Option<Outlet>, limits: &Limits) -> Accepted<I> {
+    Accepted {
+        io,
+        peer: Peer {
+            address: None,
+            is_local: true,
+            is_secure: false,
+        },
+        outlet,
+        watch: Watch::new(Channel::Clear, limits),
+        guest: None,
+        cuts: Cuts::default(),
     }
 }
 

@@ -37,7 +37,9 @@ impl Running {
             ended,
         };
         tasks.clone().spawn(async move {
-            listeners.run(service, limits, tasks, Some(metrics)).await;
+            listeners
+                .run(service, limits.into(), tasks, Some(metrics))
+                .await;
             end.send(()).ok();
         });
         running

@@ -69,7 +69,16 @@ impl Trusted {
         I: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
         let metrics = Some(Arc::clone(&self.metrics));
-        let accepted = self.tls.secure(far, PEER, metrics);
+        let watch = Watch::new(Channel::Tls, &limits());
+        let (io, peer) = self.tls.secure(far, PEER, &watch, metrics);
+        let accepted = Accepted {
+            io,
+            peer,
+            outlet: None,
+            watch,
+            guest: None,
+            cuts: Cuts::default(),
+        };
         tokio::join!(
             client,
             connection::run(accepted, Scripted::new(), limits(), &self.tasks)

@@ -33,7 +33,7 @@ pub(super) trait Agreed {
 
 /// A byte stream whose first bytes have been looked at, and are read all the same.
 #[derive(Debug)]
-pub(super) struct Opening<I> {
+pub(super) struct Chooser<I> {
     io: I,
     first: [u8; PREFACE.len()],
     /// Of the first bytes, those that came.
@@ -51,7 +51,7 @@ pub(super) fn version(first: &[u8]) -> Option<Version> {
     }
 }
 
-impl<I> Opening<I> {
+impl<I> Chooser<I> {
     /// Of which nothing has been read.
     pub(super) fn new(io: I) -> Self {
         Self {
@@ -82,7 +82,7 @@ impl<I> Opening<I> {
     }
 }
 
-impl<I: Agreed + AsyncRead + Unpin> Opening<I> {
+impl<I: Agreed + AsyncRead + Unpin> Chooser<I> {
     /// Finds out what is spoken.
     pub(super) async fn version(&mut self) -> io::Result<Version> {
         match poll_fn(|cx| self.io.poll_agreed(cx)).await? {
@@ -108,7 +108,7 @@ impl<I: Agreed + AsyncRead + Unpin> Opening<I> {
     }
 }
 
-impl<I: AsyncRead + Unpin> AsyncRead for Opening<I> {
+impl<I: AsyncRead + Unpin> AsyncRead for Chooser<I> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -125,7 +125,7 @@ impl<I: AsyncRead + Unpin> AsyncRead for Opening<I> {
     }
 }
 
-impl<I: AsyncWrite + Unpin> AsyncWrite for Opening<I> {
+impl<I: AsyncWrite + Unpin> AsyncWrite for Chooser<I> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -191,7 +191,7 @@ mod tests {
         let request = b"PRINT / HTTP/1.1\r\nhost: x\r\n\r\n";
         for pieces in 1..=request.len() {
             let (mut near, far) = duplex(1024);
-            let mut opening = Opening::new(far);
+            let mut chooser = Chooser::new(far);
             let sending = async {
                 for piece in request.chunks(pieces) {
                     near.write_all(piece).await.unwrap();
@@ -200,9 +200,9 @@ mod tests {
                 drop(near);
             };
             let reading = async {
-                assert_eq!(opening.version().await.unwrap(), Version::Http1);
+                assert_eq!(chooser.version().await.unwrap(), Version::Http1);
                 let mut read = Vec::new();
-                opening.read_to_end(&mut read).await.unwrap();
+                chooser.read_to_end(&mut read).await.unwrap();
                 assert_eq!(read, request);
             };
             tokio::join!(sending, reading);
