@@ -29,6 +29,8 @@ fn the_default_file_says_what_is_built_in() {
         "token",
         "token_file",
         "ca_file",
+        "client_cert",
+        "client_key",
         "proxy",
         "mode",
         "signature_key_file",
