@@ -120,6 +120,8 @@ fn is_not_admitted(error: &legacy::Error) -> bool {
                     | AlertDescription::CertificateExpired
                     | AlertDescription::CertificateUnknown
                     | AlertDescription::UnknownCA
+                    // A signature with another key: no record can be the cause of it.
+                    | AlertDescription::DecryptError
                     | AlertDescription::AccessDenied
             )
         )

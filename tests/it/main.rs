@@ -12,6 +12,7 @@ mod access;
 mod breaker;
 mod collapse;
 mod conflicts;
+mod corporate;
 mod degrade;
 mod disk;
 mod edges;
