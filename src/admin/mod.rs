@@ -14,7 +14,7 @@ use tracing::error;
 
 use crate::metrics::Metrics;
 use crate::outlet::Outlet;
-use crate::server::{BODY_IDLE, Limits, Peer, Serve, WRITE_STALL};
+use crate::server::{BODY_IDLE, Limits, Peer, Serve, WRITE_STALL, check_form};
 use crate::tiers::Conflicts;
 
 mod answer;
@@ -24,7 +24,9 @@ mod process;
 mod readiness;
 mod scrape;
 
-use self::answer::{Answer, json, method_refusal, refusal, text, token_refusal, typed};
+use self::answer::{
+    Answer, json, last_refusal, method_refusal, refusal, text, token_refusal, typed,
+};
 
 pub use self::door::Door;
 pub use self::readiness::Readiness;
@@ -164,7 +166,11 @@ impl Serve for Admin {
         (): &(),
         _: Option<&Outlet>,
     ) -> Answer {
-        self.answer(&request, peer).await
+        let (head, body) = request.into_parts();
+        if let Err(unfit) = check_form(&head) {
+            return last_refusal(&unfit.to_string());
+        }
+        self.answer(&Request::from_parts(head, body), peer).await
     }
 
     fn fault(&self) -> Answer {

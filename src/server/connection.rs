@@ -156,10 +156,13 @@ where
 
 async fn answer<S: Serve>(
     client: Arc<Client<S>>,
-    request: Request<Incoming>,
+    mut request: Request<Incoming>,
     watch: Watch,
 ) -> Result<Response<Answer<S::Body>>, Infallible> {
-    let turn = watch.begin(!request.body().is_end_stream());
+    let (turn, unfit) = watch.begin(!request.body().is_end_stream());
+    if let Some(unfit) = unfit {
+        request.extensions_mut().insert(unfit);
+    }
     let (acquaintance, outlet) = (&client.acquaintance, client.outlet.as_ref());
     let serving = client
         .service

@@ -8,7 +8,9 @@ use std::task::{Context, Poll, ready};
 use parking_lot::Mutex;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::form::Unfit;
 use super::phase::{Channel, State, Wait};
+use super::raw::RawHead;
 
 /// Bytes thrown away at a time after we hung up.
 const SCRATCH: usize = 8 * 1024;
@@ -17,7 +19,14 @@ const SCRATCH: usize = 8 * 1024;
 ///
 /// They all run in the connection's own task: the lock is never contended.
 #[derive(Clone, Debug)]
-pub(super) struct Watch(Arc<Mutex<State>>);
+pub(super) struct Watch(Arc<Mutex<Seen>>);
+
+/// Where the connection is, and the head that is due.
+#[derive(Debug)]
+struct Seen {
+    state: State,
+    head: RawHead,
+}
 
 /// One request and its answer; dropped when the answer's body has ended.
 #[derive(Debug)]
@@ -35,33 +44,48 @@ pub(super) struct Guarded<I> {
 impl Watch {
     /// Begins to watch a connection just accepted.
     pub(super) fn new(channel: Channel) -> Self {
-        Self(Arc::new(Mutex::new(State::accepted(channel))))
+        Self(Arc::new(Mutex::new(Seen {
+            state: State::accepted(channel),
+            head: RawHead::default(),
+        })))
     }
 
-    /// A request's head is whole.
-    pub(super) fn begin(&self, has_body: bool) -> Turn {
-        self.0.lock().begin(has_body);
-        Turn(self.clone())
+    /// A request's head is whole; says too what the library has let pass in it.
+    pub(super) fn begin(&self, has_body: bool) -> (Turn, Option<Unfit>) {
+        let mut seen = self.0.lock();
+        seen.state.begin(has_body);
+        (Turn(self.clone()), seen.head.end(has_body))
     }
 
     /// What the client is waited for.
     pub(super) fn wait(&self) -> Option<Wait> {
-        self.0.lock().wait()
+        self.0.lock().state.wait()
     }
 
     /// Notes what became of a write below TLS.
     pub(super) fn note_sent(&self, polled: &Poll<io::Result<usize>>) {
         if let Poll::Ready(Ok(_)) = polled {
-            self.0.lock().sent();
+            self.0.lock().state.sent();
         }
     }
 
     fn note_write(&self, polled: &Poll<io::Result<usize>>) {
-        let mut state = self.0.lock();
+        let state = &mut self.0.lock().state;
         match polled {
             Poll::Pending => state.write_blocked(),
             Poll::Ready(Ok(_)) => state.wrote(),
             Poll::Ready(Err(_)) => {}
+        }
+    }
+}
+
+// === impl Seen ===
+
+impl Seen {
+    fn read(&mut self, bytes: &[u8]) {
+        self.state.read(bytes.len());
+        if self.state.is_reading_a_head() {
+            self.head.note(bytes);
         }
     }
 }
@@ -71,13 +95,13 @@ impl Watch {
 impl Turn {
     /// The answer's head is ready.
     pub(super) fn answer(&self) {
-        self.0.0.lock().answer();
+        self.0.0.lock().state.answer();
     }
 }
 
 impl Drop for Turn {
     fn drop(&mut self) {
-        self.0.0.lock().finish();
+        self.0.0.lock().state.finish();
     }
 }
 
@@ -93,14 +117,14 @@ impl<I> Guarded<I> {
     /// until they are sent; any other is spared the lock.
     fn note_flush(&self, polled: &Poll<io::Result<()>>) {
         if polled.is_pending() {
-            self.watch.0.lock().write_blocked();
+            self.watch.0.lock().state.write_blocked();
         }
     }
 }
 
 impl<I: AsyncRead + Unpin> Guarded<I> {
     fn poll_client_end(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        while self.watch.0.lock().hang_up() {
+        while self.watch.0.lock().state.hang_up() {
             let mut scratch = [0; SCRATCH];
             let mut buffer = ReadBuf::new(&mut scratch);
             ready!(Pin::new(&mut *self).poll_read(cx, &mut buffer))?;
@@ -117,13 +141,13 @@ impl<I: AsyncRead + Unpin> AsyncRead for Guarded<I> {
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         let polled = Pin::new(&mut self.io).poll_read(cx, buffer);
-        let mut state = self.watch.0.lock();
+        let mut seen = self.watch.0.lock();
         match &polled {
-            Poll::Pending => state.read_blocked(),
-            Poll::Ready(Ok(())) => state.read(buffer.filled().len() - before),
+            Poll::Pending => seen.state.read_blocked(),
+            Poll::Ready(Ok(())) => seen.read(buffer.filled().split_at(before).1),
             Poll::Ready(Err(_)) => {}
         }
-        drop(state);
+        drop(seen);
         polled
     }
 }
