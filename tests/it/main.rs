@@ -13,6 +13,7 @@ mod breaker;
 mod collapse;
 mod conflicts;
 mod corporate;
+mod conformance;
 mod degrade;
 mod disk;
 mod edges;
