@@ -13,7 +13,7 @@ use tracing::error;
 
 use crate::metrics::Metrics;
 use crate::outlet::Outlet;
-use crate::server::{Limits, Peer, RequestBody, Serve};
+use crate::server::{Limits, Peer, RequestBody, Serve, check_form};
 use crate::tiers::Conflicts;
 
 mod answer;
@@ -23,7 +23,9 @@ mod process;
 mod readiness;
 mod scrape;
 
-use self::answer::{Answer, json, method_refusal, refusal, text, token_refusal, typed};
+use self::answer::{
+    Answer, json, last_refusal, method_refusal, refusal, text, token_refusal, typed,
+};
 
 pub use self::door::Door;
 pub use self::readiness::Readiness;
@@ -180,7 +182,11 @@ impl Serve for Admin {
         (): &(),
         _: Option<&Outlet>,
     ) -> Answer {
-        self.answer(&request, peer).await
+        let (head, body) = request.into_parts();
+        if let Err(unfit) = check_form(&head) {
+            return last_refusal(&unfit.to_string());
+        }
+        self.answer(&Request::from_parts(head, body), peer).await
     }
 
     fn fault(&self) -> Answer {

@@ -105,21 +105,22 @@ fn upstream(upstream: &Upstream, raw: &Raw) -> Vec<Row> {
     };
     // One of the usual variables that does not concern this upstream is not in effect.
     let proxy = proxy.filter(|_| raw.is_set("upstream.proxy"));
+    let text = |key| (key, raw.text(key).map(Value::from));
     vec![
         set("upstream.url", url),
-        (
-            "upstream.token_file",
-            raw.text("upstream.token_file").map(Value::from),
-        ),
+        text("upstream.token_file"),
         set("upstream.max_concurrent", count(upstream.max_concurrent)),
         set("upstream.http2", upstream.http2),
         set("upstream.absent_ttl", duration(upstream.absent_ttl)),
         set("upstream.forward_headers", names(&upstream.forward_headers)),
         ("upstream.ca_file", upstream.ca_file.as_deref().map(path)),
+        text("upstream.client_cert"),
+        text("upstream.client_key"),
         (
             "upstream.proxy",
             proxy.map(|url| Value::from(proxy::masked(url))),
         ),
+        set("upstream.resolve", texts(&upstream.resolve)),
         set(
             "upstream.connect_timeout",
             duration(upstream.connect_timeout),

@@ -1,4 +1,4 @@
-//! The certificate that a server shows, with those that vouch for it, and its key.
+//! The certificate that a server shows, or a client that is asked for one, with those that vouch for it, and its key.
 //!
 //! No message holds anything of what is in a key's file.
 

@@ -16,12 +16,14 @@ mod authorities;
 mod check;
 mod effective;
 mod env;
+mod exceptions;
 mod file;
 mod identity;
 mod key_set;
 mod keys;
 mod load;
 mod moment;
+mod pinned;
 mod problem;
 mod proxy;
 mod raw;
@@ -38,10 +40,12 @@ pub use address::{BadPort, explicit_port, has_dot_segments};
 pub use authorities::authorities;
 pub use effective::Effective;
 pub use env::Environment;
+pub use exceptions::Exceptions;
 pub use identity::Identity;
 pub use key_set::{MAX_KEY_SET, key_file, key_set};
 pub use keys::{KEYS, Key, Standing};
 pub use load::{Flags, Loaded, load};
+pub use pinned::Pinned;
 pub use problem::{Problem, Problems};
 pub use proxy::Proxy;
 pub use roster::{Claim, Grant, Issuer, KeySource, Rights, Roster, SigningAlgorithm, Token};
@@ -137,8 +141,12 @@ pub struct Upstream {
     pub token: Option<Secret>,
     /// Own certificate authorities, PEM, instead of the system's.
     pub ca_file: Option<PathBuf>,
+    /// What it is shown where it asks who connects; nobody else is.
+    pub identity: Option<Identity>,
     /// The HTTP proxies to reach it through.
     pub proxy: Proxy,
+    /// Addresses that stand for what a look-up would find, in the order in which they are tried.
+    pub resolve: Vec<Pinned>,
     /// Name, TCP and TLS together.
     pub connect_timeout: Duration,
     /// From the request's end to the answer's head.

@@ -11,8 +11,10 @@ use tokio::time::Instant;
 
 use super::Limits;
 use super::chooser::{Agreed, Version};
+use super::form::Unfit;
 use super::http2::Meter;
 use super::phase::{Channel, State, Wait};
+use super::raw::RawHead;
 
 /// Bytes thrown away at a time after we hung up.
 const SCRATCH: usize = 8 * 1024;
@@ -26,6 +28,8 @@ pub(super) struct Watch(Arc<Mutex<Watched>>);
 #[derive(Debug)]
 struct Watched {
     state: State,
+    /// The head that is due.
+    head: RawHead,
     /// Since when the client has been waited for.
     since: Instant,
     /// Whoever keeps the time, in case somebody else has something to say.
@@ -52,20 +56,25 @@ impl Watch {
     pub(super) fn new(channel: Channel, limits: &Limits) -> Self {
         Self(Arc::new(Mutex::new(Watched {
             state: State::accepted(channel, limits.in_a_minute()),
+            head: RawHead::default(),
             since: Instant::now(),
             clock: None,
         })))
     }
 
-    /// A request's head is whole.
-    pub(super) fn begin(&self, has_body: bool) -> Turn {
-        self.admit(has_body);
-        Turn(self.clone())
+    /// A request's head is whole; says too what the library has let pass in it.
+    pub(super) fn begin(&self, has_body: bool) -> (Turn, Option<Unfit>) {
+        let mut watched = self.0.lock();
+        watched.state.begin(has_body);
+        (Turn(self.clone()), watched.head.end(has_body))
     }
 
     /// HTTP/2 is spoken from now on.
     pub(super) fn share(&self) {
-        self.0.lock().state.share();
+        let mut watched = self.0.lock();
+        watched.state.share();
+        // It was no head.
+        watched.head = RawHead::default();
     }
 
     /// What the client is waited for.
@@ -151,6 +160,13 @@ impl Watch {
 // === impl Watched ===
 
 impl Watched {
+    fn read(&mut self, bytes: &[u8]) {
+        self.state.read(bytes.len());
+        if self.state.is_reading_a_head() {
+            self.head.note(bytes);
+        }
+    }
+
     fn kept_by(&mut self, clock: &Waker) {
         match &mut self.clock {
             Some(kept) => kept.clone_from(clock),
@@ -240,17 +256,17 @@ impl<I: AsyncRead + Unpin> AsyncRead for Guarded<I> {
         let before = buffer.filled().len();
         let polled = Pin::new(&mut self.io).poll_read(cx, buffer);
         let this = &mut *self;
+        let read = buffer.filled().get(before..).unwrap_or_default();
         let mut watched = this.watch.0.lock();
-        let state = &mut watched.state;
         match &polled {
             Poll::Pending => {
-                state.read_blocked();
+                watched.state.read_blocked();
             }
-            Poll::Ready(Ok(())) => state.read(buffer.filled().len() - before),
+            Poll::Ready(Ok(())) => watched.read(read),
             Poll::Ready(Err(_)) => {}
         }
-        if let (Some(meter), Some(read)) = (&mut this.meter, buffer.filled().get(before..)) {
-            meter.answered(state.answered());
+        if let Some(meter) = &mut this.meter {
+            meter.answered(watched.state.answered());
             meter.read(read).map_err(io::Error::other)?;
         }
         drop(watched);

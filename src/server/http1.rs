@@ -5,7 +5,7 @@ use std::pin::pin;
 use std::sync::Arc;
 
 use http::{Request, Response};
-use hyper::body::Incoming;
+use hyper::body::{Body, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
@@ -80,10 +80,13 @@ fn protocol(limits: &Limits) -> http1::Builder {
 
 async fn answer<S: Serve>(
     client: Arc<Client<S>>,
-    request: Request<Incoming>,
+    mut request: Request<Incoming>,
     watch: Watch,
 ) -> Result<Response<Answer<S::Body>>, Infallible> {
-    let turn = watch.begin(!hyper::body::Body::is_end_stream(request.body()));
+    let (turn, unfit) = watch.begin(!request.body().is_end_stream());
+    if let Some(unfit) = unfit {
+        request.extensions_mut().insert(unfit);
+    }
     let response = client.answer(request.map(RequestBody::alone)).await;
     Ok(response.map(|body| Answer::new(body, turn)))
 }

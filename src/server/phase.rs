@@ -158,6 +158,11 @@ impl State {
         }
     }
 
+    /// Whether what is read belongs to a head that is due.
+    pub(super) fn is_reading_a_head(&self) -> bool {
+        self.phase == Phase::Head
+    }
+
     /// A read found nothing; returns whether that is new.
     pub(super) fn read_blocked(&mut self) -> bool {
         !std::mem::replace(&mut self.read_blocked, true)

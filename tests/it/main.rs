@@ -12,6 +12,8 @@ mod access;
 mod breaker;
 mod collapse;
 mod conflicts;
+mod conformance;
+mod corporate;
 mod degrade;
 mod disk;
 mod edges;

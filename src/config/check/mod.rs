@@ -6,6 +6,7 @@
 mod access;
 mod entry;
 mod oidc;
+mod pair;
 mod server;
 mod tier;
 mod tls;

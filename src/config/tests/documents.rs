@@ -29,6 +29,8 @@ fn the_default_file_says_what_is_built_in() {
         "token",
         "token_file",
         "ca_file",
+        "client_cert",
+        "client_key",
         "proxy",
         "mode",
         "signature_key_file",
@@ -59,6 +61,29 @@ fn the_recipes_have_no_mistakes() {
             .filter(|doubt| !doubt.contains("clear text"));
         assert_eq!(doubts.count(), 0, "{name}: {:?}", loaded.warnings);
     }
+}
+
+#[test]
+fn the_recipes_for_corporate_networks_lack_nothing_but_their_files() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/operations.md");
+    let text = std::fs::read_to_string(path).unwrap();
+    let (_, section) = text.split_once("\n## Corporate networks\n").unwrap();
+    let (section, _) = section.split_once("\n## ").unwrap();
+    let recipes = section
+        .split("\n```")
+        .filter_map(|block| block.strip_prefix("toml\n"));
+    let mut read = 0;
+    for recipe in recipes {
+        read += 1;
+        let mistakes = match written(recipe).load(&[]) {
+            Ok(_) => continue,
+            Err(problems) => problems.to_string(),
+        };
+        for mistake in mistakes.lines() {
+            assert!(mistake.contains(" cannot be read: "), "{mistake}\n{recipe}");
+        }
+    }
+    assert_eq!(read, 4);
 }
 
 #[test]

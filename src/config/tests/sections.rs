@@ -103,8 +103,6 @@ fn what_is_not_in_this_version_is_refused_and_never_accepted_in_silence() {
         "server.tls.client_ca = \"a\"",
         "[listener.office]\naddress = \"a:1\"",
         "[listener.office]",
-        "upstream.client_cert = \"/x\"",
-        "upstream.client_key = \"/x\"",
         "upload.mode = \"back\"",
         "upstream.url = \"s3://bucket\"",
     ] {

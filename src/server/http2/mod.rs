@@ -118,7 +118,7 @@ async fn answer<S: Serve>(
     watch: Watch,
     stream: Stream,
 ) -> Result<Response<Taken<Answer<S::Body>>>, Infallible> {
-    let turn = watch.begin(!request.body().is_end_stream());
+    let (turn, _) = watch.begin(!request.body().is_end_stream());
     let is_head = request.method() == Method::HEAD;
     join_cookies(request.headers_mut());
     let request = request.map(|body| RequestBody::among(body, stream.clone()));

@@ -19,6 +19,7 @@ pub struct Setup {
     directory: Arc<TempDir>,
     settings: BTreeMap<String, String>,
     trust: Option<Trust>,
+    variables: BTreeMap<String, String>,
 }
 
 /// A running Larder; killed when dropped.
@@ -54,6 +55,7 @@ impl Setup {
             directory,
             settings: BTreeMap::new(),
             trust: None,
+            variables: BTreeMap::new(),
         }
         .set("data_dir", data_dir.to_str().expect("a plain path"))
         .set("admin.listen", "127.0.0.1:0")
@@ -77,6 +79,12 @@ impl Setup {
     /// Sets a key to a piece of TOML.
     pub fn toml(mut self, key: &str, value: &str) -> Self {
         self.settings.insert(key.to_owned(), value.to_owned());
+        self
+    }
+
+    /// Sets a variable of the environment.
+    pub fn variable(mut self, name: &str, text: &str) -> Self {
+        self.variables.insert(name.to_owned(), text.to_owned());
         self
     }
 
@@ -159,6 +167,7 @@ impl Setup {
             .args(arguments)
             .env_clear()
             .env("HOME", self.directory())
+            .envs(&self.variables)
             .current_dir(self.directory());
         Process::spawn(command)
     }

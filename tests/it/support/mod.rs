@@ -12,6 +12,7 @@ mod metrics;
 mod openssl;
 mod origin;
 mod process;
+mod proxy;
 mod tls;
 mod wire;
 
@@ -27,8 +28,9 @@ pub use dice::Dice;
 pub use larder::{Larder, Setup};
 pub use line::{Line, Width};
 pub use metrics::Metrics;
-pub use origin::{Artifact, Moment, Origin, Script, Seen, Speech, Style, script};
+pub use origin::{Artifact, Demand, Moment, NAME, Origin, Script, Seen, Speech, Style, script};
 pub use process::{Exit, Process};
+pub use proxy::{Manners, Proxy};
 pub use tls::{Agreed, Certificate, Trust};
 pub use wire::{Ended, Head, Incoming};
 
