@@ -12,6 +12,9 @@ use tracing::{debug, warn};
 
 use super::connection::{self, Accepted};
 use super::door::{BindError, Door};
+use super::entrance::Entrance;
+use super::opening::Opening;
+use super::passed::Passed;
 use super::socket::Socket;
 use super::{Limits, Peer, Serve, Tls};
 use crate::config::Listen;
@@ -33,6 +36,7 @@ pub struct Listeners {
     said: Seldom<()>,
     /// What is spoken over TCP; none for clear text.
     tls: Option<Tls>,
+    entrance: Entrance,
 }
 
 /// A connection in the gauge of open ones.
@@ -46,15 +50,21 @@ impl Listeners {
     /// A name is listened at under each of its addresses that this machine has. The file of a unix
     /// socket is private to this user; one left behind is replaced, one that answers is not.
     pub async fn bind(listen: &[Listen]) -> Result<Self, BindError> {
+        Self::open(listen, &mut Opening::new(listen, Passed::default())).await
+    }
+
+    /// Listens at every address of `listen` as `with` says.
+    pub async fn open(listen: &[Listen], with: &mut Opening) -> Result<Self, BindError> {
         let mut doors = Vec::new();
         for address in listen {
-            doors.extend(Door::open(address).await?);
+            doors.extend(Door::open(address, with).await?);
         }
         Ok(Self {
             doors,
             next: 0,
             said: Seldom::default(),
             tls: None,
+            entrance: Entrance::default(),
         })
     }
 
@@ -62,6 +72,13 @@ impl Listeners {
     #[must_use]
     pub fn secured(mut self, tls: Option<Tls>) -> Self {
         self.tls = tls;
+        self
+    }
+
+    /// Lets in whom `entrance` does.
+    #[must_use]
+    pub fn behind(mut self, entrance: Entrance) -> Self {
+        self.entrance = entrance;
         self
     }
 
@@ -88,7 +105,11 @@ impl Listeners {
             let counted = Counted::new(metrics.clone());
             let tls = self.tls_for(&socket).cloned();
             let connection_tasks = tasks.clone();
+            let entrance = self.entrance.clone();
             tasks.spawn_punctual(async move {
+                let patience = limits.header_timeout;
+                let admitted = entrance.admit(&socket, peer, patience, &connection_tasks);
+                let Some(peer) = admitted.await else { return };
                 if let Some(tls) = tls {
                     let accepted = tls.secure(socket, peer, counted.0.clone());
                     connection::run(accepted, service, limits, &connection_tasks).await;

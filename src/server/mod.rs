@@ -20,10 +20,14 @@ mod answer;
 mod clock;
 mod connection;
 mod door;
+mod entrance;
 mod guard;
 mod host;
 mod listener;
+mod opening;
+mod passed;
 mod phase;
+mod proxy_protocol;
 mod ration;
 mod secured;
 mod socket;
@@ -33,8 +37,12 @@ mod unix;
 mod zero_copy;
 
 pub use door::BindError;
+pub use entrance::Entrance;
 pub use host::{Foreign, check_host};
 pub use listener::Listeners;
+pub use opening::Opening;
+pub use passed::Passed;
+pub use proxy_protocol::{MAX_HEADER, NoHeader, ProxyHeader};
 pub use tls::{Tls, TlsError};
 
 /// Longest silence of a client that still owes bytes of its request's body.

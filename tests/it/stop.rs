@@ -4,6 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use tokio::net::TcpStream;
+use tokio::time::{Duration, Instant};
 
 use crate::put::announced;
 use crate::support::{
@@ -306,4 +307,36 @@ async fn what_the_upstream_may_have_replaced_by_the_end_of_the_grace_is_forgotte
     reply.assert_body(&bytes(3, 5000));
     assert!(!reply.is_hit());
     assert!(client.get(&artifact("bb")).await.is_hit());
+}
+
+#[tokio::test]
+async fn who_sends_work_is_told_first_and_served_until_the_delay_is_over() {
+    let mut larder = Setup::alone().set("server.drain_delay", "2s").start().await;
+    let before = Instant::now();
+    larder.terminate();
+    eventually("not ready", async || {
+        larder.admin().get("/readyz").await.status == 503
+    })
+    .await;
+    assert_eq!(
+        larder.client().put(&artifact("aa"), b"body").await.status,
+        202
+    );
+    assert!(larder.client().get(&artifact("aa")).await.is_hit());
+    let exit = larder.exit().await;
+    assert_eq!(exit.code, Some(0), "{}", exit.stderr);
+    assert!(before.elapsed() >= Duration::from_secs(2));
+}
+
+#[tokio::test]
+async fn a_second_signal_ends_a_delay_at_once() {
+    let mut larder = Setup::alone().set("server.drain_delay", "1h").start().await;
+    larder.terminate();
+    eventually("not ready", async || {
+        larder.admin().get("/readyz").await.status == 503
+    })
+    .await;
+    larder.process().interrupt();
+    let exit = larder.exit().await;
+    assert_eq!(exit.code, Some(1), "{}", exit.stderr);
 }

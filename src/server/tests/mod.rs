@@ -17,6 +17,7 @@ use tokio::sync::Semaphore;
 use super::{BODY_IDLE, Limits, Peer, Serve, WRITE_STALL};
 use crate::outlet::Outlet;
 
+mod entrance;
 #[cfg(target_os = "linux")]
 mod files;
 mod sockets;
