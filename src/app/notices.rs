@@ -13,11 +13,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
-use tokio::sync::oneshot;
 use tokio::time::{sleep, timeout};
 
 use crate::config::Supervisor;
-use crate::tasks::Tasks;
 
 /// How long a notice may wait for room with a service manager that does not read.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -59,22 +57,15 @@ impl Notices {
         self.say(&format!("STOPPING=1\nSTATUS={status}")).await;
     }
 
-    /// Says again and again that the process works, as long as it does: a task is waited for each time that
-    /// one of the runtime's own threads has to take up. Never ends.
-    pub async fn keep_alive(&self, tasks: &Tasks) -> Infallible {
+    /// Says again and again that the process works, as long as it does: the runtime's timer is turned by those
+    /// of its threads that have a hand free, and by no other. Never ends.
+    pub async fn keep_alive(&self) -> Infallible {
         let Some(deadline) = self.watchdog.filter(|_| self.socket.is_some()) else {
             return std::future::pending().await;
         };
         loop {
             sleep(deadline / 2).await;
-            let (answer, answered) = oneshot::channel();
-            tasks.spawn(async move {
-                // Whoever asked waits as long as it takes.
-                answer.send(()).ok();
-            });
-            if answered.await.is_ok() {
-                self.say("WATCHDOG=1").await;
-            }
+            self.say("WATCHDOG=1").await;
         }
     }
 
@@ -178,26 +169,42 @@ mod tests {
         }
     }
 
-    #[tokio::test]
-    async fn the_watchdog_hears_of_a_runtime_that_works_and_of_no_other() {
+    #[test]
+    fn the_watchdog_hears_of_a_runtime_that_works_and_of_no_other() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("notify");
-        let manager = UnixDatagram::bind(&path).unwrap();
-        let watched = notices(path.as_os_str(), Some(Duration::from_millis(2)));
-        let tasks = Tasks::new();
-        let told = async {
-            for _ in 0..3 {
-                assert_eq!(heard(&manager).await, "WATCHDOG=1");
-            }
+        let manager = std::os::unix::net::UnixDatagram::bind(&path).unwrap();
+        let hears_within = |time| {
+            manager.set_read_timeout(Some(time)).unwrap();
+            manager.recv(&mut [0; 64]).is_ok()
         };
-        tokio::select! {
-            () = told => {}
-            never = watched.keep_alive(&tasks) => match never {},
-        }
-        // From here on whatever is spawned is dropped before it runs.
-        while manager.try_recv(&mut [0; 64]).is_ok() {}
-        tasks.give_up();
-        let watching = timeout(Duration::from_millis(50), watched.keep_alive(&tasks));
-        watching.await.unwrap_err();
+        let watched = notices(path.as_os_str(), Some(Duration::from_millis(2)));
+        let mut runtime = tokio::runtime::Builder::new_multi_thread();
+        let runtime = runtime.worker_threads(1).enable_all().build().unwrap();
+        let (release, held) = std::sync::mpsc::channel::<()>();
+        let (is_held, holds) = std::sync::mpsc::channel();
+        let (end, is_over) = tokio::sync::oneshot::channel::<()>();
+        let handle = runtime.handle().clone();
+        let saying = std::thread::spawn(move || {
+            handle.block_on(async {
+                tokio::select! {
+                    never = watched.keep_alive() => match never {},
+                    _ = is_over => {}
+                }
+            });
+        });
+        assert!(hears_within(Duration::from_secs(10)));
+        runtime.spawn(async move {
+            is_held.send(()).unwrap();
+            held.recv().ok();
+        });
+        holds.recv().unwrap();
+        // What was on its way by then.
+        while hears_within(Duration::from_millis(50)) {}
+        assert!(!hears_within(Duration::from_millis(100)));
+        drop(release);
+        assert!(hears_within(Duration::from_secs(10)));
+        drop(end);
+        saying.join().unwrap();
     }
 }

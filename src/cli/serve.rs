@@ -97,7 +97,7 @@ fn serve(runtime: &Runtime, loaded: Loaded, read: Read, passed: Passed) -> ExitC
 
 async fn until_stopped(app: App, signals: Signals, reload: Reload, notices: Notices) -> ExitCode {
     announce(&app);
-    let (tasks, ending) = (app.tasks(), app.ending());
+    let ending = app.ending();
     let status = status(&app);
     let Signals {
         mut terminate,
@@ -126,7 +126,7 @@ async fn until_stopped(app: App, signals: Signals, reload: Reload, notices: Noti
     tokio::select! {
         () = app.run() => ExitCode::SUCCESS,
         () = asked => ExitCode::FAILURE,
-        never = notices.keep_alive(&tasks) => match never {},
+        never = notices.keep_alive() => match never {},
         never = reloading => match never {},
     }
 }

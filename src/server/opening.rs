@@ -46,7 +46,7 @@ impl Opening {
 
     /// The names of passed sockets at which nobody listens so far.
     pub fn left(&self) -> impl Iterator<Item = &str> {
-        self.passed.names()
+        self.passed.left()
     }
 
     /// Whether `[::]` at this port leaves IPv4 to another listener.

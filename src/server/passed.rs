@@ -18,7 +18,11 @@ use super::unix::SocketFile;
 
 /// Sockets passed, and not yet listened at.
 #[derive(Debug, Default)]
-pub struct Passed(Vec<Named>);
+pub struct Passed {
+    left: Vec<Named>,
+    /// How all of them are called.
+    names: Vec<String>,
+}
 
 /// The configuration names sockets, and there is none.
 #[derive(Debug, thiserror::Error)]
@@ -61,12 +65,15 @@ impl Passed {
             name: name.clone(),
             socket: Socket::take(&mut passed, index),
         });
-        Self(sockets.collect())
+        Self {
+            left: sockets.collect(),
+            names: names.to_vec(),
+        }
     }
 
     /// The names of those that are left.
-    pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().map(|it| it.name.as_str())
+    pub fn left(&self) -> impl Iterator<Item = &str> {
+        self.left.iter().map(|it| it.name.as_str())
     }
 
     /// Listens at those of one name, or at all but `others`.
@@ -75,7 +82,7 @@ impl Passed {
             Some(name) => it.name == name,
             None => !others.contains(&it.name),
         };
-        let meant: Vec<Named> = self.0.extract_if(.., is_meant).collect();
+        let meant: Vec<Named> = self.left.extract_if(.., is_meant).collect();
         if meant.is_empty() {
             return Err(io::Error::other(self.lacks(name)));
         }
@@ -83,10 +90,9 @@ impl Passed {
     }
 
     fn lacks(&self, name: Option<&str>) -> NotPassed {
-        let left: Vec<&str> = self.names().collect();
         match name {
-            _ if left.is_empty() => NotPassed::Nothing,
-            Some(_) => NotPassed::Named(left.join(", ")),
+            _ if self.names.is_empty() => NotPassed::Nothing,
+            Some(_) => NotPassed::Named(self.names.join(", ")),
             None => NotPassed::Others,
         }
     }

@@ -160,9 +160,16 @@ async fn a_socket_that_was_not_passed_is_a_mistake_in_one_line() {
     let mut process = manager.start("web:admin", "systemd:wbe", "systemd:admin");
     let exit = process.exit().await;
     assert_eq!(exit.code, Some(2), "{}", exit.stderr);
-    let line =
-        "cannot listen at systemd:wbe: the service manager passed no socket of that name, but web";
+    let line = "cannot listen at systemd:wbe: the service manager passed no socket of that name, but web, admin";
     assert!(exit.stderr.contains(line), "{}", exit.stderr);
+    let mut process = manager.start("one:one", "systemd", "systemd:one");
+    let exit = process.exit().await;
+    assert_eq!(exit.code, Some(2), "{}", exit.stderr);
+    assert!(
+        exit.stderr.contains("is listened at under its name"),
+        "{}",
+        exit.stderr
+    );
     // Another process's variables, as a child would find them.
     let setup = manager.setup.clone().set("server.listen", "systemd");
     let others = r#"LISTEN_PID=1 LISTEN_FDS=1 exec "$0" serve --config "$1""#;

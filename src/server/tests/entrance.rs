@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use tokio::net::{TcpStream, UnixStream};
+use tokio::time::timeout;
 
 use super::*;
 use crate::config::{Config, Flags, Listen, Server};
@@ -253,11 +254,16 @@ async fn the_list_judges_whom_a_connection_is_for() {
 
 #[tokio::test]
 async fn a_balancer_that_says_nothing_does_not_hold_up_a_stop() {
-    let house = House::open("", "127.0.0.1").await;
+    let patient = Limits {
+        header_timeout: Duration::from_hours(1),
+        ..limits()
+    };
+    let house = House::open_for("", "127.0.0.1", patient).await;
     let mut silent = house.connect().await;
     house.taken_for(HEADER).await;
     house.tasks.stop();
-    assert_closed(&mut silent).await;
+    let closed = timeout(Duration::from_secs(10), assert_closed(&mut silent));
+    closed.await.unwrap();
     assert_eq!(house.tasks.drain(Duration::from_secs(10)).await, 0);
 }
 
