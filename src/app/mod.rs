@@ -1,6 +1,8 @@
 //! The composition root: builds each part once, runs them, and ends them in order.
 
+mod ending;
 mod live;
+mod notices;
 mod secrets;
 mod verdicts;
 
@@ -9,7 +11,9 @@ use std::sync::Arc;
 
 use tokio::time::{Duration, Instant, timeout};
 
+pub use ending::Ending;
 pub use live::Live;
+pub use notices::Notices;
 pub use secrets::SecretError;
 use verdicts::Notes;
 
@@ -20,7 +24,9 @@ use crate::config::{self, AccessMode, Config, Listen, Secret};
 use crate::metrics::Metrics;
 use crate::proxy::{Proxy, Stations};
 use crate::router::Router;
-use crate::server::{BindError, Limits, Listeners, LiveLimits, Tls, TlsError};
+use crate::server::{
+    BindError, Entrance, Limits, Listeners, LiveLimits, Opening, Passed, Tls, TlsError,
+};
 use crate::tasks::Tasks;
 use crate::telemetry::AccessLog;
 use crate::tiers::{OpenError, Tiers};
@@ -75,8 +81,8 @@ pub enum StartError {
 }
 
 impl App {
-    /// Builds everything and binds the listeners.
-    pub async fn start(mut config: Config) -> Result<Self, StartError> {
+    /// Builds everything and binds the listeners, or takes them from what was `passed`.
+    pub async fn start(mut config: Config, passed: Passed) -> Result<Self, StartError> {
         // It is printed for shells that stand elsewhere. Without a working directory it stays.
         if let Ok(absolute) = std::path::absolute(&config.data_dir) {
             config.data_dir = absolute;
@@ -127,9 +133,11 @@ impl App {
         );
         let router = Arc::new(router);
         let tls = config.server.tls.as_ref().map(Tls::new).transpose()?;
+        let (data, admin) = open(&config, passed).await?;
+        let entrance = Entrance::new(&config.server, Arc::clone(&metrics));
         let app = Self {
-            data: Listeners::bind(&config.server.listen).await?.secured(tls),
-            admin: Listeners::bind(std::slice::from_ref(&config.admin.listen)).await?,
+            data: data.secured(tls).behind(entrance),
+            admin,
             limits: Limits::from(&config.server).into(),
             access_log,
             config,
@@ -198,7 +206,16 @@ impl App {
         }
     }
 
-    /// What tells everything to stop.
+    /// How it is told to stop.
+    pub fn ending(&self) -> Ending {
+        Ending {
+            readiness: self.admin_service.readiness(),
+            tasks: self.tasks.clone(),
+            delay: self.config.server.drain_delay,
+        }
+    }
+
+    /// Its tasks, and what tells all of them to stop.
     pub fn tasks(&self) -> Tasks {
         self.tasks.clone()
     }
@@ -257,6 +274,27 @@ impl App {
     }
 }
 
+/// Opens the data listeners and the admin listener.
+///
+/// The mode of socket files is for the former: whoever reaches the other one is trusted.
+async fn open(config: &Config, passed: Passed) -> Result<(Listeners, Listeners), BindError> {
+    let (data, admin) = (
+        &config.server.listen,
+        std::slice::from_ref(&config.admin.listen),
+    );
+    let mut opening = Opening::new(data.iter().chain(admin), passed);
+    let admin = Listeners::open(admin, &mut opening).await?;
+    let mut opening = opening.with_socket_mode(config.server.socket_mode);
+    let data = Listeners::open(data, &mut opening).await?;
+    for name in opening.left() {
+        tracing::warn!(
+            name,
+            "nobody listens at a socket that the service manager passed"
+        );
+    }
+    Ok((data, admin))
+}
+
 /// What turns credentials into callers, under the data directory's key.
 ///
 /// A header that is forwarded may decide what the upstream answers, and so tells callers apart too.
@@ -299,6 +337,8 @@ fn hosts(config: &Config) -> Vec<String> {
         .any(|listen| match listen {
             Listen::Tcp { host, .. } => is_any(host),
             Listen::Unix(_) => false,
+            // What it stands for is not known yet.
+            Listen::Passed(_) => true,
         })
     {
         hosts.push(machine_name());

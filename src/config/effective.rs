@@ -9,6 +9,7 @@ use std::time::Duration;
 use http::header::HeaderName;
 use toml_edit::{Array, Value};
 
+use super::check::show_mode;
 use super::raw::Raw;
 use super::{
     Access, AccessMode, Admin, Config, LogFormat, OnReadFailure, OnUploadFailure, Roster, Server,
@@ -59,6 +60,12 @@ fn server(server: &Server, raw: &Raw) -> Vec<Row> {
     let text = |key| (key, raw.text(key).map(Value::from));
     vec![
         set("server.listen", texts(&server.listen)),
+        set("server.allow", texts(&server.allow.0)),
+        set(
+            "server.proxy_protocol",
+            texts(&server.proxy_protocol.shown()),
+        ),
+        set("server.socket_mode", show_mode(server.socket_mode)),
         set("server.hosts", texts(&server.hosts)),
         set("server.header_timeout", duration(server.header_timeout)),
         set("server.idle_timeout", duration(server.idle_timeout)),
@@ -74,6 +81,7 @@ fn server(server: &Server, raw: &Raw) -> Vec<Row> {
             count(server.max_connections_per_address),
         ),
         set("server.max_handshakes", count(server.max_handshakes)),
+        set("server.drain_delay", duration(server.drain_delay)),
         set("server.shutdown_grace", duration(server.shutdown_grace)),
         text("server.tls.cert"),
         text("server.tls.key"),

@@ -31,6 +31,9 @@ pub enum Standing {
 pub const KEYS: &[Key] = &[
     unset("data_dir"),
     preset("server.listen", "127.0.0.1:8585"),
+    preset("server.allow", ""),
+    preset("server.proxy_protocol", ""),
+    preset("server.socket_mode", "0600"),
     preset("server.hosts", ""),
     preset("server.header_timeout", "10s"),
     preset("server.idle_timeout", "130s"),
@@ -43,6 +46,7 @@ pub const KEYS: &[Key] = &[
     preset("server.max_connections", "4096"),
     preset("server.max_connections_per_address", "1024"),
     preset("server.max_handshakes", "512"),
+    preset("server.drain_delay", "0s"),
     preset("server.shutdown_grace", "30s"),
     unset("server.tls.cert"),
     unset("server.tls.key"),

@@ -23,6 +23,7 @@ mod key_set;
 mod keys;
 mod load;
 mod moment;
+mod network;
 mod pinned;
 mod problem;
 mod proxy;
@@ -31,6 +32,7 @@ mod roster;
 mod secret;
 mod shown;
 mod suggest;
+mod supervisor;
 #[cfg(test)]
 mod tests;
 mod units;
@@ -45,11 +47,13 @@ pub use identity::Identity;
 pub use key_set::{MAX_KEY_SET, key_file, key_set};
 pub use keys::{KEYS, Key, Standing};
 pub use load::{Flags, Loaded, load};
+pub use network::{Forwarders, Network, Networks};
 pub use pinned::Pinned;
 pub use problem::{Problem, Problems};
 pub use proxy::Proxy;
 pub use roster::{Claim, Grant, Issuer, KeySource, Rights, Roster, SigningAlgorithm, Token};
 pub use secret::Secret;
+pub use supervisor::Supervisor;
 
 use crate::artifact::SignatureKey;
 
@@ -79,6 +83,12 @@ pub struct Config {
 pub struct Server {
     /// At least one address.
     pub listen: Vec<Listen>,
+    /// Who may connect by TCP; everybody where it names nobody.
+    pub allow: Networks,
+    /// Whose connections begin with a PROXY header.
+    pub proxy_protocol: Forwarders,
+    /// The mode of unix sockets' files.
+    pub socket_mode: u32,
     /// Names this server answers to where it asks for no credential.
     pub hosts: Vec<String>,
     /// A request's head must be whole in this time, from the first byte read after the last answer.
@@ -103,7 +113,9 @@ pub struct Server {
     pub max_connections_per_address: usize,
     /// And in a TLS handshake.
     pub max_handshakes: usize,
-    /// Time to finish what runs after SIGTERM.
+    /// How long after SIGTERM connections are still taken, by a process that calls itself not ready.
+    pub drain_delay: Duration,
+    /// Time to finish what runs after that.
     pub shutdown_grace: Duration,
     /// What it shows of itself over TCP, in TLS; none for clear text.
     pub tls: Option<Identity>,
@@ -121,6 +133,8 @@ pub enum Listen {
     },
     /// A unix socket's path.
     Unix(PathBuf),
+    /// The sockets of this name that the service manager passed; without one, all that no key names.
+    Passed(Option<String>),
 }
 
 /// The admin listener.
@@ -334,6 +348,8 @@ impl Listen {
     pub fn is_local(&self) -> bool {
         match self {
             Self::Unix(_) => true,
+            // Whoever passes them knows.
+            Self::Passed(_) => false,
             Self::Tcp { host, .. } => {
                 host == "localhost"
                     || host
@@ -350,6 +366,8 @@ impl fmt::Display for Listen {
             Self::Tcp { host, port } if host.contains(':') => write!(f, "[{host}]:{port}"),
             Self::Tcp { host, port } => write!(f, "{host}:{port}"),
             Self::Unix(path) => write!(f, "unix:{}", path.display()),
+            Self::Passed(None) => f.write_str("systemd"),
+            Self::Passed(Some(name)) => write!(f, "systemd:{name}"),
         }
     }
 }

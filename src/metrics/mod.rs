@@ -2,6 +2,7 @@
 
 mod disk;
 mod limits;
+mod refusals;
 mod register;
 mod requests;
 mod scrub;
@@ -14,6 +15,7 @@ use prometheus::{IntCounter, IntCounterVec, IntGauge, Registry};
 
 pub use disk::{DiskFault, DiskMetrics, DiskState};
 pub use limits::{Limit, LimitMetrics};
+pub use refusals::{Refusal, RefusalMetrics};
 pub use requests::RequestMetrics;
 pub use scrub::{Checked, ScrubMetrics};
 pub use signatures::{Arrival, SignatureMetrics};
@@ -60,6 +62,8 @@ pub struct Metrics {
     pub connections: IntGauge,
     /// Bounds on what clients may do.
     pub limits: LimitMetrics,
+    /// Connections that the data listeners refused.
+    pub refusals: RefusalMetrics,
     /// TLS handshakes of the data listeners.
     pub tls: TlsMetrics,
     /// Access lines that the writer could not take.
@@ -140,6 +144,7 @@ impl Metrics {
             saved_seconds: one(&registry, saved_seconds)?,
             connections: gauge("larder_connections", "Connections open.")?,
             limits: LimitMetrics::register(&registry)?,
+            refusals: RefusalMetrics::register(&registry)?,
             tls: TlsMetrics::register(&registry)?,
             access_lines_lost: counter(
                 "larder_access_lines_lost_total",

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::clock::Cuts;
 use super::connection::{self, Accepted};
 use super::crowd::{Crowd, Guest};
+use super::entrance::Entrance;
 use super::guard::Watch;
 use super::phase::Channel;
 use super::socket::Socket;
@@ -19,6 +20,7 @@ pub(super) struct Arrival {
     watch: Watch,
     guest: Guest,
     tls: Option<Tls>,
+    entrance: Entrance,
     limits: Limits,
     counted: Counted,
 }
@@ -33,6 +35,7 @@ impl Arrival {
     pub(super) fn new(
         crowd: &Crowd,
         tls: Option<&Tls>,
+        entrance: &Entrance,
         limits: Limits,
         metrics: &Option<Arc<Metrics>>,
     ) -> Self {
@@ -45,6 +48,7 @@ impl Arrival {
             guest: crowd.enter(watch.clone()),
             watch,
             tls: tls.cloned(),
+            entrance: entrance.clone(),
             limits,
             counted: Counted::new(metrics.clone()),
         }
@@ -62,9 +66,12 @@ impl Arrival {
             watch,
             guest,
             tls,
+            entrance,
             limits,
             counted,
         } = self;
+        let admitted = entrance.admit(&socket, peer, limits.header_timeout, tasks);
+        let Some(peer) = admitted.await else { return };
         if let Some(address) = peer.address
             && guest.is_from(address.ip(), limits.most()).is_err()
         {

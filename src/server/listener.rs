@@ -12,6 +12,9 @@ use tracing::warn;
 use super::arrival::Arrival;
 use super::crowd::Crowd;
 use super::door::{BindError, Door};
+use super::entrance::Entrance;
+use super::opening::Opening;
+use super::passed::Passed;
 use super::socket::Socket;
 use super::{LiveLimits, Peer, Serve, Tls};
 use crate::config::Listen;
@@ -33,6 +36,7 @@ pub struct Listeners {
     said: Seldom<()>,
     /// What is spoken over TCP; none for clear text.
     tls: Option<Tls>,
+    entrance: Entrance,
 }
 
 impl Listeners {
@@ -41,15 +45,21 @@ impl Listeners {
     /// A name is listened at under each of its addresses that this machine has. The file of a unix
     /// socket is private to this user; one left behind is replaced, one that answers is not.
     pub async fn bind(listen: &[Listen]) -> Result<Self, BindError> {
+        Self::open(listen, &mut Opening::new(listen, Passed::default())).await
+    }
+
+    /// Listens at every address of `listen` as `with` says.
+    pub async fn open(listen: &[Listen], with: &mut Opening) -> Result<Self, BindError> {
         let mut doors = Vec::new();
         for address in listen {
-            doors.extend(Door::open(address).await?);
+            doors.extend(Door::open(address, with).await?);
         }
         Ok(Self {
             doors,
             next: 0,
             said: Seldom::default(),
             tls: None,
+            entrance: Entrance::default(),
         })
     }
 
@@ -57,6 +67,13 @@ impl Listeners {
     #[must_use]
     pub fn secured(mut self, tls: Option<Tls>) -> Self {
         self.tls = tls;
+        self
+    }
+
+    /// Lets in whom `entrance` does.
+    #[must_use]
+    pub fn behind(mut self, entrance: Entrance) -> Self {
+        self.entrance = entrance;
         self
     }
 
@@ -77,7 +94,8 @@ impl Listeners {
     ) {
         let crowd = Crowd::new(metrics.clone());
         while let Some((socket, peer)) = self.admit(&crowd, &limits, &tasks).await {
-            let arrival = Arrival::new(&crowd, self.tls_for(&socket), limits.get(), &metrics);
+            let (tls, entrance) = (self.tls_for(&socket), &self.entrance);
+            let arrival = Arrival::new(&crowd, tls, entrance, limits.get(), &metrics);
             let (service, connection_tasks) = (Arc::clone(&service), tasks.clone());
             tasks.spawn_punctual(async move {
                 arrival

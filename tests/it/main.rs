@@ -9,6 +9,7 @@ mod support;
 
 mod absent;
 mod access;
+mod balancer;
 mod breaker;
 mod collapse;
 mod conflicts;
@@ -42,5 +43,6 @@ mod signed;
 mod slow;
 mod soak;
 mod stop;
+mod supervised;
 mod tls;
 mod verdicts;

@@ -4,6 +4,7 @@
 //! looks at the mistakes before using the result.
 
 mod access;
+mod entrance;
 mod entry;
 mod oidc;
 mod pair;
@@ -14,6 +15,8 @@ mod tokens;
 mod upstream;
 
 use figment::value::Value;
+
+pub(super) use entrance::show_mode;
 
 use super::proxy::Ambient;
 use super::raw::Raw;

@@ -7,6 +7,7 @@ use figment::value::Value;
 use super::super::raw::Raw;
 use super::super::secret::{Secret, token, token_file};
 use super::super::{Admin, Listen, Server, address, units, value};
+use super::entrance::{allow, forwarders, socket_mode};
 use super::tls::tls;
 
 /// Bytes of a head: what the clients in the field send is a tenth of the least, and what is read of a
@@ -22,8 +23,12 @@ const STREAMS: RangeInclusive<u64> = 1..=1024;
 /// Checks `server.…`.
 pub(super) fn server(raw: &mut Raw) -> Server {
     let listen = listeners(raw);
+    let proxy_protocol = forwarders(raw, &listen);
     Server {
         tls: tls(raw, &listen),
+        allow: allow(raw, &listen, &proxy_protocol),
+        proxy_protocol,
+        socket_mode: socket_mode(raw),
         listen,
         hosts: raw
             .take("server.hosts", |value| value::list(value, address::host))
@@ -52,6 +57,9 @@ pub(super) fn server(raw: &mut Raw) -> Server {
             .unwrap_or_default(),
         max_handshakes: raw
             .take("server.max_handshakes", value::count)
+            .unwrap_or_default(),
+        drain_delay: raw
+            .take("server.drain_delay", units::duration)
             .unwrap_or_default(),
         shutdown_grace: raw
             .take("server.shutdown_grace", units::duration)

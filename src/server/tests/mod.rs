@@ -21,6 +21,7 @@ use super::{Limits, Peer, RequestBody, Serve};
 use crate::outlet::Outlet;
 
 mod crowd;
+mod entrance;
 #[cfg(target_os = "linux")]
 mod files;
 mod floods;

@@ -163,13 +163,25 @@ impl Setup {
 
     fn spawn(&self, arguments: &[&str]) -> Process {
         let mut command = Command::new(env!("CARGO_BIN_EXE_larder"));
+        self.surround(command.args(arguments));
+        Process::spawn(command)
+    }
+
+    /// A shell's `script` about the binary (`$0`) and the configuration's path (`$1`), to be started.
+    pub fn script(&self, script: &str) -> Command {
+        let config = self.write();
+        let mut command = Command::new("/bin/sh");
+        let binary = env!("CARGO_BIN_EXE_larder");
+        self.surround(command.args(["-c", script, binary, &config]));
         command
-            .args(arguments)
+    }
+
+    fn surround(&self, command: &mut Command) {
+        command
             .env_clear()
             .env("HOME", self.directory())
             .envs(&self.variables)
             .current_dir(self.directory());
-        Process::spawn(command)
     }
 }
 
