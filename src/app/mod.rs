@@ -1,5 +1,6 @@
 //! The composition root: builds each part once, runs them, and ends them in order.
 
+mod certificates;
 mod live;
 mod secrets;
 mod verdicts;
@@ -9,6 +10,7 @@ use std::sync::Arc;
 
 use tokio::time::{Duration, Instant, timeout};
 
+use certificates::Certificates;
 pub use live::Live;
 pub use secrets::SecretError;
 use verdicts::Notes;
@@ -20,7 +22,7 @@ use crate::config::{self, AccessMode, Config, Listen, Secret};
 use crate::metrics::Metrics;
 use crate::proxy::{Proxy, Stations};
 use crate::router::Router;
-use crate::server::{BindError, Limits, Listeners, Tls, TlsError};
+use crate::server::{BindError, Limits, Listeners, TlsError};
 use crate::tasks::Tasks;
 use crate::telemetry::AccessLog;
 use crate::tiers::{OpenError, Tiers};
@@ -39,6 +41,7 @@ pub struct App {
     proxy: Arc<Proxy>,
     access: Arc<Access>,
     sealer: Arc<Sealer>,
+    certificates: Option<Arc<Certificates>>,
     tiers: Arc<Tiers>,
     admin_service: Arc<Admin>,
     metrics: Arc<Metrics>,
@@ -115,7 +118,8 @@ impl App {
         };
         let proxy = Proxy::new(config.clone(), stations);
         let router = Arc::new(router(&config, Arc::clone(&proxy), &metrics)?);
-        let tls = config.server.tls.as_ref().map(Tls::new).transpose()?;
+        let certificates = certificates(&config, &metrics)?;
+        let tls = certificates.as_ref().map(|it| it.tls().clone());
         let app = Self {
             data: Listeners::bind(&config.server.listen).await?.secured(tls),
             admin: Listeners::bind(std::slice::from_ref(&config.admin.listen)).await?,
@@ -124,6 +128,7 @@ impl App {
             proxy,
             access,
             sealer,
+            certificates,
             tiers,
             admin_service,
             metrics,
@@ -178,6 +183,7 @@ impl App {
         Live {
             access: Arc::clone(&self.access),
             sealer: Arc::clone(&self.sealer),
+            certificates: self.certificates.clone(),
             upstream: self.config.upstream.target.clone(),
             data_dir: self.config.data_dir.clone(),
         }
@@ -204,6 +210,9 @@ impl App {
         let notes = Arc::new(Notes::new(self.access, &self.config.data_dir));
         self.tasks
             .spawn(Arc::clone(&notes).keep(self.tasks.clone()));
+        if let Some(certificates) = self.certificates {
+            self.tasks.spawn(certificates.keep_up(self.tasks.clone()));
+        }
         readiness.ready();
         let serving = async {
             let tasks = self.tasks.clone();
@@ -237,6 +246,15 @@ impl App {
         };
         secrets::announce_admin(&self.config.data_dir, &address, token)
     }
+}
+
+/// What is shown in TLS, where that is spoken.
+fn certificates(
+    config: &Config,
+    metrics: &Arc<Metrics>,
+) -> Result<Option<Arc<Certificates>>, TlsError> {
+    let tls = config.server.tls.as_ref();
+    tls.map(|tls| Certificates::new(tls, metrics)).transpose()
 }
 
 /// What answers the data listeners.

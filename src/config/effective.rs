@@ -10,6 +10,7 @@ use http::header::HeaderName;
 use toml_edit::{Array, Value};
 
 use super::raw::Raw;
+use super::tls::{CERT, CLIENT_CA, CLIENT_CRL, KEY};
 use super::{
     Access, AccessMode, Admin, Config, LogFormat, OnReadFailure, OnUploadFailure, Roster, Server,
     Target, Tier, Upload, Upstream, Verify, address, proxy, shown, units,
@@ -57,15 +58,22 @@ pub(super) fn rows(config: &Config, raw: &Raw) -> Vec<Effective> {
 
 fn server(server: &Server, raw: &Raw) -> Vec<Row> {
     let text = |key| (key, raw.text(key).map(Value::from));
+    let paths = |key| (key, raw.texts(key).map(|paths| one_or_more(&paths)));
     vec![
         set("server.listen", texts(&server.listen)),
         set("server.hosts", texts(&server.hosts)),
+        set(
+            "server.handshake_timeout",
+            duration(server.handshake_timeout),
+        ),
         set("server.header_timeout", duration(server.header_timeout)),
         set("server.idle_timeout", duration(server.idle_timeout)),
         set("server.max_connections", count(server.max_connections)),
         set("server.shutdown_grace", duration(server.shutdown_grace)),
-        text("server.tls.cert"),
-        text("server.tls.key"),
+        paths(CERT),
+        paths(KEY),
+        text(CLIENT_CA),
+        text(CLIENT_CRL),
     ]
 }
 
@@ -227,6 +235,13 @@ fn path(path: &Path) -> Value {
 
 pub(super) fn texts(items: &[impl fmt::Display]) -> Value {
     Value::from(items.iter().map(ToString::to_string).collect::<Array>())
+}
+
+fn one_or_more(items: &[String]) -> Value {
+    match items {
+        [single] => Value::from(single.as_str()),
+        several => texts(several),
+    }
 }
 
 fn names(names: &[HeaderName]) -> Value {

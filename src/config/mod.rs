@@ -14,6 +14,7 @@ use http::header::HeaderName;
 mod address;
 mod authorities;
 mod check;
+mod clients;
 mod effective;
 mod env;
 mod file;
@@ -31,11 +32,13 @@ mod shown;
 mod suggest;
 #[cfg(test)]
 mod tests;
+mod tls;
 mod units;
 mod value;
 
 pub use address::{BadPort, explicit_port, has_dot_segments};
 pub use authorities::authorities;
+pub use clients::Clients;
 pub use effective::Effective;
 pub use env::Environment;
 pub use identity::Identity;
@@ -46,6 +49,7 @@ pub use problem::{Problem, Problems};
 pub use proxy::Proxy;
 pub use roster::{Claim, Grant, Issuer, KeySource, Rights, Roster, SigningAlgorithm, Token};
 pub use secret::Secret;
+pub use tls::{ContentDigest, Remark, ServerTls, TlsContents, TlsFiles};
 
 use crate::artifact::SignatureKey;
 
@@ -77,6 +81,8 @@ pub struct Server {
     pub listen: Vec<Listen>,
     /// Names this server answers to where it asks for no credential.
     pub hosts: Vec<String>,
+    /// A TLS handshake must be over in this time.
+    pub handshake_timeout: Duration,
     /// A request's head must be whole in this time, from the first byte read after the last answer.
     pub header_timeout: Duration,
     /// How long a kept-alive connection may be silent.
@@ -85,8 +91,8 @@ pub struct Server {
     pub max_connections: usize,
     /// Time to finish what runs after SIGTERM.
     pub shutdown_grace: Duration,
-    /// What it shows of itself over TCP, in TLS; none for clear text.
-    pub tls: Option<Identity>,
+    /// What is spoken over TCP; none for clear text.
+    pub tls: Option<ServerTls>,
 }
 
 /// An address to listen at.

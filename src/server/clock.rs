@@ -14,7 +14,7 @@ use super::phase::{Bound, Wait};
 /// How long a client may take to hang up after we did.
 pub(super) const LINGER: Duration = Duration::from_secs(2);
 
-/// How long a head that has begun may take once the process stops.
+/// How long a handshake or a head that has begun may take once the process stops.
 const HEAD_AT_STOP: Duration = Duration::from_secs(1);
 
 /// The timer of one connection.
@@ -39,8 +39,9 @@ impl Clock {
         }
     }
 
-    /// The process stops: a head that is not whole yet is hardly waited for.
+    /// The process stops: a handshake or a head that is not whole yet is hardly waited for.
     pub(super) fn hurry(&mut self) {
+        self.limits.handshake_timeout = self.limits.handshake_timeout.min(HEAD_AT_STOP);
         self.limits.header_timeout = self.limits.header_timeout.min(HEAD_AT_STOP);
         self.waiting = None;
     }
@@ -90,6 +91,7 @@ impl Clock {
 
     fn limit(&self, bound: Bound) -> Duration {
         match bound {
+            Bound::Handshake => self.limits.handshake_timeout,
             Bound::Head => self.limits.header_timeout,
             Bound::Idle => self.limits.idle_timeout,
             Bound::Body => self.limits.body_idle,

@@ -22,6 +22,7 @@ use super::clock::Clock;
 use super::guard::{Guarded, Watch};
 use super::phase::{Bound, Channel};
 use super::ration::{Ration, Rationed};
+use super::shown::Shown;
 use super::{Limits, Peer, Serve};
 use crate::outlet::Outlet;
 use crate::tasks::Tasks;
@@ -49,12 +50,15 @@ pub(super) struct Accepted<I> {
     pub(super) outlet: Option<Outlet>,
     /// What is known of it.
     pub(super) watch: Watch,
+    /// What its client shows of itself.
+    pub(super) shown: Shown,
 }
 
 /// The client of one connection, and who answers it.
 struct Client<S: Serve> {
     service: Arc<S>,
     peer: Peer,
+    shown: Shown,
     outlet: Option<Outlet>,
     acquaintance: S::Acquaintance,
 }
@@ -67,6 +71,7 @@ impl<I> Accepted<I> {
             peer,
             outlet,
             watch: Watch::new(Channel::Clear),
+            shown: Shown::default(),
         }
     }
 }
@@ -82,6 +87,7 @@ where
         peer,
         outlet,
         watch,
+        shown,
     } = accepted;
     let mut clock = Clock::new(limits, watch.clone());
     let ration = Ration::new();
@@ -91,6 +97,7 @@ where
     let client = Arc::new(Client {
         service,
         peer,
+        shown,
         outlet,
         acquaintance: S::Acquaintance::default(),
     });
@@ -156,10 +163,11 @@ where
 
 async fn answer<S: Serve>(
     client: Arc<Client<S>>,
-    request: Request<Incoming>,
+    mut request: Request<Incoming>,
     watch: Watch,
 ) -> Result<Response<Answer<S::Body>>, Infallible> {
     let turn = watch.begin(!request.body().is_end_stream());
+    client.shown.accompany(request.extensions_mut());
     let (acquaintance, outlet) = (&client.acquaintance, client.outlet.as_ref());
     let serving = client
         .service

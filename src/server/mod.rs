@@ -13,6 +13,8 @@ use http::{Request, Response};
 use http_body::Body;
 use hyper::body::Incoming;
 
+#[cfg(doc)]
+use crate::certificate::Certificate;
 use crate::config;
 use crate::outlet::Outlet;
 
@@ -23,10 +25,13 @@ mod door;
 mod guard;
 mod host;
 mod listener;
+mod names;
 mod phase;
 mod ration;
 mod secured;
+mod shown;
 mod socket;
+mod spoken;
 mod tls;
 mod unix;
 #[cfg(target_os = "linux")]
@@ -35,7 +40,8 @@ mod zero_copy;
 pub use door::BindError;
 pub use host::{Foreign, check_host};
 pub use listener::Listeners;
-pub use tls::{Tls, TlsError};
+pub use spoken::TlsError;
+pub use tls::Tls;
 
 /// Longest silence of a client that still owes bytes of its request's body.
 pub const BODY_IDLE: Duration = Duration::from_secs(30);
@@ -53,7 +59,8 @@ pub trait Serve: Send + Sync + 'static {
     type Acquaintance: Default + Send + Sync + 'static;
 
     /// Answers one request of `peer`. Every request has an answer; a body that cannot be finished
-    /// ends in an error. Where there is an `outlet`, stretches of files may leave by it.
+    /// ends in an error. Where there is an `outlet`, stretches of files may leave by it. What the client has
+    /// shown of itself in TLS goes with the request: [`Certificate::of`].
     fn serve(
         &self,
         request: Request<Incoming>,
@@ -80,8 +87,10 @@ pub struct Peer {
 /// How many connections there may be, and how long each may take.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// From the first byte read after the last answer (on a new connection: from its start) to the
-    /// head's end.
+    /// From a connection's start to the end of its TLS handshake.
+    pub handshake_timeout: Duration,
+    /// From the first byte read after the last answer (on a new connection: from its start, or its
+    /// handshake's end) to the head's end.
     pub header_timeout: Duration,
     /// Between an answer's end and the next request's first byte.
     pub idle_timeout: Duration,
@@ -98,6 +107,7 @@ pub struct Limits {
 impl From<&config::Server> for Limits {
     fn from(server: &config::Server) -> Self {
         Self {
+            handshake_timeout: server.handshake_timeout,
             header_timeout: server.header_timeout,
             idle_timeout: server.idle_timeout,
             body_idle: BODY_IDLE,

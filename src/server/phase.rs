@@ -3,6 +3,8 @@
 /// What a client may take too long for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Bound {
+    /// Making the handshake.
+    Handshake,
     /// Finishing a request's head.
     Head,
     /// Beginning another request.
@@ -51,6 +53,7 @@ pub(super) struct State {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
+    Shaking,
     Head,
     Busy,
     Answering,
@@ -61,10 +64,13 @@ enum Phase {
 // === impl State ===
 
 impl State {
-    /// A connection just accepted: its first head is due from now.
+    /// A connection just accepted: its handshake is due from now, or its first head where there is none.
     pub(super) fn accepted(channel: Channel) -> Self {
         Self {
-            phase: Phase::Head,
+            phase: match channel {
+                Channel::Clear => Phase::Head,
+                Channel::Tls => Phase::Shaking,
+            },
             turn: 0,
             received: 0,
             sent: 0,
@@ -72,6 +78,13 @@ impl State {
             write_blocked: false,
             unread: false,
             channel,
+        }
+    }
+
+    /// The handshake is over: the first head is due from now.
+    pub(super) fn shaken(&mut self) {
+        if self.phase == Phase::Shaking {
+            self.enter(Phase::Head);
         }
     }
 
@@ -89,7 +102,7 @@ impl State {
                 self.unread = true;
             }
             Phase::Head => self.unread = true,
-            Phase::Busy | Phase::Answering | Phase::Lingering => {}
+            Phase::Shaking | Phase::Busy | Phase::Answering | Phase::Lingering => {}
         }
     }
 
@@ -150,6 +163,7 @@ impl State {
         match self.phase {
             Phase::Lingering => wait(Bound::Linger, self.turn),
             _ if self.write_blocked => wait(Bound::Stall, self.sent),
+            Phase::Shaking => wait(Bound::Handshake, self.turn),
             Phase::Head => wait(Bound::Head, self.turn),
             Phase::Idle => wait(Bound::Idle, self.turn),
             // A read is pending only while the request's body is wanted: a slow answer is not the
@@ -171,6 +185,7 @@ impl Bound {
     /// The bound's name in logs.
     pub(super) fn as_str(self) -> &'static str {
         match self {
+            Self::Handshake => "handshake",
             Self::Head => "head",
             Self::Idle => "idle",
             Self::Body => "body",

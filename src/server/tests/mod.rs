@@ -113,6 +113,7 @@ fn gated(gate: Arc<Semaphore>) -> Response<Body> {
 
 fn limits() -> Limits {
     Limits {
+        handshake_timeout: Duration::from_secs(7),
         header_timeout: Duration::from_secs(10),
         idle_timeout: Duration::from_secs(130),
         body_idle: BODY_IDLE,
