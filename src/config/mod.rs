@@ -47,7 +47,7 @@ pub use keys::{KEYS, Key, Standing};
 pub use load::{Flags, Loaded, load};
 pub use problem::{Problem, Problems};
 pub use proxy::Proxy;
-pub use roster::{Claim, Grant, Issuer, KeySource, Rights, Roster, SigningAlgorithm, Token};
+pub use roster::{Claim, Grant, Issuer, KeySource, Proof, Rights, Roster, SigningAlgorithm, Token};
 pub use secret::Secret;
 pub use tls::{ContentDigest, Remark, ServerTls, TlsContents, TlsFiles};
 

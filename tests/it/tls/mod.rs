@@ -1,5 +1,6 @@
 //! The data listeners in TLS: everything as in clear text, and what a handshake may cost others.
 
+mod clients;
 mod names;
 mod reload;
 

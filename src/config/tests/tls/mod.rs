@@ -7,6 +7,7 @@ use rcgen::{CertifiedKey, KeyPair, generate_simple_self_signed};
 
 use super::{Loaded, Written, mistake_in, written};
 
+mod clients;
 mod several;
 
 const CERT: &str = "LARDER_SERVER__TLS__CERT";
