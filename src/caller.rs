@@ -82,6 +82,22 @@ impl Sealer {
         })
     }
 
+    /// The same credential in the hands of somebody whose certificate is for `name`: another caller for each
+    /// name, and none of those that no certificate stands for.
+    pub fn certified(&self, caller: &Caller, name: &str) -> Caller {
+        let mut context = hmac::Context::with_key(&self.key);
+        // No header's name is as long.
+        context.update(&u64::MAX.to_le_bytes());
+        context.update(caller.digest.as_bytes());
+        context.update(name.as_bytes());
+        let mut digest = [0; 32];
+        digest.copy_from_slice(context.sign().as_ref());
+        Caller {
+            digest: CallerDigest(digest),
+            credentials: Arc::clone(&caller.credentials),
+        }
+    }
+
     /// Whether these headers carry what `caller` was sealed from, to the last byte: then sealing
     /// them would give it again.
     pub fn is_same(&self, headers: &HeaderMap, caller: &Caller) -> bool {
@@ -215,6 +231,32 @@ mod tests {
             digest(&[("authorization", "Bearer a"), ("user-agent", "x")]),
             digest(&[("authorization", "Bearer a")])
         );
+    }
+
+    #[test]
+    fn a_credential_is_another_caller_for_each_certificate_and_goes_upstream_as_it_is() {
+        let one = caller(&[("authorization", "Bearer a")]).unwrap();
+        let two = caller(&[("authorization", "Bearer b")]).unwrap();
+        let nobody = caller(&[]).unwrap();
+        let certified = |caller, name| sealer().certified(caller, name);
+        let all = [
+            one.clone(),
+            certified(&one, ""),
+            certified(&one, "ci"),
+            certified(&one, "CI"),
+            certified(&two, "ci"),
+            certified(&nobody, "ci"),
+        ];
+        for (index, one) in all.iter().enumerate() {
+            let mut others = all.iter().skip(index + 1);
+            assert!(
+                others.all(|other| other.digest() != one.digest()),
+                "{index}"
+            );
+        }
+        let again = certified(&one, "ci");
+        assert_eq!(again.digest(), all[2].digest());
+        assert_eq!(again.bearer(), Some(&b"a"[..]));
     }
 
     #[test]

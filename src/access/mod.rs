@@ -39,6 +39,7 @@ use self::roster::Roster;
 use self::verdicts::{Subject, Verdicts};
 use crate::artifact::{Answer, ArtifactKey, Failure, Landed, ScopeDigest};
 use crate::caller::{Caller, CallerDigest};
+use crate::certificate::Certificate;
 use crate::config::{self, AccessMode};
 use crate::metrics::{Ground, Metrics, Verdict};
 use crate::tasks::Tasks;
@@ -181,13 +182,15 @@ impl Access {
     pub async fn admit(
         &self,
         caller: &Caller,
+        certificate: Option<&Certificate>,
         query: &str,
         right: Right,
     ) -> Result<Admitted, Denial> {
-        if let Judge::Roster(roster) = &self.judge {
-            roster.admit(caller, query, right).await?;
-        }
-        Ok(Admitted::new(self.own.as_ref()))
+        let counted = match &self.judge {
+            Judge::Roster(roster) => roster.admit(caller, certificate, query, right).await?,
+            Judge::Upstream | Judge::Nobody => None,
+        };
+        Ok(Admitted::new(self.own.as_ref(), counted))
     }
 
     /// Whether requests that are about no artifact may be passed on: not where a credential of

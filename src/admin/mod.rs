@@ -102,6 +102,8 @@ impl Admin {
     /// The bounds of the admin listener's connections.
     pub fn limits() -> Limits {
         Limits {
+            // There is none here.
+            handshake_timeout: HEADER_TIMEOUT,
             header_timeout: HEADER_TIMEOUT,
             idle_timeout: IDLE_TIMEOUT,
             body_timeout: BODY_TIMEOUT,

@@ -1,5 +1,6 @@
 //! The composition root: builds each part once, runs them, and ends them in order.
 
+mod certificates;
 mod ending;
 mod live;
 mod notices;
@@ -11,6 +12,7 @@ use std::sync::Arc;
 
 use tokio::time::{Duration, Instant, timeout};
 
+use certificates::Certificates;
 pub use ending::Ending;
 pub use live::Live;
 pub use notices::Notices;
@@ -25,7 +27,7 @@ use crate::metrics::Metrics;
 use crate::proxy::{Proxy, Stations};
 use crate::router::Router;
 use crate::server::{
-    BindError, Entrance, Limits, Listeners, LiveLimits, Opening, Passed, Tls, TlsError,
+    BindError, Entrance, Limits, Listeners, LiveLimits, Opening, Passed, TlsError,
 };
 use crate::tasks::Tasks;
 use crate::telemetry::AccessLog;
@@ -45,6 +47,7 @@ pub struct App {
     proxy: Arc<Proxy>,
     access: Arc<Access>,
     sealer: Arc<Sealer>,
+    certificates: Option<Arc<Certificates>>,
     tiers: Arc<Tiers>,
     admin_service: Arc<Admin>,
     metrics: Arc<Metrics>,
@@ -132,7 +135,8 @@ impl App {
             hosts(&config),
         );
         let router = Arc::new(router);
-        let tls = config.server.tls.as_ref().map(Tls::new).transpose()?;
+        let certificates = certificates(&config, &metrics)?;
+        let tls = certificates.as_ref().map(|it| it.tls().clone());
         let (data, admin) = open(&config, passed).await?;
         let entrance = Entrance::new(&config.server, Arc::clone(&metrics));
         let app = Self {
@@ -145,6 +149,7 @@ impl App {
             proxy,
             access,
             sealer,
+            certificates,
             tiers,
             admin_service,
             metrics,
@@ -201,6 +206,7 @@ impl App {
             sealer: Arc::clone(&self.sealer),
             limits: self.limits.clone(),
             access_log: Arc::clone(&self.access_log),
+            certificates: self.certificates.clone(),
             upstream: self.config.upstream.target.clone(),
             data_dir: self.config.data_dir.clone(),
         }
@@ -239,6 +245,9 @@ impl App {
         let notes = Arc::new(Notes::new(self.access, &self.config.data_dir));
         self.tasks
             .spawn(Arc::clone(&notes).keep(self.tasks.clone()));
+        if let Some(certificates) = self.certificates {
+            self.tasks.spawn(certificates.keep_up(self.tasks.clone()));
+        }
         readiness.ready();
         let serving = async {
             let tasks = self.tasks.clone();
@@ -272,6 +281,15 @@ impl App {
         };
         secrets::announce_admin(&self.config.data_dir, &address, token)
     }
+}
+
+/// What is shown in TLS, where that is spoken.
+fn certificates(
+    config: &Config,
+    metrics: &Arc<Metrics>,
+) -> Result<Option<Arc<Certificates>>, TlsError> {
+    let tls = config.server.tls.as_ref();
+    tls.map(|tls| Certificates::new(tls, metrics)).transpose()
 }
 
 /// Opens the data listeners and the admin listener.

@@ -11,6 +11,7 @@ use toml_edit::{Array, Value};
 
 use super::check::show_mode;
 use super::raw::Raw;
+use super::tls::{CERT, CLIENT_CA, CLIENT_CRL, KEY};
 use super::{
     Access, AccessMode, Admin, Config, LogFormat, OnReadFailure, OnUploadFailure, Roster, Server,
     Target, Tier, Upload, Upstream, Verify, address, proxy, shown, units,
@@ -58,6 +59,7 @@ pub(super) fn rows(config: &Config, raw: &Raw) -> Vec<Effective> {
 
 fn server(server: &Server, raw: &Raw) -> Vec<Row> {
     let text = |key| (key, raw.text(key).map(Value::from));
+    let paths = |key| (key, raw.texts(key).map(|paths| one_or_more(&paths)));
     vec![
         set("server.listen", texts(&server.listen)),
         set("server.allow", texts(&server.allow.0)),
@@ -67,6 +69,10 @@ fn server(server: &Server, raw: &Raw) -> Vec<Row> {
         ),
         set("server.socket_mode", show_mode(server.socket_mode)),
         set("server.hosts", texts(&server.hosts)),
+        set(
+            "server.handshake_timeout",
+            duration(server.handshake_timeout),
+        ),
         set("server.header_timeout", duration(server.header_timeout)),
         set("server.idle_timeout", duration(server.idle_timeout)),
         set("server.body_timeout", duration(server.body_timeout)),
@@ -83,8 +89,10 @@ fn server(server: &Server, raw: &Raw) -> Vec<Row> {
         set("server.max_handshakes", count(server.max_handshakes)),
         set("server.drain_delay", duration(server.drain_delay)),
         set("server.shutdown_grace", duration(server.shutdown_grace)),
-        text("server.tls.cert"),
-        text("server.tls.key"),
+        paths(CERT),
+        paths(KEY),
+        text(CLIENT_CA),
+        text(CLIENT_CRL),
     ]
 }
 
@@ -247,6 +255,13 @@ fn path(path: &Path) -> Value {
 
 pub(super) fn texts(items: &[impl fmt::Display]) -> Value {
     Value::from(items.iter().map(ToString::to_string).collect::<Array>())
+}
+
+fn one_or_more(items: &[String]) -> Value {
+    match items {
+        [single] => Value::from(single.as_str()),
+        several => texts(several),
+    }
 }
 
 fn names(names: &[HeaderName]) -> Value {

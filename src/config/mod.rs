@@ -14,6 +14,7 @@ use http::header::HeaderName;
 mod address;
 mod authorities;
 mod check;
+mod clients;
 mod effective;
 mod env;
 mod exceptions;
@@ -35,11 +36,13 @@ mod suggest;
 mod supervisor;
 #[cfg(test)]
 mod tests;
+mod tls;
 mod units;
 mod value;
 
 pub use address::{BadPort, explicit_port, has_dot_segments};
 pub use authorities::authorities;
+pub use clients::Clients;
 pub use effective::Effective;
 pub use env::Environment;
 pub use exceptions::Exceptions;
@@ -51,9 +54,10 @@ pub use network::{Forwarders, Network, Networks};
 pub use pinned::Pinned;
 pub use problem::{Problem, Problems};
 pub use proxy::Proxy;
-pub use roster::{Claim, Grant, Issuer, KeySource, Rights, Roster, SigningAlgorithm, Token};
+pub use roster::{Claim, Grant, Issuer, KeySource, Proof, Rights, Roster, SigningAlgorithm, Token};
 pub use secret::Secret;
 pub use supervisor::Supervisor;
+pub use tls::{ContentDigest, Remark, ServerTls, TlsContents, TlsFiles};
 
 use crate::artifact::SignatureKey;
 
@@ -91,6 +95,8 @@ pub struct Server {
     pub socket_mode: u32,
     /// Names this server answers to where it asks for no credential.
     pub hosts: Vec<String>,
+    /// A TLS handshake must be over in this time.
+    pub handshake_timeout: Duration,
     /// A request's head must be whole in this time, from the first byte read after the last answer.
     pub header_timeout: Duration,
     /// How long a kept-alive connection may be silent.
@@ -117,8 +123,8 @@ pub struct Server {
     pub drain_delay: Duration,
     /// Time to finish what runs after that.
     pub shutdown_grace: Duration,
-    /// What it shows of itself over TCP, in TLS; none for clear text.
-    pub tls: Option<Identity>,
+    /// What is spoken over TCP; none for clear text.
+    pub tls: Option<ServerTls>,
 }
 
 /// An address to listen at.

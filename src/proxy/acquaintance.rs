@@ -45,6 +45,11 @@ impl Acquaintance {
 }
 
 impl Known {
+    /// The same client, where its certificate is part of who it is.
+    pub(super) fn certified(&self, sealer: &Sealer, name: &str) -> Self {
+        Self::new(sealer.certified(&self.caller, name), &self.query)
+    }
+
     fn new(caller: Caller, query: &str) -> Self {
         Self {
             scope: Scope::new(query, caller.digest()),

@@ -37,6 +37,7 @@ use self::acquaintance::Known;
 use crate::access::{Access, Admitted, Question};
 use crate::artifact::{ArtifactHash, ArtifactKey, OriginId};
 use crate::caller::{Caller, Sealer};
+use crate::certificate::Certificate;
 use crate::config::{Config, OnReadFailure};
 use crate::metrics::Metrics;
 use crate::tasks::Tasks;
@@ -144,7 +145,15 @@ impl Proxy {
     ) -> Result<Ask, ProxyError> {
         let known = client.meet(&self.sealer, head)?;
         let query = head.uri.query().unwrap_or_default();
-        let admitted = self.access.admit(&known.caller, query, right).await?;
+        let certificate = Certificate::of(&head.extensions).map(AsRef::as_ref);
+        let admitted = self
+            .access
+            .admit(&known.caller, certificate, query, right)
+            .await?;
+        let known = match admitted.certificate() {
+            Some(name) => Arc::new(known.certified(&self.sealer, name)),
+            None => known,
+        };
         let outgoing = Outgoing {
             target: artifact_target(&hash, &head.uri)?,
             client: mem::take(&mut head.headers),
@@ -165,7 +174,9 @@ impl Proxy {
     pub async fn admit(&self, head: &Parts) -> Result<Admitted, ProxyError> {
         let caller = self.sealer.seal(&head.headers)?;
         let query = head.uri.query().unwrap_or_default();
-        Ok(self.access.admit(&caller, query, Right::Read).await?)
+        let certificate = Certificate::of(&head.extensions).map(AsRef::as_ref);
+        let admitted = self.access.admit(&caller, certificate, query, Right::Read);
+        Ok(admitted.await?)
     }
 
     /// A request as it goes upstream, where it is about artifacts but no single one.

@@ -9,6 +9,7 @@ use super::crowd::{Crowd, Guest};
 use super::entrance::Entrance;
 use super::guard::Watch;
 use super::phase::Channel;
+use super::shown::Shown;
 use super::socket::Socket;
 use super::{Limits, Peer, Serve, Tls};
 use crate::metrics::Metrics;
@@ -78,27 +79,21 @@ impl Arrival {
             return;
         }
         let metrics = counted.0.clone();
-        let accepted = |watch| Accepted {
+        let accepted = Accepted {
             io: (),
             peer,
+            shown: Shown::default(),
             outlet: None,
             watch,
             guest: Some(guest),
             cuts: Cuts::new(metrics.clone()),
         };
         if let Some(tls) = tls {
-            let (io, peer) = tls.secure(socket, peer, &watch, metrics.clone());
-            let accepted = Accepted {
-                peer,
-                ..accepted(watch)
-            };
-            connection::run(accepted.over(io), service, limits, tasks).await;
+            let accepted = tls.secure(socket, accepted, metrics);
+            connection::run(accepted, service, limits, tasks).await;
         } else {
             let (io, outlet) = with_outlet(socket);
-            let accepted = Accepted {
-                outlet,
-                ..accepted(watch)
-            };
+            let accepted = Accepted { outlet, ..accepted };
             connection::run(accepted.over(io), service, limits, tasks).await;
         }
         drop(counted);

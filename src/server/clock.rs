@@ -20,7 +20,7 @@ pub(super) const LINGER: Duration = Duration::from_secs(2);
 /// comes to, and it may send or take them in as few pieces as it likes.
 pub(super) const LAP: Duration = Duration::from_mins(1);
 
-/// How long a head that has begun may take once the process stops.
+/// How long a handshake or a head that has begun may take once the process stops.
 const HEAD_AT_STOP: Duration = Duration::from_secs(1);
 
 /// The timer of one connection.
@@ -70,13 +70,15 @@ impl Clock {
         }
     }
 
-    /// The process stops: a head that is not whole yet is hardly waited for.
+    /// The process stops: a handshake or a head that is not whole yet is hardly waited for.
     pub(super) fn hurry(&mut self) {
         let Limits {
+            handshake_timeout,
             header_timeout,
             idle_timeout,
             ..
         } = &mut self.limits;
+        *handshake_timeout = (*handshake_timeout).min(HEAD_AT_STOP);
         *header_timeout = (*header_timeout).min(HEAD_AT_STOP);
         // HTTP/2 says farewell and waits to hear that it arrived.
         *idle_timeout = (*idle_timeout).min(LINGER);
@@ -152,6 +154,7 @@ impl Clock {
 
     fn limit(&self, bound: Bound) -> Duration {
         match bound {
+            Bound::Handshake => self.limits.handshake_timeout,
             Bound::Head => self.limits.header_timeout,
             Bound::Idle => self.limits.idle_timeout,
             Bound::Body => self.limits.body_timeout,
@@ -188,7 +191,7 @@ impl Cuts {
     /// A client was cut for this. One that was idle did nothing wrong, nor one that was asked to go.
     pub(super) fn count(&self, bound: Bound) {
         let limit = match bound {
-            Bound::Head => Limit::HeadTime,
+            Bound::Handshake | Bound::Head => Limit::HeadTime,
             Bound::Body => Limit::BodyTime,
             Bound::Stall => Limit::AnswerTime,
             Bound::Rate => Limit::Rate,

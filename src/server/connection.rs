@@ -20,6 +20,7 @@ use super::guard::{Guarded, Watch};
 use super::http2::Flood;
 use super::phase::Bound;
 use super::ration::{Ration, Rationed};
+use super::shown::Shown;
 use super::{Limits, Peer, RequestBody, Serve, http1, http2};
 use crate::metrics::Limit;
 use crate::outlet::Outlet;
@@ -36,6 +37,8 @@ pub(super) struct Accepted<I> {
     pub(super) outlet: Option<Outlet>,
     /// What is known of it.
     pub(super) watch: Watch,
+    /// What its client shows of itself.
+    pub(super) shown: Shown,
     /// Its place among the others.
     pub(super) guest: Option<Guest>,
     /// Who counts what bounds do.
@@ -46,6 +49,7 @@ pub(super) struct Accepted<I> {
 pub(super) struct Client<S: Serve> {
     pub(super) service: Arc<S>,
     pub(super) peer: Peer,
+    pub(super) shown: Shown,
     pub(super) outlet: Option<Outlet>,
     pub(super) acquaintance: S::Acquaintance,
 }
@@ -69,6 +73,7 @@ impl Accepted<()> {
         let Self {
             io: (),
             peer,
+            shown,
             outlet,
             watch,
             guest,
@@ -77,6 +82,7 @@ impl Accepted<()> {
         Accepted {
             io,
             peer,
+            shown,
             outlet,
             watch,
             guest,
@@ -89,7 +95,8 @@ impl Accepted<()> {
 
 impl<S: Serve> Client<S> {
     /// Answers one request, whatever becomes of the service.
-    pub(super) async fn answer(&self, request: Request<RequestBody>) -> Response<S::Body> {
+    pub(super) async fn answer(&self, mut request: Request<RequestBody>) -> Response<S::Body> {
+        self.shown.accompany(request.extensions_mut());
         let (acquaintance, outlet) = (&self.acquaintance, self.outlet.as_ref());
         let serving = self.service.serve(request, self.peer, acquaintance, outlet);
         let served = AssertUnwindSafe(serving).catch_unwind().await;
@@ -111,6 +118,7 @@ where
         peer,
         outlet,
         watch,
+        shown,
         guest,
         cuts,
     } = accepted;
@@ -131,6 +139,7 @@ where
         client: Arc::new(Client {
             service,
             peer,
+            shown,
             outlet,
             acquaintance: S::Acquaintance::default(),
         }),

@@ -140,6 +140,11 @@ impl Watch {
         self.0.lock().state.sent(bytes);
     }
 
+    /// Notes that the handshake is over, whatever became of it.
+    pub(super) fn note_shaken(&self) {
+        self.0.lock().state.shaken();
+    }
+
     /// Notes what became of a write below TLS.
     pub(super) fn note_sent(&self, polled: &Poll<io::Result<usize>>) {
         if let Poll::Ready(Ok(bytes)) = polled {

@@ -16,6 +16,8 @@ use parking_lot::Mutex;
 
 use self::crowd::Most;
 
+#[cfg(doc)]
+use crate::certificate::Certificate;
 use crate::config;
 use crate::outlet::Outlet;
 
@@ -33,6 +35,7 @@ mod host;
 mod http1;
 mod http2;
 mod listener;
+mod names;
 mod opening;
 mod passed;
 mod phase;
@@ -41,7 +44,9 @@ mod ration;
 mod raw;
 mod request;
 mod secured;
+mod shown;
 mod socket;
+mod spoken;
 mod tls;
 mod unix;
 #[cfg(target_os = "linux")]
@@ -56,7 +61,8 @@ pub use opening::Opening;
 pub use passed::Passed;
 pub use proxy_protocol::{MAX_HEADER, NoHeader, ProxyHeader};
 pub use request::RequestBody;
-pub use tls::{Tls, TlsError};
+pub use spoken::TlsError;
+pub use tls::Tls;
 
 /// Answers requests.
 pub trait Serve: Send + Sync + 'static {
@@ -67,7 +73,8 @@ pub trait Serve: Send + Sync + 'static {
     type Acquaintance: Default + Send + Sync + 'static;
 
     /// Answers one request of `peer`. Every request has an answer; a body that cannot be finished
-    /// ends in an error. Where there is an `outlet`, stretches of files may leave by it.
+    /// ends in an error. Where there is an `outlet`, stretches of files may leave by it. What the client has
+    /// shown of itself in TLS goes with the request: [`Certificate::of`].
     fn serve(
         &self,
         request: Request<RequestBody>,
@@ -94,8 +101,10 @@ pub struct Peer {
 /// How many connections there may be, and how long each may take.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// From the first byte read after the last answer (on a new connection: from its start) to the
-    /// head's end.
+    /// From a connection's start to the end of its TLS handshake.
+    pub handshake_timeout: Duration,
+    /// From the first byte read after the last answer (on a new connection: from its start, or its
+    /// handshake's end) to the head's end.
     pub header_timeout: Duration,
     /// Between an answer's end and the next request's first byte.
     pub idle_timeout: Duration,
@@ -146,6 +155,7 @@ impl Limits {
 impl From<&config::Server> for Limits {
     fn from(server: &config::Server) -> Self {
         Self {
+            handshake_timeout: server.handshake_timeout,
             header_timeout: server.header_timeout,
             idle_timeout: server.idle_timeout,
             body_timeout: server.body_timeout,

@@ -3,6 +3,8 @@
 /// What a client may take too long for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Bound {
+    /// Making the handshake.
+    Handshake,
     /// Finishing a request's head.
     Head,
     /// Beginning another request.
@@ -92,6 +94,7 @@ struct Lap {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
+    Shaking,
     Head,
     Busy,
     Answering,
@@ -102,13 +105,16 @@ enum Phase {
 // === impl State ===
 
 impl State {
-    /// A connection just accepted: its first head is due from now.
+    /// A connection just accepted: its handshake is due from now, or its first head where there is none.
     ///
     /// Of a body and of an answer as many bytes as are `enough` are to pass in each minute in which nothing
     /// but the client is waited for; with 0, any number is.
     pub(super) fn accepted(channel: Channel, enough: u64) -> Self {
         Self {
-            phase: Phase::Head,
+            phase: match channel {
+                Channel::Clear => Phase::Head,
+                Channel::Tls => Phase::Shaking,
+            },
             turn: 0,
             received: 0,
             sent: 0,
@@ -139,6 +145,13 @@ impl State {
         self.answered
     }
 
+    /// The handshake is over: the first head is due from now.
+    pub(super) fn shaken(&mut self) {
+        if self.phase == Phase::Shaking {
+            self.enter(Phase::Head);
+        }
+    }
+
     /// A read brought `bytes`; none is the end of what the client sends.
     pub(super) fn read(&mut self, bytes: usize) {
         self.read_blocked = false;
@@ -154,7 +167,10 @@ impl State {
                 self.unread = true;
             }
             (Phase::Head, _) => self.unread = true,
-            (Phase::Idle | Phase::Busy | Phase::Answering | Phase::Lingering, _) => {}
+            (
+                Phase::Shaking | Phase::Idle | Phase::Busy | Phase::Answering | Phase::Lingering,
+                _,
+            ) => {}
         }
     }
 
@@ -257,6 +273,7 @@ impl State {
             Phase::Lingering => wait(Bound::Linger, self.turn),
             _ if self.is_dismissed => wait(Bound::Crowd, self.turn),
             _ if self.write_blocked => wait(Bound::Stall, self.sent),
+            Phase::Shaking => wait(Bound::Handshake, self.turn),
             Phase::Head => wait(Bound::Head, self.turn),
             Phase::Idle => wait(Bound::Idle, self.turn),
             // A read is pending only while the request's body is wanted: a slow answer is not the
@@ -316,6 +333,7 @@ impl Bound {
     /// The bound's name in logs.
     pub(super) fn as_str(self) -> &'static str {
         match self {
+            Self::Handshake => "handshake",
             Self::Head => "head",
             Self::Idle => "idle",
             Self::Body => "body",

@@ -26,6 +26,23 @@ fn a_dripping_head_is_one_wait_from_its_first_byte() {
 }
 
 #[test]
+fn a_handshake_is_one_wait_and_the_first_head_behind_it_another() {
+    let mut state = State::accepted(Channel::Tls, 0);
+    let handshake = state.wait();
+    assert_eq!(bound(&state), Some(Bound::Handshake));
+    state.sent(1);
+    state.read_blocked();
+    assert_eq!(state.wait(), handshake);
+    state.shaken();
+    let head = state.wait();
+    assert_eq!(bound(&state), Some(Bound::Head));
+    state.read(1);
+    // There is one handshake in a connection.
+    state.shaken();
+    assert_eq!(state.wait(), head);
+}
+
+#[test]
 fn only_a_wanted_body_is_waited_for_while_the_answer_is_made() {
     let mut state = State::accepted(Channel::Clear, 0);
     state.read(100);

@@ -10,7 +10,7 @@ use tokio_rustls::server::TlsStream;
 
 use super::chooser::{Agreed, Version};
 use super::guard::Watch;
-use super::tls;
+use super::spoken;
 
 /// The making of a stream.
 type Shaking<I> = Pin<Box<dyn Future<Output = io::Result<Open<I>>> + Send>>;
@@ -73,7 +73,7 @@ impl<I> Agreed for Secured<I> {
     fn poll_agreed(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Option<Version>>> {
         let stream = ready!(self.poll_open(cx))?;
         let version = match stream.get_ref().1.alpn_protocol() {
-            Some(tls::HTTP_2) => Version::Http2,
+            Some(spoken::HTTP_2) => Version::Http2,
             _ => Version::Http1,
         };
         Poll::Ready(Ok(Some(version)))

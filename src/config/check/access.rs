@@ -1,7 +1,9 @@
 //! Who may read a hit, and which defaults follow from where Larder listens and what is behind it.
 
+use super::super::problem::quoted;
 use super::super::raw::Raw;
 use super::super::secret::signature_key_file;
+use super::super::tls::CLIENT_CA;
 use super::super::{Access, AccessMode, Listen, Roster, Server, Target, units, value};
 use super::upstream::headers;
 use super::{oidc, tokens};
@@ -48,6 +50,7 @@ pub(super) fn access(raw: &mut Raw, target: &Target, server: &Server) -> Access 
     let mode = raw
         .take("access.mode", |value| value::choice(value, &words))
         .unwrap_or_else(|| default_mode(&place, &roster));
+    certificates(raw, &roster);
     judge(raw, mode, &place);
     warn(raw, mode, &place);
     Access {
@@ -67,6 +70,20 @@ pub(super) fn access(raw: &mut Raw, target: &Target, server: &Server) -> Access 
             .take("access.offline_grace", units::duration)
             .unwrap_or_default(),
         signature_key: signature_key(raw),
+    }
+}
+
+/// Certificates count where clients are asked for them.
+fn certificates(raw: &mut Raw, roster: &Roster) {
+    let mut entries = roster.tokens.iter();
+    let named = entries.find(|token| token.proof.certificate().is_some());
+    if let Some(token) = named
+        && !raw.is_set(CLIENT_CA)
+    {
+        let name = quoted(&token.name);
+        let message =
+            format!("{name} names a certificate, and without {CLIENT_CA} nobody shows one");
+        raw.mistake("access.tokens", message);
     }
 }
 
@@ -130,10 +147,17 @@ fn warn(raw: &mut Raw, mode: Mode, place: &Place<'_>) {
         ""
     };
     match mode {
-        Mode::Open if !exposed.is_empty() => raw.warn(
-            "access.mode",
-            &format!("is `open`: everyone who reaches {exposed} reads and writes{with_own}"),
-        ),
+        Mode::Open if !exposed.is_empty() => {
+            let who = if raw.is_set(CLIENT_CA) {
+                "everyone with a certificate"
+            } else {
+                "everyone"
+            };
+            raw.warn(
+                "access.mode",
+                &format!("is `open`: {who} who reaches {exposed} reads and writes{with_own}"),
+            );
+        }
         Mode::Upstream if !exposed.is_empty() && place.is_clear => raw.warn(
             "server.listen",
             &format!("takes the upstream's tokens in clear text at {exposed}"),

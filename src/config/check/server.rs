@@ -33,6 +33,9 @@ pub(super) fn server(raw: &mut Raw) -> Server {
         hosts: raw
             .take("server.hosts", |value| value::list(value, address::host))
             .unwrap_or_default(),
+        handshake_timeout: raw
+            .take("server.handshake_timeout", units::period)
+            .unwrap_or_default(),
         header_timeout: raw
             .take("server.header_timeout", units::period)
             .unwrap_or_default(),

@@ -26,6 +26,8 @@ fn the_default_file_says_what_is_built_in() {
         "data_dir",
         "cert",
         "key",
+        "client_ca",
+        "client_crl",
         "token",
         "token_file",
         "ca_file",

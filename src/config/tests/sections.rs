@@ -100,7 +100,6 @@ fn a_credential_of_larders_own_wants_somebody_else_to_judge() {
 #[test]
 fn what_is_not_in_this_version_is_refused_and_never_accepted_in_silence() {
     for text in [
-        "server.tls.client_ca = \"a\"",
         "[listener.office]\naddress = \"a:1\"",
         "[listener.office]",
         "upload.mode = \"back\"",
@@ -113,10 +112,10 @@ fn what_is_not_in_this_version_is_refused_and_never_accepted_in_silence() {
         );
         assert_eq!(mistakes.lines().count(), 1, "{text}: {mistakes}");
     }
-    let variable = written("").mistakes(&[("LARDER_SERVER__TLS__CLIENT_CA", "/x")]);
+    let variable = written("").mistakes(&[("LARDER_UPSTREAM__CLIENT_CERT", "/x")]);
     assert_eq!(
         variable,
-        ["LARDER_SERVER__TLS__CLIENT_CA: server.tls.client_ca: not in this version"]
+        ["LARDER_UPSTREAM__CLIENT_CERT: upstream.client_cert: not in this version"]
     );
 }
 

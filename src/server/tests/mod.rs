@@ -17,6 +17,7 @@ use super::clock::Cuts;
 use super::connection::Accepted;
 use super::guard::Watch;
 use super::phase::Channel;
+use super::shown::Shown;
 use super::{Limits, Peer, RequestBody, Serve};
 use crate::outlet::Outlet;
 
@@ -120,6 +121,7 @@ fn gated(gate: Arc<Semaphore>) -> Response<Body> {
 
 fn limits() -> Limits {
     Limits {
+        handshake_timeout: Duration::from_secs(7),
         header_timeout: Duration::from_secs(10),
         idle_timeout: Duration::from_secs(130),
         body_timeout: Duration::from_secs(30),
@@ -144,6 +146,7 @@ fn in_clear_text<I>(io: I, outlet: Option<Outlet>, limits: &Limits) -> Accepted<
             is_local: true,
             is_secure: false,
         },
+        shown: Shown::default(),
         outlet,
         watch: Watch::new(Channel::Clear, limits),
         guest: None,

@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 use super::metrics::Metrics;
 use super::process::{Exit, Process};
-use super::{Certificate, Client, Origin, Trust, eventually};
+use super::{Badge, Certificate, Client, Origin, Trust, eventually};
 
 /// A configuration that is not running yet.
 #[derive(Clone, Debug)]
@@ -69,6 +69,27 @@ impl Setup {
         self.trust = Some(certificate.trust());
         self.secret("server.tls.cert", &certificate.cert)
             .secret("server.tls.key", &certificate.key)
+    }
+
+    /// Speaking TLS with clients, each of which is shown the one of these that it asks for.
+    pub fn secured_by(self, certificates: &[&Certificate]) -> Self {
+        let files = |key: &str, of: fn(&Certificate) -> &String| {
+            let paths = certificates.iter().enumerate().map(|(place, certificate)| {
+                let path = self.directory().join(format!("{key}.{place}.secret"));
+                fs::write(&path, of(certificate)).expect("a file");
+                path.to_str().expect("a plain path").to_owned()
+            });
+            format!("{:?}", paths.collect::<Vec<_>>())
+        };
+        let (certs, keys) = (
+            files("server.tls.cert", |certificate| &certificate.cert),
+            files("server.tls.key", |certificate| &certificate.key),
+        );
+        let mut setup = self
+            .toml("server.tls.cert", &certs)
+            .toml("server.tls.key", &keys);
+        setup.trust = certificates.first().map(|first| first.trust());
+        setup
     }
 
     /// Sets a key to a text.
@@ -211,6 +232,12 @@ impl Larder {
     /// A client without credential.
     pub fn stranger(&self) -> Client {
         Client::new(self.data).trusting(self.setup.trust.clone())
+    }
+
+    /// A client with this token and this certificate, which is a new acquaintance of every server.
+    pub fn client_showing(&self, token: &str, badge: &Badge) -> Client {
+        let trust = self.setup.trust.clone().map(|trust| trust.showing(badge));
+        Client::new(self.data).trusting(trust).token(token)
     }
 
     /// A client of the admin listener.

@@ -2,6 +2,7 @@
 //!
 //! Nothing here knows what Larder should do; that is said in the tests.
 
+mod authority;
 mod ci;
 mod client;
 mod dice;
@@ -22,6 +23,7 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::time::{sleep, timeout};
 
+pub use authority::{Authority, Badge};
 pub use ci::{Ci, JWKS};
 pub use client::{Client, Reply, Request};
 pub use dice::Dice;
