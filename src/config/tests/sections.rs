@@ -112,10 +112,10 @@ fn what_is_not_in_this_version_is_refused_and_never_accepted_in_silence() {
         );
         assert_eq!(mistakes.lines().count(), 1, "{text}: {mistakes}");
     }
-    let variable = written("").mistakes(&[("LARDER_UPSTREAM__CLIENT_CERT", "/x")]);
+    let variable = written("").mistakes(&[("LARDER_UPLOAD__MODE", "back")]);
     assert_eq!(
         variable,
-        ["LARDER_UPSTREAM__CLIENT_CERT: upstream.client_cert: not in this version"]
+        ["LARDER_UPLOAD__MODE: upload.mode: `back` is not in this version"]
     );
 }
 
