@@ -274,6 +274,7 @@ impl House {
 
 async fn open(dir: &Path) -> (Arc<Tiers>, Tasks) {
     let config = config::Tier {
+        in_flight: 128 << 20,
         memory: config::MemoryTier {
             capacity: 100_000,
             max_artifact: 30_000,

@@ -204,6 +204,7 @@ fn tier(tier: &Tier) -> Vec<Row> {
         set("tier.disk.max_age", duration(tier.disk.max_age)),
         set("tier.disk.min_free", size(tier.disk.min_free)),
         set("tier.disk.scrub_rate", size(tier.disk.scrub_rate)),
+        set("tier.in_flight", size(tier.in_flight)),
     ]
 }
 

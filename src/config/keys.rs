@@ -97,6 +97,7 @@ pub const KEYS: &[Key] = &[
     preset("tier.disk.max_age", "7d"),
     unset("tier.disk.min_free"),
     preset("tier.disk.scrub_rate", "8MiB"),
+    preset("tier.in_flight", "128MiB"),
     preset("upload.mode", "through"),
     preset("upload.max_size", "2GiB"),
     preset("upload.timeout", "55s"),

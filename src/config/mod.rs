@@ -259,6 +259,8 @@ pub struct Tier {
     pub memory: MemoryTier,
     /// In the data directory.
     pub disk: DiskTier,
+    /// Bytes of memory for bodies on their way.
+    pub in_flight: u64,
 }
 
 /// The memory tier; capacity 0 turns it off.

@@ -25,6 +25,8 @@ pub enum Limit {
     Rate,
     /// Frames of HTTP/2 that bring little.
     Frames,
+    /// Memory for bodies on their way: one of them made do with less.
+    Memory,
 }
 
 /// How often bounds held.
@@ -35,7 +37,7 @@ pub struct LimitMetrics([IntCounter; Limit::ALL.len()]);
 
 impl Limit {
     /// Every bound, in the order of their declaration.
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 10] = [
         Self::Connections,
         Self::ConnectionsOfOne,
         Self::Handshakes,
@@ -45,6 +47,7 @@ impl Limit {
         Self::AnswerTime,
         Self::Rate,
         Self::Frames,
+        Self::Memory,
     ];
 
     fn as_str(self) -> &'static str {
@@ -58,6 +61,7 @@ impl Limit {
             Self::AnswerTime => "answer-time",
             Self::Rate => "rate",
             Self::Frames => "frames",
+            Self::Memory => "memory",
         }
     }
 }

@@ -52,6 +52,8 @@ pub struct Metrics {
     pub scrub: ScrubMetrics,
     /// The check of artifacts' signatures.
     pub signatures: SignatureMetrics,
+    /// Bytes of bodies on their way that are in memory.
+    pub in_flight_bytes: IntGauge,
     /// Fills running.
     pub fills_in_flight: IntGauge,
     /// Bytes of hits, which did not cross the line to the upstream.
@@ -139,6 +141,10 @@ impl Metrics {
             oidc_keys_stale: gauge("larder_oidc_keys_stale", "Issuers without fresh keys.")?,
             scrub: ScrubMetrics::register(&registry)?,
             signatures: SignatureMetrics::register(&registry)?,
+            in_flight_bytes: gauge(
+                "larder_in_flight_bytes",
+                "Bytes of bodies on their way that are in memory.",
+            )?,
             fills_in_flight: gauge("larder_fills_in_flight", "Fills running.")?,
             saved_bytes: counter("larder_saved_bytes_total", "Bytes of GET hits.")?,
             saved_seconds: one(&registry, saved_seconds)?,

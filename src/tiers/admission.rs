@@ -67,6 +67,7 @@ mod tests {
 
     fn tiers(memory: u64, disk: u64) -> config::Tier {
         config::Tier {
+            in_flight: 128 << 20,
             memory: config::MemoryTier {
                 capacity: memory,
                 max_artifact: 100,

@@ -167,17 +167,14 @@ impl Resting {
     }
 
     pub(super) fn promote(&self, meta: &Arc<Meta>, body: &Bytes) {
-        if !self.shared.admission.memory(meta.size) {
+        if !self.shared.admits_to_memory(meta.size) {
             return;
         }
         let _section = self.shared.epochs.enter(self.key.as_bytes());
         let moment = self.shared.epochs.stop(self.key.as_bytes());
         // Evicted and filled anew, the key has had no bump.
         if moment.is_still(self.noted) && self.disk.holds(&self.name) {
-            let stored = Stored {
-                meta: Arc::clone(meta),
-                body: body.clone(),
-            };
+            let stored = Stored::new(Arc::clone(meta), body.clone());
             self.shared
                 .memory
                 .replace(&self.key, Some(Arc::new(stored)));

@@ -128,11 +128,8 @@ impl Shared {
             LandingBody::Memory(chunks) => {
                 let body = joined(&chunks, size)?;
                 let disk = self.stage(&key, &meta, &body);
-                let stored = Stored {
-                    meta: Arc::clone(&meta),
-                    body,
-                };
-                let memory = self.admission.memory(size).then(|| Arc::new(stored));
+                let stored = Stored::new(Arc::clone(&meta), body);
+                let memory = self.admits_to_memory(size).then(|| Arc::new(stored));
                 Ready { meta, disk, memory }
             }
         };

@@ -1,6 +1,6 @@
 //! The memory tier: small artifacts, whole, least recently used out first. Knows nothing of the disk.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use http::header::{HeaderName, HeaderValue};
@@ -9,6 +9,7 @@ use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
 use tokio::time::Duration;
 
+use super::budget::{Budget, Held};
 use super::found::{Artifact, ArtifactBody};
 use super::spread::Spread;
 use crate::artifact::{KeyDigest, Label, Landed, Meta, Tier};
@@ -35,6 +36,16 @@ pub struct Stored {
     pub meta: Arc<Meta>,
     /// All of it.
     pub body: Bytes,
+    gone: Gone,
+}
+
+/// Held for those who still read an artifact that has left the tier: nobody else counts it then.
+type Gone = Arc<OnceLock<Held>>;
+
+/// The owner of an artifact's bytes, in the tier and out of it.
+struct Kept {
+    bytes: Bytes,
+    _gone: Gone,
 }
 
 /// The memory tier; without a cache where it is turned off.
@@ -58,6 +69,7 @@ impl Memory {
         config: &config::MemoryTier,
         max_age: Duration,
         metrics: Arc<Metrics>,
+        budget: Budget,
     ) -> Self {
         let capacity = config.capacity;
         let counted = Arc::clone(&metrics);
@@ -69,7 +81,8 @@ impl Memory {
                     u32::try_from(stored.weight()).unwrap_or(u32::MAX)
                 })
                 .expire_after(FromLanding { max_age })
-                .eviction_listener(move |_, _, cause| {
+                .eviction_listener(move |_, stored, cause| {
+                    stored.leave(&budget);
                     counted.evicted(Tier::Memory, reason(cause));
                 })
                 .build_with_hasher(Spread::new())
@@ -136,6 +149,26 @@ impl Memory {
 // === impl Stored ===
 
 impl Stored {
+    /// An artifact for the tier.
+    pub(super) fn new(meta: Arc<Meta>, bytes: Bytes) -> Self {
+        let gone = Gone::default();
+        let kept = Kept {
+            bytes,
+            _gone: Arc::clone(&gone),
+        };
+        Self {
+            meta,
+            body: Bytes::from_owner(kept),
+            gone,
+        }
+    }
+
+    /// It has left the tier: its bytes count as on their way until the last reader has gone too.
+    fn leave(&self, budget: &Budget) {
+        self.gone
+            .get_or_init(|| budget.hold(self.body.len() as u64));
+    }
+
     /// Ready to be served.
     pub fn artifact(&self) -> Artifact {
         Artifact {
@@ -147,6 +180,14 @@ impl Stored {
 
     fn weight(&self) -> u64 {
         self.body.len() as u64 + label_bytes(&self.meta.label) + OVERHEAD
+    }
+}
+
+// === impl Kept ===
+
+impl AsRef<[u8]> for Kept {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
     }
 }
 
@@ -219,7 +260,9 @@ mod tests {
             capacity,
             max_artifact: capacity,
         };
-        Memory::new(&config, DAY, Arc::new(Metrics::new().unwrap()))
+        let metrics = Arc::new(Metrics::new().unwrap());
+        let budget = Budget::new(u64::MAX, Arc::clone(&metrics));
+        Memory::new(&config, DAY, metrics, budget)
     }
 
     fn key(number: u8) -> KeyDigest {
@@ -227,18 +270,16 @@ mod tests {
     }
 
     fn stored(size: usize, landed: Landed) -> Arc<Stored> {
-        Arc::new(Stored {
-            meta: Arc::new(Meta {
-                label: Label {
-                    hash: ArtifactHash::parse("a").unwrap(),
-                    team: None,
-                    fields: Fields::default(),
-                },
-                size: size as u64,
-                landed,
-            }),
-            body: Bytes::from(vec![7; size]),
-        })
+        let meta = Meta {
+            label: Label {
+                hash: ArtifactHash::parse("a").unwrap(),
+                team: None,
+                fields: Fields::default(),
+            },
+            size: size as u64,
+            landed,
+        };
+        Arc::new(Stored::new(Arc::new(meta), Bytes::from(vec![7; size])))
     }
 
     #[test]
@@ -260,7 +301,7 @@ mod tests {
             let mut meta = Meta::clone(&stored(100, Landed::now()).meta);
             meta.label.fields = Fields::from_pairs(fields);
             let (meta, body) = (Arc::new(meta), Bytes::from(vec![7; 100]));
-            let weight = Stored { meta, body }.weight();
+            let weight = Stored::new(meta, body).weight();
             assert!((measured..measured + 200).contains(&weight), "{weight}");
         }
     }
@@ -293,6 +334,31 @@ mod tests {
         memory.replace(&key(2), Some(stored(1, landed(DAY.as_secs() - 100))));
         assert!(memory.get(&key(1)).is_none());
         assert!(memory.get(&key(2)).is_some());
+    }
+
+    #[test]
+    fn who_still_reads_what_has_left_holds_it_and_nobody_holds_what_is_in() {
+        let metrics = Arc::new(Metrics::new().unwrap());
+        let budget = Budget::new(u64::MAX, Arc::clone(&metrics));
+        let config = config::MemoryTier {
+            capacity: 10_000,
+            max_artifact: 10_000,
+        };
+        let memory = Memory::new(&config, DAY, metrics, budget.clone());
+        memory.replace(&key(1), Some(stored(1000, Landed::now())));
+        let reader = memory.get(&key(1)).unwrap().body.clone();
+        assert_eq!(budget.held(), 0);
+        memory.replace(&key(1), Some(stored(500, Landed::now())));
+        memory.settle();
+        assert_eq!(budget.held(), 1000);
+        let rest = reader.slice(990..);
+        drop(reader);
+        assert_eq!(budget.held(), 1000, "a piece keeps all of it");
+        drop(rest);
+        assert_eq!(budget.held(), 0);
+        memory.replace(&key(1), None);
+        memory.settle();
+        assert_eq!(budget.held(), 0, "nobody read it");
     }
 
     #[test]

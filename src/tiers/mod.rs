@@ -4,6 +4,7 @@
 //! hit, never an answer. The tiers know nothing of HTTP routes, callers' rights or the upstream.
 
 mod admission;
+mod budget;
 mod conflicts;
 mod contrast;
 mod disk;
@@ -42,6 +43,7 @@ use crate::config;
 use crate::metrics::Metrics;
 use crate::tasks::Tasks;
 
+pub use self::budget::{Budget, Held};
 pub use self::conflicts::{Conflict, Conflicts, Version};
 pub use self::disk::{
     Damage, Damaged, Draft, DraftReader, Failure, FileBody, Findings, Fsck, FsckError, OpenError,
@@ -68,6 +70,7 @@ struct Shared {
     disk: Option<Arc<Disk>>,
     epochs: Arc<Epochs>,
     admission: Admission,
+    budget: Budget,
     jobs: Jobs,
     turns: Vec<Mutex<()>>,
     owner: Arc<Owner>,
@@ -219,6 +222,11 @@ impl Tiers {
         }
     }
 
+    /// The memory that bodies on their way share.
+    pub fn budget(&self) -> &Budget {
+        &self.shared.budget
+    }
+
     /// The uploads that replaced another body.
     pub fn conflicts(&self) -> Arc<Conflicts> {
         Arc::clone(&self.shared.conflicts)
@@ -227,6 +235,7 @@ impl Tiers {
     /// Brings the tiers' gauges up to date, for whoever is about to read them.
     pub fn report(&self) {
         self.shared.memory.settle();
+        self.shared.budget.report();
         if let Some(disk) = &self.shared.disk {
             disk.report();
         }
@@ -278,6 +287,7 @@ impl Shared {
         let faults = Arc::new(Faults::new(Arc::clone(metrics)));
         let jobs = Jobs::new(Arc::clone(&faults));
         let landing = Jobs::of_landings(Arc::clone(&faults));
+        let budget = Budget::new(config.in_flight, Arc::clone(metrics));
         let comparing = Jobs::bounded(READERS, MOST_UNREAD, Arc::clone(&faults));
         let disk = if config.disk.capacity > 0 {
             let shares = Shares {
@@ -287,14 +297,17 @@ impl Shared {
                 epochs: Arc::clone(&epochs),
                 metrics: Arc::clone(metrics),
                 jobs: jobs.clone(),
+                budget: budget.clone(),
             };
             Some(Disk::open(&config.disk, data_dir, shares)?)
         } else {
             None
         };
         let max_age = config.disk.max_age;
+        let memory = Memory::new(&config.memory, max_age, Arc::clone(metrics), budget.clone());
         Ok(Arc::new(Self {
-            memory: Arc::new(Memory::new(&config.memory, max_age, Arc::clone(metrics))),
+            memory: Arc::new(memory),
+            budget,
             epochs,
             admission: Admission::new(config, disk.is_some()),
             disk,
@@ -305,6 +318,12 @@ impl Shared {
             landing,
             comparing,
         }))
+    }
+
+    /// Whether the memory tier takes an artifact of this length. While readers hold more than they should
+    /// it takes none: whatever had to go for it might still be read, and be held besides.
+    fn admits_to_memory(&self, size: u64) -> bool {
+        self.admission.memory(size) && !self.budget.makes_do()
     }
 
     /// Whether nobody wants the disk just now.

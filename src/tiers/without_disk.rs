@@ -83,9 +83,6 @@ fn in_memory(landing: Landing, admission: &Admission) -> Option<Arc<Stored>> {
         landed: Landed::now(),
     };
     let body = joined(&chunks, landing.size).ok()?;
-    let stored = Stored {
-        meta: Arc::new(meta),
-        body,
-    };
+    let stored = Stored::new(Arc::new(meta), body);
     admission.memory(landing.size).then(|| Arc::new(stored))
 }

@@ -66,6 +66,11 @@ impl Progress {
         self.filed
     }
 
+    /// Bytes that are in memory.
+    pub(super) fn in_memory(&self) -> u64 {
+        self.written - self.kept_from()
+    }
+
     /// Bytes that are in no file yet.
     pub(super) fn unfiled_bytes(&self) -> u64 {
         self.written - self.filed

@@ -17,6 +17,9 @@ use super::shared::Shared;
 /// Most bytes read back from a draft's file at once.
 const READ_BACK: usize = 256 * 1024;
 
+/// The same where memory for bodies is short.
+const LITTLE_READ_BACK: usize = 64 * 1024;
+
 /// Reads a spool from its first byte while it grows.
 ///
 /// Ends only where the writer said so; a spool that broke off is an error, never a short end.
@@ -103,11 +106,17 @@ impl Reader {
                 return Poll::Ready(Some(Err(Broken::Unreadable)));
             };
             drop(state);
-            let limit = usize::try_from(remaining)
-                .unwrap_or(READ_BACK)
-                .min(READ_BACK);
+            let most = if self.shared.budget.makes_do() {
+                LITTLE_READ_BACK
+            } else {
+                READ_BACK
+            };
+            let limit = usize::try_from(remaining).unwrap_or(most).min(most);
             let position = self.position;
-            self.reading_back = Some(Box::pin(async move { file.read_at(position, limit).await }));
+            let held = self.shared.budget.hold(limit as u64);
+            self.reading_back = Some(Box::pin(async move {
+                Ok(held.until_read(file.read_at(position, limit).await?))
+            }));
         }
     }
 

@@ -1,12 +1,13 @@
 //! What the writer and the readers of a spool share, and when there is room to write more.
 
+use bytes::Bytes;
 use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::Notify;
 
 use super::progress::{Ending, Progress};
 use super::seats::Seats;
 use super::spool::Unwanted;
-use crate::tiers::DraftReader;
+use crate::tiers::{Budget, DraftReader, Held};
 
 /// Bytes a window holds for its slowest reader.
 const WINDOW: u64 = 1024 * 1024;
@@ -15,10 +16,13 @@ const WINDOW: u64 = 1024 * 1024;
 /// them would read each byte back a hundred times.
 const LATELY: u64 = 1024 * 1024;
 
+/// The same two where memory for bodies is short.
+const LITTLE: u64 = 64 * 1024;
+
 /// What both sides hold.
-#[derive(Default)]
 pub(super) struct Shared {
     state: Mutex<State>,
+    pub(super) budget: Budget,
     /// Told when a reader moves on or leaves.
     pub(super) room: Notify,
     /// Told when the writer waits for a reader.
@@ -26,7 +30,6 @@ pub(super) struct Shared {
 }
 
 /// Where the spool stands.
-#[derive(Default)]
 pub(super) struct State {
     pub(super) progress: Progress,
     pub(super) seats: Seats,
@@ -37,6 +40,8 @@ pub(super) struct State {
     pub(super) is_unwanted: bool,
     /// No reader is ended for being slow.
     pub(super) is_patient: bool,
+    /// What lies in memory.
+    held: Held,
 }
 
 /// Whether more may be written.
@@ -54,6 +59,16 @@ pub(super) enum Room {
 // === impl Shared ===
 
 impl Shared {
+    /// With nothing written, sharing memory with all other bodies.
+    pub(super) fn new(budget: Budget) -> Self {
+        Self {
+            state: Mutex::new(State::new(&budget)),
+            budget,
+            room: Notify::new(),
+            held_up: Notify::new(),
+        }
+    }
+
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock()
     }
@@ -67,6 +82,35 @@ impl Shared {
 // === impl State ===
 
 impl State {
+    fn new(budget: &Budget) -> Self {
+        Self {
+            progress: Progress::default(),
+            seats: Seats::default(),
+            file: None,
+            pace: None,
+            is_window: false,
+            is_unwanted: false,
+            is_patient: false,
+            held: budget.hold(0),
+        }
+    }
+
+    /// Adds bytes at the end.
+    pub(super) fn push(&mut self, chunk: Bytes) {
+        self.progress.push(chunk);
+        self.held.resize(self.progress.in_memory());
+        self.seats.wake();
+    }
+
+    /// How far ahead of a reader bytes stay in memory that `usually` may.
+    fn ahead(&self, usually: u64) -> u64 {
+        if self.held.budget().is_spent() {
+            LITTLE
+        } else {
+            usually
+        }
+    }
+
     pub(super) fn room(&mut self) -> Result<Room, Unwanted> {
         if self.is_unwanted {
             return Err(Unwanted);
@@ -80,12 +124,13 @@ impl State {
             };
         };
         let most = match (self.is_window, self.pace) {
-            (true, _) => WINDOW,
+            (true, _) => self.ahead(WINDOW),
             (false, Some(pace)) => pace,
             (false, None) => return Ok(Room::Enough),
         };
         if self.is_window {
             self.progress.release(slowest);
+            self.held.resize(self.progress.in_memory());
         }
         let ahead = self
             .progress
@@ -113,10 +158,11 @@ impl State {
         let wanted = match self.progress.ending() {
             Some(_) => filed,
             None => self.seats.slowest().map_or(filed, |slowest| {
-                slowest.max(self.progress.written().saturating_sub(LATELY))
+                slowest.max(self.progress.written().saturating_sub(self.ahead(LATELY)))
             }),
         };
         self.progress.file(filed, wanted);
+        self.held.resize(self.progress.in_memory());
     }
 
     /// Notes how it ended. From now on whoever is behind reads from the file what that holds: a slow reader
@@ -136,12 +182,17 @@ impl State {
 
 #[cfg(test)]
 mod tests {
-    use bytes::Bytes;
+    use std::sync::Arc;
 
     use super::super::progress::Next;
     use super::*;
+    use crate::metrics::Metrics;
 
     const HALF: usize = 512 * 1024;
+
+    fn state(most: u64) -> State {
+        State::new(&Budget::new(most, Arc::new(Metrics::new().unwrap())))
+    }
 
     fn is_in_memory(state: &State, position: usize) -> bool {
         matches!(state.progress.next(position as u64), Next::Chunk(_))
@@ -149,10 +200,10 @@ mod tests {
 
     #[test]
     fn what_a_reader_who_is_a_little_behind_wants_stays_in_memory_until_all_is_written() {
-        let mut state = State::default();
+        let mut state = state(u64::MAX);
         let seat = state.seats.take();
         let push = |state: &mut State| {
-            state.progress.push(vec![0; HALF].into());
+            state.push(vec![0; HALF].into());
             state.file(state.progress.written());
         };
         for _ in 0..4 {
@@ -170,9 +221,35 @@ mod tests {
 
     #[test]
     fn where_nobody_reads_nothing_stays_in_memory() {
-        let mut state = State::default();
-        state.progress.push(Bytes::from_static(b"abc"));
+        let mut state = state(u64::MAX);
+        state.push(Bytes::from_static(b"abc"));
         state.file(3);
         assert!(!is_in_memory(&state, 0));
+    }
+
+    #[test]
+    fn what_lies_in_memory_is_held_and_where_it_is_short_less_does() {
+        let mut state = state(HALF as u64);
+        let seat = state.seats.take();
+        state.push(vec![0; 1000].into());
+        assert_eq!(state.held.budget().held(), 1000);
+        state.file(1000);
+        assert_eq!(
+            state.held.budget().held(),
+            1000,
+            "the reader is a little behind"
+        );
+        for _ in 0..2 {
+            state.push(vec![0; HALF].into());
+        }
+        state.file(state.progress.written());
+        assert_eq!(
+            state.held.budget().held(),
+            HALF as u64,
+            "no more than the last piece"
+        );
+        state.seats.advance(&seat, state.progress.written());
+        state.end(Ending::Complete);
+        assert_eq!(state.held.budget().held(), 0);
     }
 }

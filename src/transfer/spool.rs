@@ -19,6 +19,9 @@ use crate::tiers::{Draft, Landing, LandingBody, Tiers};
 /// Bytes gathered before one write to the draft's file. Fewer cost a change of threads more often; more
 /// have left the processor's caches by then.
 const BATCH: u64 = 512 * 1024;
+/// The same where memory for bodies is short, and what then stays in memory of a body that need not go to a
+/// file.
+const SMALL_BATCH: u64 = 64 * 1024;
 /// How long a window measures a reader that it waits for.
 const LAGGARD_WAIT: Duration = Duration::from_secs(10);
 /// The same where it holds up nobody else: as long as a client may take no byte of an answer, since
@@ -105,7 +108,7 @@ impl Spool {
             in_memory,
             bypass,
         } = plan;
-        let shared = Arc::new(Shared::default());
+        let shared = Arc::new(Shared::new(tiers.budget().clone()));
         let mut writer = SpoolWriter {
             shared: Arc::clone(&shared),
             tiers: Arc::clone(tiers),
@@ -209,13 +212,13 @@ impl SpoolWriter {
         self.wait_for_room().await?;
         let unfiled = {
             let mut state = self.shared.lock();
-            state.progress.push(chunk);
-            state.seats.wake();
+            state.push(chunk);
             state.progress.unfiled_bytes()
         };
+        let is_short = unfiled >= SMALL_BATCH && self.shared.budget.makes_do();
         match self.storing {
-            Storing::Memory if unfiled > self.in_memory => self.open_draft(None).await,
-            Storing::Draft(_) if unfiled >= BATCH => {}
+            Storing::Memory if is_short || unfiled > self.in_memory => self.open_draft(None).await,
+            Storing::Draft(_) if is_short || unfiled >= BATCH => {}
             Storing::Memory | Storing::Draft(_) | Storing::Window(_) => return Ok(()),
         }
         self.file_batch().await;

@@ -39,6 +39,7 @@ pub(super) fn tier(raw: &mut Raw, data_dir: &Path, is_secured: bool) -> Tier {
     let tier = Tier {
         memory: memory.with_default(default, raw),
         disk,
+        in_flight: raw.take("tier.in_flight", units::size).unwrap_or_default(),
     };
     if tier.memory.capacity == 0 && tier.disk.capacity == 0 {
         raw.warn(

@@ -20,6 +20,7 @@ use super::{Disk, EntryName};
 use crate::artifact::{KeyDigest, Meta};
 use crate::config::Verify;
 use crate::outlet::Outlet;
+use crate::tiers::Held;
 
 /// Largest body that is read as one piece whatever the memory tier admits.
 const WHOLE: u64 = FRAME;
@@ -63,6 +64,7 @@ pub(in crate::tiers) struct Whole {
     /// Its bytes, for a tier that counts them itself.
     pub(in crate::tiers) bytes: Bytes,
     _right: OwnedSemaphorePermit,
+    _held: Held,
 }
 
 /// The owner of bytes that count as being on their way until nobody has them any more.
@@ -140,7 +142,8 @@ impl Disk {
         if size > in_memory.clamp(WHOLE, LARGEST_WHOLE) {
             return Ok(None);
         }
-        let Some(right) = self.right_to_hold(size) else {
+        let (Some(right), Some(held)) = (self.right_to_hold(size), self.budget.try_hold(size))
+        else {
             return Ok(None);
         };
         let bytes = opened.read_whole()?;
@@ -148,6 +151,7 @@ impl Disk {
         Ok(Some(Whole {
             bytes,
             _right: right,
+            _held: held,
         }))
     }
 

@@ -66,6 +66,7 @@ use self::room::Free;
 use self::serials::Serials;
 use self::source::Source;
 use self::usage::{Usage, Word};
+use super::budget::Budget;
 use super::epochs::Epochs;
 use super::locks::{Lock, Rank};
 use super::memory::gauge;
@@ -81,21 +82,20 @@ pub use self::reader::DraftReader;
 pub use self::recover::OpenError;
 pub use self::versions::{OtherVersion, other_versions};
 
-#[cfg(test)]
-pub(super) use self::index::Remembered;
-#[cfg(test)]
-pub(super) use self::recency::encode as encode_recency;
-
 pub(super) use self::checksum::{MAX_BODY, Table};
 pub(super) use self::course::{Course, Pass};
 pub(super) use self::draft::Staged;
 pub(super) use self::entry::Footer;
 pub(super) use self::fault::{Fault, Faults, Obstacle};
 pub(super) use self::file_body::Body;
+#[cfg(test)]
+pub(super) use self::index::Remembered;
 pub(super) use self::jobs::{Jobs, run_alone};
 pub(super) use self::layout::{EntryName, Prefix};
 pub(super) use self::outgoing::Outgoing;
 pub(super) use self::owner::Owner;
+#[cfg(test)]
+pub(super) use self::recency::encode as encode_recency;
 pub(super) use self::scrub::Checking;
 
 /// Keys touched in memory before the index hears of it.
@@ -128,6 +128,7 @@ pub(super) struct Disk {
     jobs: Jobs,
     /// One permit a byte.
     pub(super) whole_reads: Arc<Semaphore>,
+    pub(super) budget: Budget,
     max_age: Duration,
     max_artifact: u64,
     verify: Verify,
@@ -145,6 +146,7 @@ pub(super) struct Shares {
     pub(super) epochs: Arc<Epochs>,
     pub(super) metrics: Arc<Metrics>,
     pub(super) jobs: Jobs,
+    pub(super) budget: Budget,
 }
 
 // === impl Disk ===
@@ -197,6 +199,7 @@ impl Disk {
             faults: shares.faults,
             unexpired: AtomicUsize::new(0),
             epochs: shares.epochs,
+            budget: shares.budget,
             metrics: shares.metrics,
             jobs: shares.jobs,
             whole_reads: Arc::new(Semaphore::new(WHOLE_READS)),

@@ -13,9 +13,13 @@ use super::uncopied::Uncopied;
 use super::{Disk, EntryName};
 use crate::artifact::{KeyDigest, Meta};
 use crate::outlet::Outlet;
+use crate::tiers::Budget;
 
 /// Bytes a frame, unless a block is larger.
 pub(super) const FRAME: u64 = 256 * 1024;
+
+/// The same where memory for bodies is short: what a socket takes at once.
+const SMALL_FRAME: u64 = 64 * 1024;
 
 /// Shared by all who read the entry.
 pub(super) struct Source {
@@ -61,7 +65,7 @@ impl Source {
         offset: u64,
         disk: Arc<Disk>,
     ) -> Result<Stretch, Damaged> {
-        match self.checked(offset).await {
+        match self.checked(offset, &disk.budget).await {
             Ok(stretch) => Ok(stretch),
             Err(fault) => {
                 let jobs = disk.jobs.clone();
@@ -71,10 +75,17 @@ impl Source {
         }
     }
 
-    async fn checked(&self, offset: u64) -> Result<Stretch, Fault> {
-        let length = self.frame.min(self.meta.size - offset);
+    async fn checked(&self, offset: u64, budget: &Budget) -> Result<Stretch, Fault> {
+        let frame = match self.unverified {
+            // What is checked is checked in whole blocks.
+            None if budget.makes_do() => SMALL_FRAME,
+            _ => self.frame,
+        };
+        let length = frame.min(self.meta.size - offset);
+        let held = budget.hold(length);
         let length = usize::try_from(length).unwrap_or(usize::MAX);
-        let stretch = self.reader.read_exact(offset, length).await?;
+        let mut stretch = self.reader.read_exact(offset, length).await?;
+        stretch.bytes = held.until_read(stretch.bytes);
         match &self.unverified {
             Some(table) if !table.is_intact(offset, &stretch.bytes) => {
                 Err(Fault::Corrupt("its body is damaged"))

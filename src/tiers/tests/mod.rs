@@ -51,6 +51,7 @@ struct House {
 
 fn config(memory: u64, disk: u64) -> config::Tier {
     config::Tier {
+        in_flight: 128 << 20,
         memory: config::MemoryTier {
             capacity: memory,
             max_artifact: 64 * KIB,

@@ -31,6 +31,40 @@ async fn bodies_on_their_way_to_slow_readers_are_held_in_memory_only_up_to_a_bou
 }
 
 #[tokio::test]
+async fn while_bodies_on_their_way_hold_too_much_nothing_new_is_held_that_need_not_be() {
+    let house = House::with(config(64 * MIB, 64 * MIB));
+    house.tiers.publish(small("before", "one")).await.unwrap();
+    let body = bytes(MIB, 1);
+    let large = house.large("a", &body).await;
+    house.tiers.publish(large).await.unwrap();
+    let budget = house.tiers.budget();
+    let everything = budget.hold(128 << 20);
+    house
+        .tiers
+        .publish(small("meanwhile", "two"))
+        .await
+        .unwrap();
+    assert_eq!(house.lookup("before").await.unwrap().0, Tier::Memory);
+    assert_eq!(house.lookup("meanwhile").await.unwrap().0, Tier::Disk);
+    let found = house.tiers.lookup(&key("a").digest).await.unwrap();
+    let ArtifactBody::File(mut file) = found.open().await.unwrap().body else {
+        panic!("nothing more may be held")
+    };
+    let frame = file.frame().await.unwrap().unwrap().into_data().unwrap();
+    assert_eq!(frame.len(), 64 * 1024);
+    assert_eq!(
+        budget.held(),
+        (128 << 20) + 64 * 1024,
+        "what must be, counts"
+    );
+    drop((frame, everything));
+    assert_eq!(budget.held(), 0);
+    assert_eq!(file.collect().await.unwrap().to_bytes(), body[64 * 1024..]);
+    house.tiers.publish(small("after", "three")).await.unwrap();
+    assert_eq!(house.lookup("after").await.unwrap().0, Tier::Memory);
+}
+
+#[tokio::test]
 async fn a_large_memory_tier_does_not_make_whole_reads_larger() {
     let mut config = config(64 * MIB, 64 * MIB);
     config.memory.max_artifact = 32 * MIB;

@@ -99,6 +99,33 @@ async fn write(writer: &mut SpoolWriter, pieces: std::ops::Range<u8>) {
 }
 
 #[tokio::test]
+async fn where_memory_is_short_a_small_body_goes_to_a_file_and_a_window_holds_little() {
+    let house = House::with_disk(1 << 30).await;
+    let everything = house.tiers.budget().hold(128 << 20);
+    let (mut writer, spool) = house.spool(None).await;
+    let reader = spool.reader().unwrap();
+    write(&mut writer, 0..2).await;
+    assert!(spool.is_filed());
+    let whole = writer.complete().await;
+    assert!(matches!(whole.landing.unwrap().body, LandingBody::Draft(_)));
+    assert_eq!(rest_of(reader).await.unwrap(), body(2));
+    drop(everything);
+    assert_eq!(house.tiers.budget().held(), 0);
+}
+
+#[tokio::test]
+async fn what_a_spool_holds_counts_until_it_is_read() {
+    let house = House::with_disk(1 << 30).await;
+    let (mut writer, spool) = house.spool(Some(5)).await;
+    let reader = spool.reader().unwrap();
+    writer.push(Bytes::from_static(b"hello")).await.unwrap();
+    assert_eq!(house.tiers.budget().held(), 5);
+    drop(writer);
+    drop((reader, spool));
+    assert_eq!(house.tiers.budget().held(), 0);
+}
+
+#[tokio::test]
 async fn a_small_body_stays_in_memory_and_lands_whole() {
     let house = House::with_disk(1 << 30).await;
     let (mut writer, spool) = house.spool(Some(5)).await;

@@ -1,0 +1,153 @@
+//! The memory that bodies on their way may take, all together. Whoever holds bytes says so; once there are
+//! too many of them, everybody makes do with less, and what can wait on the disk does.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use bytes::Bytes;
+
+use crate::metrics::{Limit, Metrics};
+
+/// What bodies on their way hold, and may hold; clones share it.
+#[derive(Clone, Debug)]
+pub struct Budget(Arc<State>);
+
+#[derive(Debug)]
+struct State {
+    most: u64,
+    held: AtomicU64,
+    metrics: Arc<Metrics>,
+}
+
+/// Bytes that are held, until this is dropped.
+#[derive(Debug)]
+pub struct Held {
+    budget: Budget,
+    bytes: u64,
+}
+
+/// The owner of bytes that are held until they are read.
+struct Carried {
+    bytes: Bytes,
+    _held: Held,
+}
+
+// === impl Budget ===
+
+impl Budget {
+    /// Of `most` bytes.
+    pub fn new(most: u64, metrics: Arc<Metrics>) -> Self {
+        Self(Arc::new(State {
+            most,
+            held: AtomicU64::new(0),
+            metrics,
+        }))
+    }
+
+    /// Bytes held now.
+    pub fn held(&self) -> u64 {
+        self.0.held.load(Ordering::Relaxed)
+    }
+
+    /// Brings the gauge up to date.
+    pub(super) fn report(&self) {
+        let held = i64::try_from(self.held()).unwrap_or(i64::MAX);
+        self.0.metrics.in_flight_bytes.set(held);
+    }
+
+    /// Whether no more should be held than cannot be done without.
+    pub fn is_spent(&self) -> bool {
+        self.held() >= self.0.most
+    }
+
+    /// The same, where somebody does with less for it.
+    pub fn makes_do(&self) -> bool {
+        let is_spent = self.is_spent();
+        if is_spent {
+            self.0.metrics.limits.count(Limit::Memory);
+        }
+        is_spent
+    }
+
+    /// Holds `bytes`, if there is room for them.
+    pub fn try_hold(&self, bytes: u64) -> Option<Held> {
+        let held = self.hold(bytes);
+        (self.held() <= self.0.most).then_some(held)
+    }
+
+    /// Holds `bytes`, whether there is room or not: they are there already, or cannot be done without.
+    pub fn hold(&self, bytes: u64) -> Held {
+        self.0.held.fetch_add(bytes, Ordering::Relaxed);
+        Held {
+            budget: self.clone(),
+            bytes,
+        }
+    }
+}
+
+// === impl Held ===
+
+impl Held {
+    /// Of what they are held.
+    pub fn budget(&self) -> &Budget {
+        &self.budget
+    }
+
+    /// The same bytes, held until the last of them has been read.
+    pub fn until_read(self, bytes: Bytes) -> Bytes {
+        Bytes::from_owner(Carried { bytes, _held: self })
+    }
+
+    /// Holds as many bytes from now on.
+    pub fn resize(&mut self, bytes: u64) {
+        let held = &self.budget.0.held;
+        if bytes >= self.bytes {
+            held.fetch_add(bytes - self.bytes, Ordering::Relaxed);
+        } else {
+            held.fetch_sub(self.bytes - bytes, Ordering::Relaxed);
+        }
+        self.bytes = bytes;
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.budget.0.held.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}
+
+// === impl Carried ===
+
+impl AsRef<[u8]> for Carried {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_held_counts_until_it_is_dropped() {
+        let budget = Budget::new(100, Arc::new(Metrics::new().unwrap()));
+        let mut some = budget.try_hold(60).unwrap();
+        assert!(budget.try_hold(50).is_none());
+        assert_eq!(budget.held(), 60, "what was not given is not held");
+        let needed = budget.hold(50);
+        assert!(budget.is_spent());
+        some.resize(10);
+        assert_eq!(budget.held(), 60);
+        assert!(!budget.is_spent());
+        some.resize(50);
+        assert!(budget.is_spent());
+        drop((some, needed));
+        assert_eq!(budget.held(), 0);
+        let bytes = budget.hold(3).until_read(Bytes::from_static(b"abc"));
+        let rest = bytes.slice(2..);
+        drop(bytes);
+        assert_eq!((&rest[..], budget.held()), (&b"c"[..], 3));
+        drop(rest);
+        assert_eq!(budget.held(), 0);
+    }
+}
