@@ -72,8 +72,6 @@ pub(super) struct State {
     /// Requests answered.
     answered: u32,
     rate: Rate,
-    /// It has been asked to go.
-    is_dismissed: bool,
 }
 
 /// How much comes and goes.
@@ -99,6 +97,7 @@ enum Phase {
     Busy,
     Answering,
     Idle,
+    Dismissed,
     Lingering,
 }
 
@@ -129,7 +128,6 @@ impl State {
                 received: Lap::default(),
                 sent: Lap::default(),
             },
-            is_dismissed: false,
         }
     }
 
@@ -166,7 +164,7 @@ impl State {
                 self.enter(Phase::Head);
                 self.unread = true;
             }
-            (Phase::Head, _) => self.unread = true,
+            (Phase::Head | Phase::Dismissed, _) => self.unread = true,
             (
                 Phase::Shaking | Phase::Idle | Phase::Busy | Phase::Answering | Phase::Lingering,
                 _,
@@ -176,7 +174,7 @@ impl State {
 
     /// Whether what is read belongs to a head that is due.
     pub(super) fn is_reading_a_head(&self) -> bool {
-        self.phase == Phase::Head
+        matches!(self.phase, Phase::Head | Phase::Dismissed)
     }
 
     /// A read found nothing; returns whether that is new.
@@ -205,10 +203,9 @@ impl State {
 
     /// A head is whole and its request is being answered.
     pub(super) fn begin(&mut self, has_body: bool) {
-        self.is_dismissed = false;
         if let Sharing::AtOnce { open } = &mut self.sharing {
             *open += 1;
-            if *open == 1 && self.phase == Phase::Idle {
+            if *open == 1 && self.is_waiting() {
                 self.enter(Phase::Busy);
             }
             return;
@@ -252,12 +249,18 @@ impl State {
 
     /// Asks the client to go, if it is only waited for.
     pub(super) fn dismiss(&mut self) {
-        self.is_dismissed = self.is_silent();
+        if self.is_silent() {
+            self.enter(Phase::Dismissed);
+        }
     }
 
-    /// Whether there is no request to answer.
+    /// Whether there is no request to answer, and nobody has asked it to go yet.
     pub(super) fn is_silent(&self) -> bool {
-        matches!(self.phase, Phase::Head | Phase::Idle)
+        matches!(self.phase, Phase::Shaking | Phase::Head | Phase::Idle)
+    }
+
+    fn is_waiting(&self) -> bool {
+        matches!(self.phase, Phase::Idle | Phase::Dismissed)
     }
 
     /// What the client is waited for, if it is.
@@ -271,9 +274,9 @@ impl State {
         };
         match self.phase {
             Phase::Lingering => wait(Bound::Linger, self.turn),
-            _ if self.is_dismissed => wait(Bound::Crowd, self.turn),
             _ if self.write_blocked => wait(Bound::Stall, self.sent),
             Phase::Shaking => wait(Bound::Handshake, self.turn),
+            Phase::Dismissed => wait(Bound::Crowd, self.turn),
             Phase::Head => wait(Bound::Head, self.turn),
             Phase::Idle => wait(Bound::Idle, self.turn),
             // A read is pending only while the request's body is wanted: a slow answer is not the

@@ -180,7 +180,11 @@ async fn one_network_of_ipv6_is_one_client_and_this_machine_is_none() {
 async fn of_too_many_handshakes_the_oldest_ends() {
     let party = Party::of(100);
     let most = party.limits.get().most();
-    let guests: Vec<_> = (0..3).map(|_| party.enter()).collect();
+    let enter = || {
+        let watch = Watch::new(Channel::Tls, &party.limits.get());
+        (watch.clone(), party.crowd.enter(watch))
+    };
+    let guests: Vec<_> = (0..3).map(|_| enter()).collect();
     for (_, guest) in &guests[..2] {
         guest.shakes_hands(most);
     }
