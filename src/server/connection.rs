@@ -95,14 +95,20 @@ impl Accepted<()> {
 
 impl<S: Serve> Client<S> {
     /// Answers one request, whatever becomes of the service.
-    pub(super) async fn answer(&self, mut request: Request<RequestBody>) -> Response<S::Body> {
+    ///
+    /// No function of its own that waits: what it waits for would be moved once more, and is some kilobytes.
+    pub(super) fn answer(
+        &self,
+        mut request: Request<RequestBody>,
+    ) -> impl Future<Output = Response<S::Body>> + Send {
         self.shown.accompany(request.extensions_mut());
         let (acquaintance, outlet) = (&self.acquaintance, self.outlet.as_ref());
         let serving = self.service.serve(request, self.peer, acquaintance, outlet);
-        let served = AssertUnwindSafe(serving).catch_unwind().await;
-        served.unwrap_or_else(|_| {
-            error!("answering a request panicked");
-            self.service.fault()
+        AssertUnwindSafe(serving).catch_unwind().map(|served| {
+            served.unwrap_or_else(|_| {
+                error!("answering a request panicked");
+                self.service.fault()
+            })
         })
     }
 }

@@ -6,7 +6,7 @@
 use http::header::{EXPECT, HOST, HeaderMap, TRANSFER_ENCODING};
 use http::request::Parts;
 use http::uri::{Authority, Scheme, Uri};
-use http::{HeaderValue, Method, Version};
+use http::{Method, Version};
 
 /// Bytes of a request's target, with its query: what RFC 9112 §3 asks recipients to take. The clients in
 /// the field send some hundred.
@@ -44,6 +44,13 @@ pub enum Unfit {
     Expectation,
 }
 
+/// The `Host` fields of a head.
+enum Hosts<'a> {
+    None,
+    One(&'a [u8]),
+    Several,
+}
+
 /// Checks what the library does not: hosts, the form of the target, codings and expectations.
 pub fn check_form(head: &Parts) -> Result<(), Unfit> {
     // What the connection has seen of it before the library did.
@@ -51,14 +58,18 @@ pub fn check_form(head: &Parts) -> Result<(), Unfit> {
         return Err(*unfit);
     }
     check_target(&head.method, &head.uri)?;
-    check_hosts(head)?;
-    check_codings(&head.headers)?;
-    let mut expectations = head.headers.get_all(EXPECT).iter();
-    if expectations.all(|expected| expected.as_bytes().eq_ignore_ascii_case(b"100-continue")) {
-        Ok(())
-    } else {
-        Err(Unfit::Expectation)
+    let mut hosts = Hosts::None;
+    // Going through some fields once costs less than looking for three of them.
+    for (name, value) in &head.headers {
+        if name == HOST {
+            hosts = hosts.and(value.as_bytes());
+        } else if name == TRANSFER_ENCODING {
+            check_codings(&head.headers)?;
+        } else if name == EXPECT && !value.as_bytes().eq_ignore_ascii_case(b"100-continue") {
+            return Err(Unfit::Expectation);
+        }
     }
+    check_hosts(head, hosts)
 }
 
 fn check_target(method: &Method, target: &Uri) -> Result<(), Unfit> {
@@ -82,13 +93,12 @@ fn check_target(method: &Method, target: &Uri) -> Result<(), Unfit> {
 }
 
 /// Which of two names counts, the RFC says; whether whoever stands in front reads it so, nobody knows.
-fn check_hosts(head: &Parts) -> Result<(), Unfit> {
-    let mut hosts = head.headers.get_all(HOST).iter().map(HeaderValue::as_bytes);
-    let host = match (hosts.next(), hosts.next()) {
-        (Some(host), None) if is_host(host) => host,
-        (None, None) if head.version < Version::HTTP_11 => return Ok(()),
+fn check_hosts(head: &Parts, hosts: Hosts<'_>) -> Result<(), Unfit> {
+    let host = match hosts {
+        Hosts::One(host) if is_host(host) => host,
+        Hosts::None if head.version < Version::HTTP_11 => return Ok(()),
         // The target names it there (RFC 9113 §8.3.1).
-        (None, None) if head.version == Version::HTTP_2 => {
+        Hosts::None if head.version == Version::HTTP_2 => {
             let named = head.uri.authority().map(|named| named.as_str().as_bytes());
             return named
                 .filter(|named| is_host(named))
@@ -111,6 +121,15 @@ fn check_hosts(head: &Parts) -> Result<(), Unfit> {
         Ok(())
     } else {
         Err(Unfit::TwoHosts)
+    }
+}
+
+impl<'a> Hosts<'a> {
+    fn and(self, host: &'a [u8]) -> Self {
+        match self {
+            Self::None => Self::One(host),
+            Self::One(_) | Self::Several => Self::Several,
+        }
     }
 }
 
