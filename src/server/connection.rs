@@ -94,21 +94,25 @@ impl Accepted<()> {
 // === impl Client ===
 
 impl<S: Serve> Client<S> {
-    /// Answers one request, whatever becomes of the service.
-    ///
-    /// No function of its own that waits: what it waits for would be moved once more, and is some kilobytes.
-    pub(super) fn answer(
+    /// What the service makes of a request. It is some kilobytes: to be pinned where it is called, not moved.
+    pub(super) fn serve(
         &self,
         mut request: Request<RequestBody>,
     ) -> impl Future<Output = Response<S::Body>> + Send {
         self.shown.accompany(request.extensions_mut());
         let (acquaintance, outlet) = (&self.acquaintance, self.outlet.as_ref());
-        let serving = self.service.serve(request, self.peer, acquaintance, outlet);
-        AssertUnwindSafe(serving).catch_unwind().map(|served| {
-            served.unwrap_or_else(|_| {
-                error!("answering a request panicked");
-                self.service.fault()
-            })
+        self.service.serve(request, self.peer, acquaintance, outlet)
+    }
+
+    /// The answer, whatever becomes of the service.
+    pub(super) async fn answer(
+        &self,
+        serving: Pin<&mut (impl Future<Output = Response<S::Body>> + Send)>,
+    ) -> Response<S::Body> {
+        let served = AssertUnwindSafe(serving).catch_unwind().await;
+        served.unwrap_or_else(|_| {
+            error!("answering a request panicked");
+            self.service.fault()
         })
     }
 }

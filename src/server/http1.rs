@@ -87,6 +87,7 @@ async fn answer<S: Serve>(
     if let Some(unfit) = unfit {
         request.extensions_mut().insert(unfit);
     }
-    let response = client.answer(request.map(RequestBody::alone)).await;
+    let serving = pin!(client.serve(request.map(RequestBody::alone)));
+    let response = client.answer(serving).await;
     Ok(response.map(|body| Answer::new(body, turn)))
 }

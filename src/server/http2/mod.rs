@@ -122,7 +122,8 @@ async fn answer<S: Serve>(
     let is_head = request.method() == Method::HEAD;
     join_cookies(request.headers_mut());
     let request = request.map(|body| RequestBody::among(body, stream.clone()));
-    let mut response = client.answer(request).await;
+    let serving = pin!(client.serve(request));
+    let mut response = client.answer(serving).await;
     if is_head {
         say_length(&mut response);
     }

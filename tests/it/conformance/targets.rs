@@ -174,6 +174,5 @@ fn other_protocols() -> Vec<Case> {
         .gets(Status(404))
         .kept()
         .passes(asked()),
-        case("nearly the beginning of HTTP/2", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r*").closed(),
     ]
 }
