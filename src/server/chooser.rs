@@ -15,7 +15,7 @@ pub(super) const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// A version of HTTP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Version {
+pub enum Version {
     /// HTTP/1.1, or 1.0.
     Http1,
     /// HTTP/2.
@@ -43,7 +43,7 @@ pub(super) struct Chooser<I> {
 }
 
 /// Which version begins with these bytes; none where more of them must come.
-pub(super) fn version(first: &[u8]) -> Option<Version> {
+pub fn version(first: &[u8]) -> Option<Version> {
     match first.get(..PREFACE.len()) {
         Some(whole) if whole == PREFACE => Some(Version::Http2),
         None if PREFACE.starts_with(first) => None,

@@ -52,10 +52,12 @@ mod unix;
 #[cfg(target_os = "linux")]
 mod zero_copy;
 
+pub use chooser::{Version, version};
 pub use door::BindError;
 pub use entrance::Entrance;
 pub use form::{Unfit, check_form};
 pub use host::{Foreign, check_host};
+pub use http2::{Flood, Meter};
 pub use listener::Listeners;
 pub use opening::Opening;
 pub use passed::Passed;

@@ -38,7 +38,7 @@ const RECEIVED: usize = 1024;
 
 /// Counts the frames of one connection.
 #[derive(Debug)]
-pub(in crate::server) struct Meter {
+pub struct Meter {
     /// Frames that may come before something is done for them.
     credit: u32,
     answered: u32,
@@ -61,11 +61,11 @@ enum Place {
 /// More frames came than what they brought is worth.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a client sends many frames that bring little")]
-pub(in crate::server) struct Flood;
+pub struct Flood;
 
 impl Meter {
     /// At a connection's beginning, or behind its preface.
-    pub(in crate::server) fn new(with_preface: bool) -> Self {
+    pub fn new(with_preface: bool) -> Self {
         Self {
             credit: BURST,
             answered: 0,
@@ -81,14 +81,14 @@ impl Meter {
     }
 
     /// So many requests have been answered since the connection began.
-    pub(in crate::server) fn answered(&mut self, answered: u32) {
+    pub fn answered(&mut self, answered: u32) {
         let more = answered.wrapping_sub(self.answered);
         self.answered = answered;
         self.earn(more.saturating_mul(FOR_AN_ANSWER));
     }
 
     /// So many bytes were sent.
-    pub(in crate::server) fn sent(&mut self, bytes: usize) {
+    pub fn sent(&mut self, bytes: usize) {
         self.sent += bytes;
         let earned = self.sent / SENT;
         self.sent %= SENT;
@@ -96,7 +96,11 @@ impl Meter {
     }
 
     /// These bytes came.
-    pub(in crate::server) fn read(&mut self, mut bytes: &[u8]) -> Result<(), Flood> {
+    ///
+    /// # Errors
+    ///
+    /// They are one frame too many.
+    pub fn read(&mut self, mut bytes: &[u8]) -> Result<(), Flood> {
         while let Some(first) = bytes.first() {
             match &mut self.at {
                 Place::Within(left) => {

@@ -26,7 +26,7 @@ use super::{Limits, Serve, connection};
 mod frames;
 mod stream;
 
-pub(super) use self::frames::{Flood, Meter};
+pub use self::frames::{Flood, Meter};
 pub(super) use self::stream::Stream;
 use self::stream::{Streams, Taken};
 
