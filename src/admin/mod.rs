@@ -157,6 +157,8 @@ impl Serve for Admin {
     type Body = Full<Bytes>;
     type Acquaintance = ();
 
+    fn acquaint(&self, _: &Peer) {}
+
     async fn serve(
         &self,
         request: Request<Incoming>,

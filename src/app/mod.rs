@@ -16,7 +16,7 @@ use verdicts::Notes;
 use crate::access::Access;
 use crate::admin::{Admin, Door, Readiness, Refresh, Sources};
 use crate::caller::{Caller, Sealer};
-use crate::config::{self, AccessMode, Config, Listen, Secret};
+use crate::config::{self, AccessMode, Config, Listen, Listener, Secret};
 use crate::metrics::Metrics;
 use crate::proxy::{Proxy, Stations};
 use crate::router::Router;
@@ -90,16 +90,18 @@ impl App {
             tasks.clone(),
         )
         .await?;
-        let made_token = make_first_token(&mut config.access, &config.data_dir)?;
+        let data_dir = config.data_dir.clone();
+        let made_token = make_first_token(&mut config, &data_dir)?;
         let admin_token = secrets::admin_token(config.admin.token.as_ref())?;
         let door = Door::new(hosts(&config), &admin_token);
         let admin_service = Arc::new(admin(door, &metrics, &tiers));
         let upstream = Upstream::new(&config.upstream, Arc::clone(&metrics), tasks.clone())?;
         let upstream = Arc::new(upstream);
         let sealer = Arc::new(sealer(&config)?);
+        let own = own_credential(&mut config.upstream, &sealer);
         let access = Access::new(
-            &config.access,
-            own_credential(&mut config.upstream, &sealer),
+            &config,
+            own,
             Arc::clone(&upstream),
             Arc::clone(&metrics),
             tasks.clone(),
@@ -115,9 +117,8 @@ impl App {
         };
         let proxy = Proxy::new(config.clone(), stations);
         let router = Arc::new(router(&config, Arc::clone(&proxy), &metrics)?);
-        let tls = config.server.tls.as_ref().map(Tls::new).transpose()?;
         let app = Self {
-            data: Listeners::bind(&config.server.listen).await?.secured(tls),
+            data: data(&config).await?,
             admin: Listeners::bind(std::slice::from_ref(&config.admin.listen)).await?,
             config,
             router,
@@ -144,11 +145,26 @@ impl App {
         self.admin.addresses()
     }
 
-    /// An address as somebody else would write it; none for a unix socket.
+    /// The data listeners as they really are, once for each address.
+    pub fn listeners(&self) -> Vec<Listener> {
+        let configured: Vec<Listener> = self.config.listeners().collect();
+        let places = self.data.places().into_iter();
+        places
+            .filter_map(|(id, address)| {
+                let listener = configured.get(id.0)?.clone();
+                Some(Listener {
+                    address,
+                    ..listener
+                })
+            })
+            .collect()
+    }
+
+    /// A listener's address as somebody else would write it; none for a unix socket.
     ///
     /// Where any address of this machine will do, it is called by its name.
-    pub fn reachable(&self, listen: &Listen) -> Option<String> {
-        let Listen::Tcp { host, port } = listen else {
+    pub fn reachable(listener: &Listener) -> Option<String> {
+        let Listen::Tcp { host, port } = &listener.address else {
             return None;
         };
         let host = if is_any(host) {
@@ -156,10 +172,7 @@ impl App {
         } else {
             host.clone()
         };
-        let scheme = match self.config.server.tls {
-            Some(_) => "https",
-            None => "http",
-        };
+        let scheme = if listener.is_secured { "https" } else { "http" };
         Some(format!("{scheme}://{}", Listen::Tcp { host, port: *port }))
     }
 
@@ -239,6 +252,17 @@ impl App {
     }
 }
 
+/// Binds the data listeners.
+async fn data(config: &Config) -> Result<Listeners, StartError> {
+    let listeners: Vec<Listener> = config.listeners().collect();
+    let tls = config.server.tls.as_ref().map(Tls::new).transpose()?;
+    let each = listeners
+        .iter()
+        .map(|listener| tls.clone().filter(|_| listener.is_secured));
+    let addresses = listeners.iter().map(|listener| &listener.address);
+    Ok(Listeners::bind(addresses).await?.secured(each))
+}
+
 /// What answers the data listeners.
 fn router(
     config: &Config,
@@ -247,7 +271,9 @@ fn router(
 ) -> Result<Router, StartError> {
     let log = AccessLog::new(&config.log, Arc::clone(metrics)).map_err(StartError::AccessLog)?;
     let (metrics, log) = (Arc::clone(metrics), Arc::new(log));
-    Ok(Router::new(proxy, metrics, log, hosts(config)))
+    let judges = config.listeners().map(|listener| listener.access);
+    let (hosts, judges) = (hosts(config), judges.collect());
+    Ok(Router::new(proxy, metrics, log, hosts, judges))
 }
 
 /// What turns credentials into callers, under the data directory's key.
@@ -286,11 +312,11 @@ fn admin(door: Door, metrics: &Arc<Metrics>, tiers: &Arc<Tiers>) -> Admin {
 /// machine's own where it is reached under that.
 fn hosts(config: &Config) -> Vec<String> {
     let mut hosts = config.server.hosts.clone();
-    let listen = config.server.listen.iter();
+    let listen = config.listeners().map(|listener| listener.address);
     if listen
-        .chain([&config.admin.listen])
+        .chain([config.admin.listen.clone()])
         .any(|listen| match listen {
-            Listen::Tcp { host, .. } => is_any(host),
+            Listen::Tcp { host, .. } => is_any(&host),
             Listen::Unix(_) => false,
         })
     {
@@ -309,14 +335,11 @@ fn machine_name() -> String {
 }
 
 /// Where a list judges and nobody is on it, puts a token there that is made once; returns its file.
-fn make_first_token(
-    access: &mut config::Access,
-    data_dir: &Path,
-) -> Result<Option<PathBuf>, SecretError> {
-    if !matches!(access.mode, AccessMode::Tokens) || !access.roster.is_empty() {
+fn make_first_token(config: &mut Config, data_dir: &Path) -> Result<Option<PathBuf>, SecretError> {
+    if !config.has(AccessMode::Tokens) || !config.access.roster.is_empty() {
         return Ok(None);
     }
     let (token, path) = secrets::first_token(data_dir)?;
-    access.roster.tokens.push(token);
+    config.access.roster.tokens.push(token);
     Ok(Some(path))
 }

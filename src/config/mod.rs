@@ -3,6 +3,7 @@
 //! [`Config`] is data: every value checked, nothing opened or connected. After start-up nobody reads
 //! the environment.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -73,8 +74,10 @@ pub struct Config {
 /// The data listeners and their limits.
 #[derive(Clone, Debug)]
 pub struct Server {
-    /// At least one address.
+    /// Where it listens as everything here and `access.mode` have it; none where only `named` do.
     pub listen: Vec<Listen>,
+    /// The listeners with a table of their own, by name.
+    pub named: BTreeMap<String, Listener>,
     /// Names this server answers to where it asks for no credential.
     pub hosts: Vec<String>,
     /// A request's head must be whole in this time, from the first byte read after the last answer.
@@ -87,6 +90,17 @@ pub struct Server {
     pub shutdown_grace: Duration,
     /// What it shows of itself over TCP, in TLS; none for clear text.
     pub tls: Option<Identity>,
+}
+
+/// One data listener.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listener {
+    /// Its address.
+    pub address: Listen,
+    /// Whether it speaks TLS.
+    pub is_secured: bool,
+    /// Who judges those who come by it.
+    pub access: AccessMode,
 }
 
 /// An address to listen at.
@@ -183,7 +197,7 @@ pub enum OnReadFailure {
 /// Who may read a hit.
 #[derive(Clone, Debug)]
 pub struct Access {
-    /// Who judges.
+    /// Who judges, where a listener has no word of its own.
     pub mode: AccessMode,
     /// The list, whoever judges; where it does, and is empty, one token is made at first start.
     pub roster: Roster,
@@ -198,7 +212,7 @@ pub struct Access {
 }
 
 /// Who judges whether a caller may read a hit.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AccessMode {
     /// The upstream, for this token and this team.
     Upstream,
@@ -303,9 +317,50 @@ pub enum LogLevel {
     Trace,
 }
 
+// === impl Config ===
+
+impl Config {
+    /// Every data listener: those of `server.listen`, then the named ones.
+    pub fn listeners(&self) -> impl Iterator<Item = Listener> {
+        let server = &self.server;
+        let plain = server.listen.iter().map(|address| Listener {
+            address: address.clone(),
+            is_secured: server.tls.is_some() && address.is_tcp(),
+            access: self.access.mode,
+        });
+        plain.chain(server.named.values().cloned())
+    }
+
+    /// Whether some listener leaves it to `mode` who may read.
+    pub fn has(&self, mode: AccessMode) -> bool {
+        self.listeners().any(|listener| listener.access == mode)
+    }
+}
+
+// === impl AccessMode ===
+
+impl AccessMode {
+    /// Every mode.
+    pub const ALL: [Self; 3] = [Self::Upstream, Self::Tokens, Self::Open];
+
+    /// The mode's word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Upstream => "upstream",
+            Self::Tokens => "tokens",
+            Self::Open => "open",
+        }
+    }
+}
+
 // === impl Listen ===
 
 impl Listen {
+    /// Whether it is on a network, even one within this machine.
+    pub fn is_tcp(&self) -> bool {
+        matches!(self, Self::Tcp { .. })
+    }
+
     /// Whether only this machine can reach the address: a unix socket, `localhost`, a loopback address.
     pub fn is_local(&self) -> bool {
         match self {

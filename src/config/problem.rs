@@ -47,6 +47,7 @@ impl Problem {
         match keys::find(path).map(|key| key.standing) {
             Some(Standing::Preset(_) | Standing::Unset) => None,
             Some(Standing::Reserved) => Some(Self::at(source, path, "not in this version")),
+            None if keys::is_misnamed(path) => Some(Self::at(source, path, keys::NAMES)),
             None => Some(Self::plain(
                 source,
                 &format!("unknown key {path}{}", hint(suggest::key(path))),

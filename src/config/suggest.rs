@@ -4,14 +4,15 @@ use super::keys::{self, PREFIX};
 
 /// The key that was probably meant by `path`.
 pub(super) fn key(path: &str) -> Option<String> {
-    nearest(path, ".", keys::live().map(|key| key.name.to_owned()))
+    nearest(path, ".", keys::live().map(|key| key.called_as_in(path)))
 }
 
 /// The variable that was probably meant by `name`.
 pub(super) fn variable(name: &str) -> Option<String> {
     let rest = name.strip_prefix(PREFIX).unwrap_or(name);
+    let path = keys::path(name);
     let known = keys::live()
-        .map(keys::Key::variable)
+        .map(|key| keys::variable(&key.called_as_in(&path)))
         .filter_map(|name| Some(name.strip_prefix(PREFIX)?.to_owned()));
     nearest(rest, "__", known).map(|found| format!("{PREFIX}{found}"))
 }
@@ -86,6 +87,8 @@ mod tests {
             ("upstream_url", Some("upstream.url")),
             ("max_age", Some("tier.disk.max_age")),
             ("disk.capacity", Some("tier.disk.capacity")),
+            ("listener.office.adress", Some("listener.office.address")),
+            ("listner.office.tls", Some("listener.office.tls")),
             ("xyzzy", None),
         ] {
             assert_eq!(key(name).as_deref(), meant, "{name}");
@@ -93,6 +96,10 @@ mod tests {
         assert_eq!(
             variable("LARDER_UPSTREAM_URL").as_deref(),
             Some("LARDER_UPSTREAM__URL")
+        );
+        assert_eq!(
+            variable("LARDER_LISTENER__MY_CI__ADRESS").as_deref(),
+            Some("LARDER_LISTENER__MY_CI__ADDRESS")
         );
         assert_eq!(variable("LARDER_Q"), None);
     }

@@ -9,15 +9,20 @@ use parking_lot::Mutex;
 use crate::access::Standing;
 use crate::artifact::Scope;
 use crate::caller::{Caller, RepeatedAuthorization, Sealer};
+use crate::config::AccessMode;
 
 /// The client of one connection, as it asked last.
-#[derive(Debug, Default)]
-pub struct Acquaintance(Mutex<Option<Arc<Known>>>);
+#[derive(Debug)]
+pub struct Acquaintance {
+    judge: AccessMode,
+    last: Mutex<Option<Arc<Known>>>,
+}
 
-/// Who asks, under which scope, and where it stands there.
+/// Who asks, under which scope, who judges that, and where it stands there.
 #[derive(Debug)]
 pub(super) struct Known {
     pub(super) caller: Caller,
+    pub(super) judge: AccessMode,
     pub(super) scope: Scope,
     pub(super) standing: Standing,
     /// The raw query that the scope was read from.
@@ -25,6 +30,19 @@ pub(super) struct Known {
 }
 
 impl Acquaintance {
+    /// Of a client that has not asked yet, and that `judge` judges.
+    pub fn new(judge: AccessMode) -> Self {
+        Self {
+            judge,
+            last: Mutex::default(),
+        }
+    }
+
+    /// Who judges, whatever it asks for.
+    pub fn judge(&self) -> AccessMode {
+        self.judge
+    }
+
     /// Takes the credential and the scope of a request, anew only where they differ from the last.
     pub(super) fn meet(
         &self,
@@ -32,23 +50,24 @@ impl Acquaintance {
         head: &Parts,
     ) -> Result<Arc<Known>, RepeatedAuthorization> {
         let query = head.uri.query().unwrap_or_default();
-        let mut last = self.0.lock();
+        let mut last = self.last.lock();
         let known = last
             .take()
             .filter(|known| &*known.query == query && sealer.is_same(&head.headers, &known.caller));
         let known = match known {
             Some(known) => known,
-            None => Arc::new(Known::new(sealer.seal(&head.headers)?, query)),
+            None => Arc::new(Known::new(sealer.seal(&head.headers)?, self.judge, query)),
         };
         Ok(Arc::clone(last.insert(known)))
     }
 }
 
 impl Known {
-    fn new(caller: Caller, query: &str) -> Self {
+    fn new(caller: Caller, judge: AccessMode, query: &str) -> Self {
         Self {
             scope: Scope::new(query, caller.digest()),
             caller,
+            judge,
             standing: Standing::default(),
             query: query.into(),
         }
@@ -71,7 +90,7 @@ mod tests {
     #[test]
     fn a_client_is_known_again_only_by_the_same_token_and_query() {
         let sealer = Sealer::new(&[7; 32], Vec::new());
-        let client = Acquaintance::default();
+        let client = Acquaintance::new(AccessMode::Upstream);
         let meet = |token, query| client.meet(&sealer, &head(token, query)).unwrap();
         let first = meet("a", "slug=acme");
         assert!(Arc::ptr_eq(&first, &meet("a", "slug=acme")));
@@ -91,7 +110,7 @@ mod tests {
     #[test]
     fn a_request_that_names_nobody_is_not_taken_for_the_last_one() {
         let sealer = Sealer::new(&[7; 32], Vec::new());
-        let client = Acquaintance::default();
+        let client = Acquaintance::new(AccessMode::Upstream);
         client.meet(&sealer, &head("a", "slug=acme")).unwrap();
         let mut twice = head("a", "slug=acme");
         let value = twice.headers["authorization"].clone();

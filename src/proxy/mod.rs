@@ -36,7 +36,7 @@ use self::absences::Absences;
 use self::acquaintance::Known;
 use crate::access::{Access, Admitted, Question};
 use crate::artifact::{ArtifactHash, ArtifactKey, OriginId};
-use crate::caller::{Caller, Sealer};
+use crate::caller::{CallerDigest, Sealer};
 use crate::config::{Config, OnReadFailure};
 use crate::metrics::Metrics;
 use crate::tasks::Tasks;
@@ -144,7 +144,8 @@ impl Proxy {
     ) -> Result<Ask, ProxyError> {
         let known = client.meet(&self.sealer, head)?;
         let query = head.uri.query().unwrap_or_default();
-        let admitted = self.access.admit(&known.caller, query, right).await?;
+        let (judge, caller) = (known.judge, &known.caller);
+        let admitted = self.access.admit(judge, caller, query, right).await?;
         let outgoing = Outgoing {
             target: artifact_target(&hash, &head.uri)?,
             client: mem::take(&mut head.headers),
@@ -162,10 +163,14 @@ impl Proxy {
     }
 
     /// Lets a caller in where no single artifact is asked for.
-    pub async fn admit(&self, head: &Parts) -> Result<Admitted, ProxyError> {
+    pub async fn admit(&self, head: &Parts, client: &Acquaintance) -> Result<Admitted, ProxyError> {
         let caller = self.sealer.seal(&head.headers)?;
         let query = head.uri.query().unwrap_or_default();
-        Ok(self.access.admit(&caller, query, Right::Read).await?)
+        let judge = client.judge();
+        Ok(self
+            .access
+            .admit(judge, &caller, query, Right::Read)
+            .await?)
     }
 
     /// A request as it goes upstream, where it is about artifacts but no single one.
@@ -189,11 +194,6 @@ impl Proxy {
             None => forwarded_headers(&head.headers),
         };
         Ok(request)
-    }
-
-    /// Whether this listener asks for no credential at all.
-    pub fn is_open(&self) -> bool {
-        self.access.is_open()
     }
 
     /// Whether this very process has forwarded the request before.
@@ -231,14 +231,15 @@ impl Proxy {
 }
 
 impl Ask {
-    /// Who asks.
-    fn caller(&self) -> &Caller {
-        &self.known.caller
+    /// Whose word the upstream hears: what it says of an artifact it says to them.
+    fn speaker(&self) -> CallerDigest {
+        self.outgoing.speaker.digest()
     }
 
     fn question(&self) -> Question<'_> {
         Question {
             caller: &self.known.caller,
+            judge: self.known.judge,
             admitted: &self.admitted,
             standing: &self.known.standing,
             since: self.since,

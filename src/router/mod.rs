@@ -23,6 +23,7 @@ pub use route::Route;
 use self::arriving::{Arriving, Watch};
 use self::observe::{Observation, Observer};
 use crate::artifact::{ArtifactHash, Fields, InvalidHash, Outcome};
+use crate::config::AccessMode;
 use crate::metrics::Metrics;
 use crate::outlet::Outlet;
 use crate::proxy::{Acquaintance, Proxy, ProxyError, Right, Served, ServedBody};
@@ -38,15 +39,18 @@ pub struct Router {
     proxy: Arc<Proxy>,
     observer: Arc<Observer>,
     hosts: Vec<String>,
+    judges: Vec<AccessMode>,
 }
 
 impl Router {
-    /// Routes to `proxy`; `hosts` are the names answered to where no credential is asked for.
+    /// Routes to `proxy`; `hosts` are the names answered to where no credential is asked for, and
+    /// `judges` who judges at each listener, in their order.
     pub fn new(
         proxy: Arc<Proxy>,
         metrics: Arc<Metrics>,
         access_log: Arc<AccessLog>,
         hosts: Vec<String>,
+        judges: Vec<AccessMode>,
     ) -> Self {
         Self {
             proxy,
@@ -55,6 +59,7 @@ impl Router {
                 log: access_log,
             }),
             hosts,
+            judges,
         }
     }
 
@@ -80,11 +85,11 @@ impl Router {
                 Box::pin(proxy.head(ask)).await
             }
             Route::Put(hash) => Box::pin(self.put(head, hash, body, client)).await,
-            Route::Batch => Box::pin(self.batch(head, body)).await,
-            Route::Events => Box::pin(self.events(head, body)).await,
-            Route::Status => Box::pin(proxy.status(head)).await,
+            Route::Batch => Box::pin(self.batch(head, body, client)).await,
+            Route::Events => Box::pin(self.events(head, body, client)).await,
+            Route::Status => Box::pin(proxy.status(head, client)).await,
             Route::Preflight => Ok(proxy.preflight()),
-            Route::Pass => Box::pin(proxy.pass(head, body.boxed_unsync())).await,
+            Route::Pass => Box::pin(proxy.pass(head, client, body.boxed_unsync())).await,
             Route::Invalid(_) => Err(InvalidHash.into()),
         }
     }
@@ -105,22 +110,37 @@ impl Router {
     }
 
     /// Nobody's body is read who is not let in.
-    async fn batch(&self, head: &Parts, body: Arriving) -> Result<Served, ProxyError> {
-        let admitted = self.proxy.admit(head).await?;
-        self.proxy.batch(head, &admitted, small(body).await?).await
+    async fn batch(
+        &self,
+        head: &Parts,
+        body: Arriving,
+        client: &Acquaintance,
+    ) -> Result<Served, ProxyError> {
+        let admitted = self.proxy.admit(head, client).await?;
+        let body = small(body).await?;
+        self.proxy.batch(head, &admitted, client, body).await
     }
 
-    async fn events(&self, head: &Parts, body: Arriving) -> Result<Served, ProxyError> {
-        let admitted = self.proxy.admit(head).await?;
+    async fn events(
+        &self,
+        head: &Parts,
+        body: Arriving,
+        client: &Acquaintance,
+    ) -> Result<Served, ProxyError> {
+        let admitted = self.proxy.admit(head, client).await?;
         self.proxy.events(head, &admitted, small(body).await?)
     }
 
     /// What is refused whatever it is about.
-    fn refuse(&self, head: &Parts) -> Option<(Outcome, Response<ServedBody>)> {
+    fn refuse(
+        &self,
+        head: &Parts,
+        client: &Acquaintance,
+    ) -> Option<(Outcome, Response<ServedBody>)> {
         let error = |status, code, message| {
             Some((Outcome::Error(code), reply::error(status, code, message)))
         };
-        if self.proxy.is_open()
+        if client.judge() == AccessMode::Open
             && let Err(foreign) = check_host(&head.headers, &head.uri, &self.hosts)
         {
             let refusal = reply::error(StatusCode::FORBIDDEN, foreign.code(), &foreign.to_string());
@@ -155,6 +175,12 @@ impl Serve for Router {
     type Body = Observed;
     type Acquaintance = Acquaintance;
 
+    fn acquaint(&self, peer: &Peer) -> Acquaintance {
+        let judge = self.judges.get(peer.listener.0).copied();
+        // Whom nothing is known of is a stranger until the upstream says otherwise.
+        Acquaintance::new(judge.unwrap_or(AccessMode::Upstream))
+    }
+
     async fn serve(
         &self,
         request: Request<Incoming>,
@@ -167,7 +193,7 @@ impl Serve for Router {
         let watch = Watch::over(&body);
         let body = watch.watched(body);
         let observation = Observation::begin(&self.observer, &head, &route, peer, watch);
-        let (outcome, mut response) = match self.refuse(&head) {
+        let (outcome, mut response) = match self.refuse(&head, client) {
             Some((outcome, mut refusal)) => {
                 reply::stamp(&mut refusal, outcome);
                 (outcome, refusal)

@@ -89,10 +89,10 @@ where
     let io = Rationed::new(Guarded::new(io, watch.clone()), ration.clone());
     let io = TokioIo::new(io);
     let client = Arc::new(Client {
+        acquaintance: service.acquaint(&peer),
         service,
         peer,
         outlet,
-        acquaintance: S::Acquaintance::default(),
     });
     let service = service_fn(move |request| answer(Arc::clone(&client), request, watch.clone()));
     let mut connection = pin!(protocol().serve_connection(io, service));

@@ -13,7 +13,7 @@ use tracing::{debug, warn};
 use super::connection::{self, Accepted};
 use super::door::{BindError, Door};
 use super::socket::Socket;
-use super::{Limits, Peer, Serve, Tls};
+use super::{Limits, ListenerId, Peer, Serve, Tls};
 use crate::config::Listen;
 use crate::metrics::Metrics;
 use crate::seldom::Seldom;
@@ -26,13 +26,13 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Sockets that listen.
 #[derive(Debug)]
 pub struct Listeners {
-    doors: Vec<Door>,
+    doors: Vec<(ListenerId, Door)>,
     /// Where the next round of asking begins, so that a busy listener cannot starve another.
     next: usize,
     /// That none can be accepted: connections that end let others in, now and then.
     said: Seldom<()>,
-    /// What is spoken over TCP; none for clear text.
-    tls: Option<Tls>,
+    /// What each listener speaks; none for clear text.
+    tls: Vec<Option<Tls>>,
 }
 
 /// A connection in the gauge of open ones.
@@ -45,29 +45,36 @@ impl Listeners {
     ///
     /// A name is listened at under each of its addresses that this machine has. The file of a unix
     /// socket is private to this user; one left behind is replaced, one that answers is not.
-    pub async fn bind(listen: &[Listen]) -> Result<Self, BindError> {
+    pub async fn bind<'a>(listen: impl IntoIterator<Item = &'a Listen>) -> Result<Self, BindError> {
         let mut doors = Vec::new();
-        for address in listen {
-            doors.extend(Door::open(address).await?);
+        for (index, address) in listen.into_iter().enumerate() {
+            let opened = Door::open(address).await?.into_iter();
+            doors.extend(opened.map(|door| (ListenerId(index), door)));
         }
         Ok(Self {
             doors,
             next: 0,
             said: Seldom::default(),
-            tls: None,
+            tls: Vec::new(),
         })
     }
 
-    /// Speaks `tls`, where there is one, with whoever comes by TCP; unix sockets are private as they are.
+    /// Speaks TLS at each listener for which there is one in `tls`, in their order.
     #[must_use]
-    pub fn secured(mut self, tls: Option<Tls>) -> Self {
-        self.tls = tls;
+    pub fn secured(mut self, tls: impl IntoIterator<Item = Option<Tls>>) -> Self {
+        self.tls = tls.into_iter().collect();
         self
     }
 
     /// Where it really listens: names resolved, port 0 replaced.
     pub fn addresses(&self) -> Vec<Listen> {
-        self.doors.iter().map(Door::address).collect()
+        self.doors.iter().map(|(_, door)| door.address()).collect()
+    }
+
+    /// The same, each address with the listener it belongs to.
+    pub fn places(&self) -> Vec<(ListenerId, Listen)> {
+        let doors = self.doors.iter();
+        doors.map(|(id, door)| (*id, door.address())).collect()
     }
 
     /// Serves until `tasks` stop; returns when every connection has ended, at most the grace later.
@@ -86,7 +93,7 @@ impl Listeners {
         while let Some((socket, peer, permit)) = self.admit(&room, &tasks).await {
             let service = Arc::clone(&service);
             let counted = Counted::new(metrics.clone());
-            let tls = self.tls_for(&socket).cloned();
+            let tls = self.tls_for(peer.listener).cloned();
             let connection_tasks = tasks.clone();
             tasks.spawn_punctual(async move {
                 if let Some(tls) = tls {
@@ -106,11 +113,8 @@ impl Listeners {
         }
     }
 
-    fn tls_for(&self, socket: &Socket) -> Option<&Tls> {
-        match socket {
-            Socket::Tcp(_) => self.tls.as_ref(),
-            Socket::Unix(_) => None,
-        }
+    fn tls_for(&self, listener: ListenerId) -> Option<&Tls> {
+        self.tls.get(listener.0)?.as_ref()
     }
 
     /// The next connection; none once the process stops.
@@ -156,7 +160,7 @@ impl Listeners {
         after
             .iter()
             .chain(before)
-            .map(|door| door.poll_accept(cx))
+            .map(|(id, door)| door.poll_accept(cx, *id))
             .find(Poll::is_ready)
             .unwrap_or(Poll::Pending)
     }

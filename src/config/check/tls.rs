@@ -2,20 +2,26 @@
 
 use super::super::identity::{Mismatch, chain, is_open_to_all, private_key};
 use super::super::raw::Raw;
-use super::super::{Identity, Listen, value};
+use super::super::{Identity, value};
+use super::listeners::Asked;
 
 const CERT: &str = "server.tls.cert";
 const KEY: &str = "server.tls.key";
 
 /// Checks `server.tls.…`: a certificate and its key, or neither.
-pub(super) fn tls(raw: &mut Raw, listen: &[Listen]) -> Option<Identity> {
+pub(super) fn tls(raw: &mut Raw, asked: &Asked) -> Option<Identity> {
     for (given, missing) in [(CERT, KEY), (KEY, CERT)] {
         if raw.is_set(given) && !raw.is_set(missing) {
             raw.mistake(given, format!("{missing} is not set: it takes both"));
         }
     }
-    if !listen.is_empty() && listen.iter().all(|at| matches!(at, Listen::Unix(_))) {
-        raw.without_effect(&[CERT, KEY], "unix sockets speak in clear text");
+    if !asked.is_secured() {
+        let why = if asked.places().any(|place| place.table.address.is_tcp()) {
+            "no listener speaks TLS"
+        } else {
+            "unix sockets speak in clear text"
+        };
+        raw.without_effect(&[CERT, KEY], why);
     }
     let cert = raw.take(CERT, value::path);
     let key = raw.take(KEY, value::path);

@@ -9,7 +9,7 @@ use super::{environment, written};
 fn the_default_file_says_what_is_built_in() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/default.toml");
     let text = std::fs::read_to_string(path).unwrap();
-    let shown = |text: &str| -> Vec<(&str, Option<String>)> {
+    let shown = |text: &str| -> Vec<(String, Option<String>)> {
         let loaded = written(text).load(&[]).unwrap();
         assert!(loaded.warnings.is_empty(), "{:?}", loaded.warnings);
         let values = loaded.values.into_iter();

@@ -2,6 +2,7 @@
 
 mod documents;
 mod layers;
+mod listeners;
 mod reach;
 mod secrets;
 mod sections;

@@ -101,8 +101,6 @@ fn a_credential_of_larders_own_wants_somebody_else_to_judge() {
 fn what_is_not_in_this_version_is_refused_and_never_accepted_in_silence() {
     for text in [
         "server.tls.client_ca = \"a\"",
-        "[listener.office]\naddress = \"a:1\"",
-        "[listener.office]",
         "upstream.client_cert = \"/x\"",
         "upstream.client_key = \"/x\"",
         "upload.mode = \"back\"",

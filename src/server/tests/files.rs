@@ -71,6 +71,8 @@ impl Serve for Archive {
     type Body = Body;
     type Acquaintance = ();
 
+    fn acquaint(&self, _: &Peer) {}
+
     async fn serve(
         &self,
         request: Request<Incoming>,
@@ -132,6 +134,7 @@ async fn run(archive: Arc<Archive>, socket: Socket) {
 fn accepted<I>(io: I, outlet: Outlet) -> Accepted<I> {
     let peer = Peer {
         address: None,
+        listener: ListenerId(0),
         is_local: true,
         is_secure: false,
     };

@@ -14,7 +14,7 @@ use hyper::body::Incoming;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::Semaphore;
 
-use super::{BODY_IDLE, Limits, Peer, Serve, WRITE_STALL};
+use super::{BODY_IDLE, Limits, ListenerId, Peer, Serve, WRITE_STALL};
 use crate::outlet::Outlet;
 
 #[cfg(target_os = "linux")]
@@ -51,6 +51,10 @@ impl Serve for Scripted {
     type Body = Body;
     /// Requests of the connection so far.
     type Acquaintance = AtomicUsize;
+
+    fn acquaint(&self, _: &Peer) -> AtomicUsize {
+        AtomicUsize::new(0)
+    }
 
     async fn serve(
         &self,

@@ -257,7 +257,7 @@ async fn a_unix_socket_is_private_and_removed_at_the_end() {
     let server = Running::start(&[Listen::Unix(path.clone())], limits()).await;
     assert_eq!(
         ask_unix(&path).await,
-        "Peer { address: None, is_local: true, is_secure: false }"
+        "Peer { address: None, listener: ListenerId(0), is_local: true, is_secure: false }"
     );
     let mode = fs::metadata(&path).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);

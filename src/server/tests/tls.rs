@@ -20,6 +20,7 @@ use crate::tasks::Tasks;
 
 const PEER: Peer = Peer {
     address: None,
+    listener: ListenerId(0),
     is_local: true,
     is_secure: false,
 };
