@@ -26,6 +26,7 @@ mod killed;
 mod large;
 mod life;
 mod limits;
+mod listeners;
 mod matrix;
 mod observed;
 mod oidc;
