@@ -82,6 +82,18 @@ impl Sealer {
         })
     }
 
+    /// What a caller's artifacts without a team are known by where somebody else spoke for it: in the
+    /// upstream's eyes they are not those that it has by its own credential.
+    pub fn spoken_for(&self, caller: CallerDigest) -> CallerDigest {
+        let mut context = hmac::Context::with_key(&self.key);
+        // No header's name is as long as these bytes would have it.
+        context.update(b"spoken for");
+        context.update(&caller.0);
+        let mut digest = [0; 32];
+        digest.copy_from_slice(context.sign().as_ref());
+        CallerDigest(digest)
+    }
+
     /// Whether these headers carry what `caller` was sealed from, to the last byte: then sealing
     /// them would give it again.
     pub fn is_same(&self, headers: &HeaderMap, caller: &Caller) -> bool {
@@ -215,6 +227,19 @@ mod tests {
             digest(&[("authorization", "Bearer a"), ("user-agent", "x")]),
             digest(&[("authorization", "Bearer a")])
         );
+    }
+
+    #[test]
+    fn who_is_spoken_for_is_somebody_else_and_the_same_each_time() {
+        let digests = [&[][..], &[("authorization", "Bearer a")]].map(|pairs| {
+            let own = caller(pairs).unwrap().digest();
+            assert!(sealer().spoken_for(own) == sealer().spoken_for(own));
+            [own, sealer().spoken_for(own)]
+        });
+        let all = digests.as_flattened();
+        for (index, one) in all.iter().enumerate() {
+            assert!(all.iter().skip(index + 1).all(|other| other != one));
+        }
     }
 
     #[test]

@@ -178,6 +178,11 @@ impl Access {
         Ok(Admitted::new(self.speaker(judge)))
     }
 
+    /// Whether Larder speaks upstream for whoever has this judge.
+    pub fn speaks_for(&self, judge: AccessMode) -> bool {
+        self.speaker(judge).is_some()
+    }
+
     /// Larder's own credential, for whom it speaks: whom the upstream judges it must hear itself.
     fn speaker(&self, judge: AccessMode) -> Option<&Arc<Own>> {
         match judge {
@@ -189,9 +194,10 @@ impl Access {
     /// Whether requests that are about no artifact may be passed on: not where a credential of
     /// Larder's own speaks for everybody, nor with tokens that are no upstream's.
     pub fn passes_on(&self, judge: AccessMode) -> Result<(), Denial> {
-        match self.speaker(judge) {
-            Some(_) => Err(Denial::OtherRoute),
-            None => Ok(()),
+        if self.speaks_for(judge) {
+            Err(Denial::OtherRoute)
+        } else {
+            Ok(())
         }
     }
 

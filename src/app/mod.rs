@@ -271,9 +271,7 @@ fn router(
 ) -> Result<Router, StartError> {
     let log = AccessLog::new(&config.log, Arc::clone(metrics)).map_err(StartError::AccessLog)?;
     let (metrics, log) = (Arc::clone(metrics), Arc::new(log));
-    let judges = config.listeners().map(|listener| listener.access);
-    let (hosts, judges) = (hosts(config), judges.collect());
-    Ok(Router::new(proxy, metrics, log, hosts, judges))
+    Ok(Router::new(proxy, metrics, log, hosts(config)))
 }
 
 /// What turns credentials into callers, under the data directory's key.

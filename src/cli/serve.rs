@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::io::{self, Write, stdout};
+use std::iter;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -213,12 +214,15 @@ fn reachable(app: &App) -> (String, AccessMode) {
         let access = listeners.first().map(|listener| listener.access);
         return (none, access.unwrap_or(app.config().access.mode));
     };
-    let mut lines = format!("export TURBO_API={first}");
-    for (url, access) in urls.filter(|_| !app.config().server.named.is_empty()) {
+    let others = urls.filter(|_| !app.config().server.named.is_empty());
+    let others = others.map(|(url, access)| {
         let access = access.as_str();
-        lines.push_str(&format!("\n# or {url}, where access is `{access}`"));
-    }
-    (lines, access)
+        format!("# or {url}, where access is `{access}`")
+    });
+    let lines: Vec<String> = iter::once(format!("export TURBO_API={first}"))
+        .chain(others)
+        .collect();
+    (lines.join("\n"), access)
 }
 
 #[cfg(test)]

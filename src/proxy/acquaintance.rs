@@ -15,6 +15,8 @@ use crate::config::AccessMode;
 #[derive(Debug)]
 pub struct Acquaintance {
     judge: AccessMode,
+    /// Whether Larder speaks for it upstream.
+    is_spoken_for: bool,
     last: Mutex<Option<Arc<Known>>>,
 }
 
@@ -31,16 +33,22 @@ pub(super) struct Known {
 
 impl Acquaintance {
     /// Of a client that has not asked yet, and that `judge` judges.
-    pub fn new(judge: AccessMode) -> Self {
+    pub(super) fn new(judge: AccessMode, is_spoken_for: bool) -> Self {
         Self {
             judge,
+            is_spoken_for,
             last: Mutex::default(),
         }
     }
 
     /// Who judges, whatever it asks for.
-    pub fn judge(&self) -> AccessMode {
+    pub(super) fn judge(&self) -> AccessMode {
         self.judge
+    }
+
+    /// Whether no credential at all is asked for.
+    pub fn is_judged_by_nobody(&self) -> bool {
+        self.judge == AccessMode::Open
     }
 
     /// Takes the credential and the scope of a request, anew only where they differ from the last.
@@ -56,18 +64,21 @@ impl Acquaintance {
             .filter(|known| &*known.query == query && sealer.is_same(&head.headers, &known.caller));
         let known = match known {
             Some(known) => known,
-            None => Arc::new(Known::new(sealer.seal(&head.headers)?, self.judge, query)),
+            None => Arc::new(self.known(sealer, sealer.seal(&head.headers)?, query)),
         };
         Ok(Arc::clone(last.insert(known)))
     }
-}
 
-impl Known {
-    fn new(caller: Caller, judge: AccessMode, query: &str) -> Self {
-        Self {
-            scope: Scope::new(query, caller.digest()),
+    fn known(&self, sealer: &Sealer, caller: Caller, query: &str) -> Known {
+        let account = if self.is_spoken_for {
+            sealer.spoken_for(caller.digest())
+        } else {
+            caller.digest()
+        };
+        Known {
+            scope: Scope::new(query, account),
             caller,
-            judge,
+            judge: self.judge,
             standing: Standing::default(),
             query: query.into(),
         }
@@ -90,7 +101,7 @@ mod tests {
     #[test]
     fn a_client_is_known_again_only_by_the_same_token_and_query() {
         let sealer = Sealer::new(&[7; 32], Vec::new());
-        let client = Acquaintance::new(AccessMode::Upstream);
+        let client = Acquaintance::new(AccessMode::Upstream, false);
         let meet = |token, query| client.meet(&sealer, &head(token, query)).unwrap();
         let first = meet("a", "slug=acme");
         assert!(Arc::ptr_eq(&first, &meet("a", "slug=acme")));
@@ -110,7 +121,7 @@ mod tests {
     #[test]
     fn a_request_that_names_nobody_is_not_taken_for_the_last_one() {
         let sealer = Sealer::new(&[7; 32], Vec::new());
-        let client = Acquaintance::new(AccessMode::Upstream);
+        let client = Acquaintance::new(AccessMode::Upstream, false);
         client.meet(&sealer, &head("a", "slug=acme")).unwrap();
         let mut twice = head("a", "slug=acme");
         let value = twice.headers["authorization"].clone();

@@ -37,7 +37,7 @@ use self::acquaintance::Known;
 use crate::access::{Access, Admitted, Question};
 use crate::artifact::{ArtifactHash, ArtifactKey, OriginId};
 use crate::caller::{CallerDigest, Sealer};
-use crate::config::{Config, OnReadFailure};
+use crate::config::{AccessMode, Config, OnReadFailure};
 use crate::metrics::Metrics;
 use crate::tasks::Tasks;
 use crate::tiers::Tiers;
@@ -54,6 +54,8 @@ const MOST_IN_MEMORY: u64 = 4 * 1024 * 1024;
 /// Everything a decision needs.
 pub struct Proxy {
     config: Config,
+    /// Who judges at each listener, in their order.
+    judges: Vec<AccessMode>,
     origin: OriginId,
     forward: Arc<[HeaderName]>,
     sealer: Arc<Sealer>,
@@ -117,6 +119,7 @@ impl Proxy {
         let events = EventQueue::start(&upstream, &metrics, &tasks);
         let signature_key = config.access.signature_key.clone();
         Arc::new(Self {
+            judges: config.listeners().map(|listener| listener.access).collect(),
             origin: upstream.origin_id(),
             forward: config.upstream.forward_headers.clone().into(),
             absences: Absences::new(config.upstream.absent_ttl),
@@ -132,6 +135,15 @@ impl Proxy {
             metrics,
             tasks,
         })
+    }
+
+    /// What there is to remember of a client before its first request; `listener` is the place of the
+    /// one it came by among all of them.
+    pub fn acquaint(&self, listener: usize) -> Acquaintance {
+        let judge = self.judges.get(listener).copied();
+        // Whom nothing is known of is a stranger until the upstream says otherwise.
+        let judge = judge.unwrap_or(AccessMode::Upstream);
+        Acquaintance::new(judge, self.access.speaks_for(judge))
     }
 
     /// Names an artifact request of a caller that is let in for it; takes its headers.

@@ -23,7 +23,6 @@ pub use route::Route;
 use self::arriving::{Arriving, Watch};
 use self::observe::{Observation, Observer};
 use crate::artifact::{ArtifactHash, Fields, InvalidHash, Outcome};
-use crate::config::AccessMode;
 use crate::metrics::Metrics;
 use crate::outlet::Outlet;
 use crate::proxy::{Acquaintance, Proxy, ProxyError, Right, Served, ServedBody};
@@ -39,18 +38,15 @@ pub struct Router {
     proxy: Arc<Proxy>,
     observer: Arc<Observer>,
     hosts: Vec<String>,
-    judges: Vec<AccessMode>,
 }
 
 impl Router {
-    /// Routes to `proxy`; `hosts` are the names answered to where no credential is asked for, and
-    /// `judges` who judges at each listener, in their order.
+    /// Routes to `proxy`; `hosts` are the names answered to where no credential is asked for.
     pub fn new(
         proxy: Arc<Proxy>,
         metrics: Arc<Metrics>,
         access_log: Arc<AccessLog>,
         hosts: Vec<String>,
-        judges: Vec<AccessMode>,
     ) -> Self {
         Self {
             proxy,
@@ -59,7 +55,6 @@ impl Router {
                 log: access_log,
             }),
             hosts,
-            judges,
         }
     }
 
@@ -140,7 +135,7 @@ impl Router {
         let error = |status, code, message| {
             Some((Outcome::Error(code), reply::error(status, code, message)))
         };
-        if client.judge() == AccessMode::Open
+        if client.is_judged_by_nobody()
             && let Err(foreign) = check_host(&head.headers, &head.uri, &self.hosts)
         {
             let refusal = reply::error(StatusCode::FORBIDDEN, foreign.code(), &foreign.to_string());
@@ -176,9 +171,7 @@ impl Serve for Router {
     type Acquaintance = Acquaintance;
 
     fn acquaint(&self, peer: &Peer) -> Acquaintance {
-        let judge = self.judges.get(peer.listener.0).copied();
-        // Whom nothing is known of is a stranger until the upstream says otherwise.
-        Acquaintance::new(judge.unwrap_or(AccessMode::Upstream))
+        self.proxy.acquaint(peer.listener.0)
     }
 
     async fn serve(

@@ -44,7 +44,7 @@ pub(super) fn listeners(raw: &mut Raw) -> Asked {
     // Whoever wrote tables said where to listen; a default beside them would be a door nobody asked for.
     let is_asked = names.is_empty() || raw.is_set(LISTEN);
     let mut asked = Asked {
-        listen: is_asked.then(|| plain(raw)).unwrap_or_default(),
+        listen: if is_asked { plain(raw) } else { Vec::new() },
         tables: BTreeMap::new(),
         has_certificate: raw.is_set("server.tls.cert"),
     };
