@@ -150,7 +150,12 @@ fn announce(app: &App) {
     let config = app.config();
     for listener in app.listeners() {
         let (address, access) = (&listener.address, listener.access.as_str());
-        tracing::info!(%address, tls = listener.is_secured, access, "listening");
+        let speaks = if listener.is_secured {
+            "TLS"
+        } else {
+            "clear text"
+        };
+        tracing::info!(%address, speaks, access, "listening");
     }
     for address in app.admin_addresses() {
         tracing::info!(%address, "admin listening");
