@@ -267,6 +267,22 @@ async fn a_unix_socket_is_private_and_removed_at_the_end() {
 }
 
 #[tokio::test]
+async fn each_connection_knows_the_place_of_the_listener_it_came_by() {
+    let folder = tempfile::tempdir().unwrap();
+    let paths = ["a", "b", "c"].map(|name| folder.path().join(name));
+    let listen = paths.clone().map(Listen::Unix);
+    let server = Running::start(&listen, limits()).await;
+    for _ in 0..2 {
+        for (place, path) in paths.iter().enumerate() {
+            let peer = ask_unix(path).await;
+            assert!(peer.contains(&format!("ListenerId({place})")), "{peer}");
+        }
+    }
+    server.tasks.stop();
+    server.ended.await.unwrap();
+}
+
+#[tokio::test]
 async fn a_stale_socket_is_replaced_and_a_live_one_is_not() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("larder.sock");
