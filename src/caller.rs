@@ -10,6 +10,11 @@ use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::hmac;
 use http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 
+/// What a digest begins with that is made of another one: what a request carries begins with the length of
+/// a header's name, and none is as long.
+const CERTIFIED: u64 = u64::MAX;
+const SPOKEN_FOR: u64 = u64::MAX - 1;
+
 /// Makes callers from requests, under the key of one data directory.
 pub struct Sealer {
     key: hmac::Key,
@@ -74,10 +79,8 @@ impl Sealer {
                 credentials.push((name.clone(), sealed(value)));
             }
         }
-        let mut digest = [0; 32];
-        digest.copy_from_slice(context.sign().as_ref());
         Ok(Caller {
-            digest: CallerDigest(digest),
+            digest: CallerDigest::of(context),
             credentials: credentials.into(),
         })
     }
@@ -85,13 +88,24 @@ impl Sealer {
     /// What a caller's artifacts without a team are known by where somebody else spoke for it: in the
     /// upstream's eyes they are not those that it has by its own credential.
     pub fn spoken_for(&self, caller: CallerDigest) -> CallerDigest {
+        self.derived(SPOKEN_FOR, caller, "")
+    }
+
+    /// The same credential in the hands of somebody whose certificate is for `name`: another caller for each
+    /// name, and none of those that no certificate stands for.
+    pub fn certified(&self, caller: &Caller, name: &str) -> Caller {
+        Caller {
+            digest: self.derived(CERTIFIED, caller.digest, name),
+            credentials: Arc::clone(&caller.credentials),
+        }
+    }
+
+    fn derived(&self, lead: u64, caller: CallerDigest, name: &str) -> CallerDigest {
         let mut context = hmac::Context::with_key(&self.key);
-        // No header's name is as long as these bytes would have it.
-        context.update(b"spoken for");
-        context.update(&caller.0);
-        let mut digest = [0; 32];
-        digest.copy_from_slice(context.sign().as_ref());
-        CallerDigest(digest)
+        context.update(&lead.to_le_bytes());
+        context.update(caller.as_bytes());
+        context.update(name.as_bytes());
+        CallerDigest::of(context)
     }
 
     /// Whether these headers carry what `caller` was sealed from, to the last byte: then sealing
@@ -177,6 +191,12 @@ impl fmt::Debug for Caller {
 // === impl CallerDigest ===
 
 impl CallerDigest {
+    fn of(context: hmac::Context) -> Self {
+        let mut digest = [0; 32];
+        digest.copy_from_slice(context.sign().as_ref());
+        Self(digest)
+    }
+
     /// Takes a digest back from where it was remembered.
     pub fn from_bytes(bytes: [u8; 32]) -> Self {
         Self(bytes)
@@ -240,6 +260,51 @@ mod tests {
         for (index, one) in all.iter().enumerate() {
             assert!(all.iter().skip(index + 1).all(|other| other != one));
         }
+    }
+
+    #[test]
+    fn who_is_spoken_for_with_a_certificate_is_neither_one_nor_the_other() {
+        let own = caller(&[("authorization", "Bearer a")]).unwrap();
+        let (certified, unnamed) = (sealer().certified(&own, "ci"), sealer().certified(&own, ""));
+        let spoken_for = |caller: &Caller| sealer().spoken_for(caller.digest());
+        let all = [
+            own.digest(),
+            certified.digest(),
+            unnamed.digest(),
+            spoken_for(&own),
+            spoken_for(&certified),
+            spoken_for(&unnamed),
+        ];
+        for (index, one) in all.iter().enumerate() {
+            let mut others = all.iter().skip(index + 1);
+            assert!(others.all(|other| other != one), "{index}");
+        }
+    }
+
+    #[test]
+    fn a_credential_is_another_caller_for_each_certificate_and_goes_upstream_as_it_is() {
+        let one = caller(&[("authorization", "Bearer a")]).unwrap();
+        let two = caller(&[("authorization", "Bearer b")]).unwrap();
+        let nobody = caller(&[]).unwrap();
+        let certified = |caller, name| sealer().certified(caller, name);
+        let all = [
+            one.clone(),
+            certified(&one, ""),
+            certified(&one, "ci"),
+            certified(&one, "CI"),
+            certified(&two, "ci"),
+            certified(&nobody, "ci"),
+        ];
+        for (index, one) in all.iter().enumerate() {
+            let mut others = all.iter().skip(index + 1);
+            assert!(
+                others.all(|other| other.digest() != one.digest()),
+                "{index}"
+            );
+        }
+        let again = certified(&one, "ci");
+        assert_eq!(again.digest(), all[2].digest());
+        assert_eq!(again.bearer(), Some(&b"a"[..]));
     }
 
     #[test]

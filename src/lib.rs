@@ -13,6 +13,7 @@ pub mod admin;
 pub mod app;
 pub mod artifact;
 pub mod caller;
+pub mod certificate;
 pub mod cli;
 pub mod config;
 pub mod mapped;

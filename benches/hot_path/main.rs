@@ -95,6 +95,7 @@ fn lines() {
         time: SystemTime::now(),
         peer: Some(([127, 0, 0, 1], 51234).into()),
         is_secure: false,
+        certificate: None,
         method: Method::GET,
         hash: Some(key(7).hash),
         team: Some("acme".to_owned()),

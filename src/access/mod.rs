@@ -28,6 +28,7 @@ use tokio::time::Instant;
 pub use evidence::{Evidence, Right, weigh};
 pub use oidc::judge_job;
 pub use own::Admitted;
+pub use roster::Presented;
 pub use standing::Standing;
 pub use tokens::Denial;
 
@@ -167,15 +168,18 @@ impl Access {
     pub async fn admit(
         &self,
         judge: AccessMode,
-        caller: &Caller,
+        presented: Presented<'_>,
         query: &str,
         right: Right,
     ) -> Result<Admitted, Denial> {
-        if judge == AccessMode::Tokens {
-            let roster = self.roster.as_ref().ok_or(Denial::UnknownToken)?;
-            roster.admit(caller, query, right).await?;
-        }
-        Ok(Admitted::new(self.speaker(judge)))
+        let counted = match judge {
+            AccessMode::Tokens => {
+                let roster = self.roster.as_ref().ok_or(Denial::UnknownToken)?;
+                roster.admit(presented, query, right).await?
+            }
+            AccessMode::Upstream | AccessMode::Open => None,
+        };
+        Ok(Admitted::new(self.speaker(judge), counted))
     }
 
     /// Whether Larder speaks upstream for whoever has this judge.

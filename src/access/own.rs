@@ -25,6 +25,7 @@ pub(super) struct Own {
 #[derive(Clone, Debug)]
 pub struct Admitted {
     own: Option<Speaker>,
+    certificate: Option<Arc<str>>,
 }
 
 /// Larder's own credential as it was when somebody was let in.
@@ -76,13 +77,20 @@ impl fmt::Debug for Own {
 // === impl Admitted ===
 
 impl Admitted {
-    pub(super) fn new(own: Option<&Arc<Own>>) -> Self {
+    pub(super) fn new(own: Option<&Arc<Own>>, certificate: Option<Arc<str>>) -> Self {
         Self {
+            certificate,
             own: own.map(|own| Speaker {
                 credential: own.credential.read().clone(),
                 own: Arc::clone(own),
             }),
         }
+    }
+
+    /// The name of the certificate that it was let in for, where a credential alone was not enough: whoever
+    /// else presents the same credential is somebody else.
+    pub fn certificate(&self) -> Option<&str> {
+        self.certificate.as_deref()
     }
 
     /// The credential that goes upstream in place of the caller's, where Larder has one.
@@ -150,7 +158,7 @@ mod tests {
     #[test]
     fn a_refusal_of_the_own_credential_is_nobodys_judgement_and_shows_until_it_is_accepted() {
         let (own, metrics) = own();
-        let admitted = Admitted::new(Some(&own));
+        let admitted = Admitted::new(Some(&own), None);
         let shows = || metrics.upstream_credential_refused.get();
         for status in [401, 402, 403] {
             assert_eq!(
@@ -169,7 +177,7 @@ mod tests {
 
     #[test]
     fn whoever_speaks_with_a_credential_of_its_own_is_judged_by_it() {
-        let admitted = Admitted::new(None);
+        let admitted = Admitted::new(None, None);
         assert!(admitted.credential().is_none());
         assert_eq!(admitted.misfortune(&answer(403)), None);
     }
@@ -177,9 +185,9 @@ mod tests {
     #[test]
     fn another_credential_speaks_from_the_next_request_on() {
         let (own, metrics) = own();
-        let before = Admitted::new(Some(&own));
+        let before = Admitted::new(Some(&own), None);
         own.replace(Sealer::new(&[0; 32], Vec::new()).bearer("new").unwrap());
-        let after = Admitted::new(Some(&own));
+        let after = Admitted::new(Some(&own), None);
         for (admitted, token) in [(&before, "Bearer own"), (&after, "Bearer new")] {
             let mut headers = HeaderMap::new();
             admitted.credential().unwrap().apply(&mut headers);

@@ -9,8 +9,18 @@ use super::evidence::Right;
 use super::oidc::{Issuers, Means};
 use super::tokens::{self, Denial};
 use crate::caller::Caller;
+use crate::certificate::Certificate;
 use crate::config;
 use crate::metrics::{Ground, Verdict};
+
+/// What somebody presents to be let in.
+#[derive(Clone, Copy, Debug)]
+pub struct Presented<'a> {
+    /// A credential, or none.
+    pub caller: &'a Caller,
+    /// What was shown in TLS.
+    pub certificate: Option<&'a Certificate>,
+}
 
 /// The operator's list.
 pub(super) struct Roster {
@@ -43,17 +53,18 @@ impl Roster {
         *self.listed.write() = Arc::new(after);
     }
 
-    /// Judges a caller by what it presents: one of the tokens, or else a job's.
+    /// Judges a caller by what it presents: one of the tokens, or else a job's, or else its certificate.
+    /// Returns the name of the certificate that counted.
     pub(super) async fn admit(
         &self,
-        caller: &Caller,
+        presented: Presented<'_>,
         query: &str,
         right: Right,
-    ) -> Result<(), Denial> {
+    ) -> Result<Option<Arc<str>>, Denial> {
         let (mut listed, mut judged, mut ground);
         loop {
             listed = self.current();
-            (judged, ground) = listed.judge(caller, query, right).await;
+            (judged, ground) = listed.judge(presented, query, right).await;
             // Keys may have been waited for, and the list replaced meanwhile.
             if Arc::ptr_eq(&listed, &self.current()) {
                 break;
@@ -82,19 +93,32 @@ impl fmt::Debug for Roster {
 // === impl Listed ===
 
 impl Listed {
+    /// A token that is known decides, also where it may less than the certificate beside it could.
     async fn judge(
         &self,
-        caller: &Caller,
+        presented: Presented<'_>,
         query: &str,
         right: Right,
-    ) -> (Result<(), Denial>, Ground) {
-        match tokens::judge(&self.tokens, caller, query, right) {
-            Err(Denial::UnknownToken) if !self.issuers.is_empty() => {
-                let judged = Box::pin(self.issuers.admit(caller, query, right)).await;
-                (judged, Ground::Oidc)
-            }
-            judged => (judged, Ground::List),
+    ) -> (Result<Option<Arc<str>>, Denial>, Ground) {
+        let Presented {
+            caller,
+            certificate,
+        } = presented;
+        let mut ground = Ground::List;
+        let mut judged = tokens::judge(&self.tokens, caller, certificate, query, right);
+        if judged == Err(Denial::UnknownToken) && !self.issuers.is_empty() {
+            let admitted = Box::pin(self.issuers.admit(caller, query, right)).await;
+            (judged, ground) = (admitted.map(|()| None), Ground::Oidc);
         }
+        if let Some(certificate) = certificate
+            && judged == Err(Denial::UnknownToken)
+        {
+            let shown = tokens::judge_shown(&self.tokens, certificate, query, right);
+            if shown != judged {
+                (judged, ground) = (shown, Ground::List);
+            }
+        }
+        (judged, ground)
     }
 
     fn new(listed: &config::Roster, before: &Issuers, means: &Means) -> Self {

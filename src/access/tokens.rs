@@ -1,5 +1,6 @@
-//! The operator's own list of tokens: who may do what for which team. Pure.
+//! The operator's own list: who may do what for which team, by a token or a certificate. Pure.
 
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
@@ -8,7 +9,8 @@ use aws_lc_rs::digest::{SHA256, digest};
 use super::evidence::Right;
 use super::teams;
 use crate::caller::Caller;
-use crate::config::{Rights, Token};
+use crate::certificate::Certificate;
+use crate::config::{Proof, Rights, Token};
 
 /// Why somebody is not let in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -30,25 +32,62 @@ pub enum Denial {
     OtherRoute,
 }
 
-/// Judges a caller by the list.
+/// Judges a caller by the tokens on the list; returns the certificate's name that its token is bound to.
 pub(super) fn judge(
     list: &[Token],
     caller: &Caller,
+    certificate: Option<&Certificate>,
     query: &str,
     right: Right,
-) -> Result<(), Denial> {
-    let presented = digest(&SHA256, caller.bearer().unwrap_or_default());
-    // Every token is compared, whichever matches: time must not tell how far the list was read.
+) -> Result<Option<Arc<str>>, Denial> {
+    let bearer = caller.bearer();
+    let presented = digest(&SHA256, bearer.unwrap_or_default());
+    let is_presented = |sha256: &[u8; 32]| {
+        verify_slices_are_equal(sha256, presented.as_ref()).is_ok() && bearer.is_some()
+    };
+    let known = the_one(list, |token| {
+        let is_presented = token.proof.sha256().is_some_and(is_presented);
+        let is_shown = token.proof.certificate().is_none_or(shown(certificate));
+        is_presented && is_shown
+    });
+    use_of(known, query, right)
+}
+
+/// Judges a caller that presents no known token by what it has shown alone; returns the name that counted.
+pub(super) fn judge_shown(
+    list: &[Token],
+    certificate: &Certificate,
+    query: &str,
+    right: Right,
+) -> Result<Option<Arc<str>>, Denial> {
+    let known = the_one(list, |token| match &token.proof {
+        Proof::Certificate(name) => certificate.is_for(name),
+        Proof::Token(_) | Proof::Both(..) => false,
+    });
+    use_of(known, query, right)
+}
+
+/// The first entry that is a caller's. Every one is looked at, whichever it is: time must not tell how far
+/// the list was read.
+fn the_one(list: &[Token], is_known: impl Fn(&Token) -> bool) -> Option<&Token> {
     let mut known = None;
     for token in list {
-        if verify_slices_are_equal(&token.sha256, presented.as_ref()).is_ok() {
-            known = Some(token);
+        if is_known(token) && !has_expired(token) {
+            known = known.or(Some(token));
         }
     }
-    let token = known
-        .filter(|token| caller.bearer().is_some() && !has_expired(token))
-        .ok_or(Denial::UnknownToken)?;
-    judge_use(&token.teams, token.rights, query, right)
+    known
+}
+
+/// Names are no secrets: whoever shows a certificate knows what stands in it.
+fn shown(certificate: Option<&Certificate>) -> impl Fn(&Arc<str>) -> bool {
+    move |name| certificate.is_some_and(|certificate| certificate.is_for(name))
+}
+
+fn use_of(known: Option<&Token>, query: &str, right: Right) -> Result<Option<Arc<str>>, Denial> {
+    let token = known.ok_or(Denial::UnknownToken)?;
+    judge_use(&token.teams, token.rights, query, right)?;
+    Ok(token.proof.certificate().cloned())
 }
 
 /// Judges what somebody known wants to do.
@@ -99,7 +138,7 @@ mod tests {
         let teams = teams.iter().map(|&team| team.to_owned()).collect();
         Token {
             name: text.to_owned(),
-            sha256,
+            proof: Proof::Token(sha256),
             teams,
             rights,
             expires,
@@ -180,7 +219,7 @@ mod tests {
         ];
         for (authorization, query, right, expected) in table {
             assert_eq!(
-                judge(&list, &caller(authorization), query, right),
+                judge(&list, &caller(authorization), None, query, right).map(drop),
                 expected,
                 "{authorization:?} {query} {right:?}"
             );

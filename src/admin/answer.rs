@@ -1,7 +1,7 @@
 //! What the admin listener's answers look like.
 
 use bytes::Bytes;
-use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, WWW_AUTHENTICATE};
+use http::header::{ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderValue, WWW_AUTHENTICATE};
 use http::{Response, StatusCode};
 use http_body_util::Full;
 
@@ -29,6 +29,15 @@ pub(super) fn token_refusal(message: &str) -> Answer {
             .headers_mut()
             .append(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
     }
+    response
+}
+
+/// The refusal of a request that does not say one thing only: nothing more is read from whoever sent it.
+pub(super) fn last_refusal(message: &str) -> Answer {
+    let mut response = refusal(StatusCode::BAD_REQUEST, "bad_request", message);
+    response
+        .headers_mut()
+        .insert(CONNECTION, HeaderValue::from_static("close"));
     response
 }
 

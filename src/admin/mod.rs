@@ -9,12 +9,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Method, Request, StatusCode};
 use http_body_util::Full;
-use hyper::body::Incoming;
 use tracing::error;
 
 use crate::metrics::Metrics;
 use crate::outlet::Outlet;
-use crate::server::{BODY_IDLE, Limits, Peer, Serve, WRITE_STALL};
+use crate::server::{Limits, Peer, RequestBody, Serve, check_form};
 use crate::tiers::Conflicts;
 
 mod answer;
@@ -24,7 +23,9 @@ mod process;
 mod readiness;
 mod scrape;
 
-use self::answer::{Answer, json, method_refusal, refusal, text, token_refusal, typed};
+use self::answer::{
+    Answer, json, last_refusal, method_refusal, refusal, text, token_refusal, typed,
+};
 
 pub use self::door::Door;
 pub use self::readiness::Readiness;
@@ -37,6 +38,17 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(130);
 
 /// A head is small and its sender near.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What is asked here has small bodies, or none.
+const BODY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Whoever reads at all reads the metrics at once.
+const STALL_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// As on the data listeners, where it can be set.
+const MAX_HEAD: usize = 16 * 1024;
+const MAX_FIELDS: usize = 64;
+const MAX_STREAMS: u32 = 16;
 
 /// Nothing here takes long to finish.
 const SHUTDOWN_GRACE: Duration = Duration::from_secs(2);
@@ -90,11 +102,19 @@ impl Admin {
     /// The bounds of the admin listener's connections.
     pub fn limits() -> Limits {
         Limits {
+            // There is none here.
+            handshake_timeout: HEADER_TIMEOUT,
             header_timeout: HEADER_TIMEOUT,
             idle_timeout: IDLE_TIMEOUT,
-            body_idle: BODY_IDLE,
-            write_stall: WRITE_STALL,
+            body_timeout: BODY_TIMEOUT,
+            stall_timeout: STALL_TIMEOUT,
+            min_rate: 0,
+            max_head: MAX_HEAD,
+            max_fields: MAX_FIELDS,
+            max_streams: MAX_STREAMS,
             max_connections: MAX_CONNECTIONS,
+            max_connections_per_address: MAX_CONNECTIONS,
+            max_handshakes: MAX_CONNECTIONS,
             shutdown_grace: SHUTDOWN_GRACE,
         }
     }
@@ -161,12 +181,16 @@ impl Serve for Admin {
 
     async fn serve(
         &self,
-        request: Request<Incoming>,
+        request: Request<RequestBody>,
         peer: Peer,
         (): &(),
         _: Option<&Outlet>,
     ) -> Answer {
-        self.answer(&request, peer).await
+        let (head, body) = request.into_parts();
+        if let Err(unfit) = check_form(&head) {
+            return last_refusal(&unfit.to_string());
+        }
+        self.answer(&Request::from_parts(head, body), peer).await
     }
 
     fn fault(&self) -> Answer {

@@ -167,7 +167,7 @@ async fn head_has_the_length_of_get_and_an_origin_is_refused_over_a_socket() {
     let listeners = Listeners::bind(&[loopback]).await.unwrap();
     let address = listeners.addresses()[0].to_string();
     let tasks = Tasks::new();
-    tasks.spawn(listeners.run(Arc::new(admin), Admin::limits(), tasks.clone(), None));
+    tasks.spawn(listeners.run(Arc::new(admin), Admin::limits().into(), tasks.clone(), None));
     let io = TokioIo::new(TcpStream::connect(address).await.unwrap());
     let (mut client, connection) = hyper::client::conn::http1::handshake(io).await.unwrap();
     tasks.spawn(async { connection.await.unwrap() });

@@ -3,23 +3,48 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::certificates::Certificates;
 use super::secrets::SecretError;
 use super::{make_first_token, own_credential};
 use crate::access::Access;
 use crate::caller::Sealer;
 use crate::config::{Config, Target};
+use crate::server::{Limits, LiveLimits};
+use crate::telemetry::{self, AccessLog};
 
 /// The keys whose values are applied while requests run.
-const LIVE: [&str; 2] = ["access.tokens", "access.oidc"];
+const LIVE: [&str; 17] = [
+    "access.tokens",
+    "access.oidc",
+    "log.level",
+    "server.handshake_timeout",
+    "server.header_timeout",
+    "server.idle_timeout",
+    "server.body_timeout",
+    "server.stall_timeout",
+    "server.min_rate",
+    "server.max_head",
+    "server.max_fields",
+    "server.max_streams",
+    "server.max_connections",
+    "server.max_connections_per_address",
+    "server.max_handshakes",
+    "server.tls.client_ca",
+    "server.tls.client_crl",
+];
 
-/// And those of which only what they point at is: with one or without is another way to work.
-const LIVE_BEHIND: [&str; 1] = ["upstream.token_file"];
+/// And those that are where they are set before and after: with one or without is another way to work.
+const LIVE_BEHIND: [&str; 3] = ["upstream.token_file", "server.tls.cert", "server.tls.key"];
 
 /// The parts of a running process that can be told anew.
 #[derive(Debug)]
 pub struct Live {
     pub(super) access: Arc<Access>,
     pub(super) sealer: Arc<Sealer>,
+    pub(super) limits: LiveLimits,
+    pub(super) access_log: Arc<AccessLog>,
+    /// What is shown in TLS, where that is spoken.
+    pub(super) certificates: Option<Arc<Certificates>>,
     /// Where requests go, whatever a newer configuration says.
     pub(super) upstream: Target,
     /// Where the running process keeps its secrets, whatever a newer configuration says.
@@ -39,6 +64,12 @@ impl Live {
             );
         }
         self.access.replace_roster(&config.access.roster);
+        self.limits.set(Limits::from(&config.server));
+        telemetry::set_level(config.log.level);
+        self.access_log.follow(config.log.level);
+        if let (Some(certificates), Some(tls)) = (&self.certificates, &config.server.tls) {
+            certificates.take(tls);
+        }
         // A credential for another upstream is none of this one's business.
         if config.upstream.target == self.upstream
             && let Some(own) = own_credential(&mut config.upstream, &self.sealer)

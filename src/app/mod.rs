@@ -1,6 +1,10 @@
 //! The composition root: builds each part once, runs them, and ends them in order.
 
+mod certificates;
+mod ending;
+mod listening;
 mod live;
+mod notices;
 mod secrets;
 mod verdicts;
 
@@ -9,7 +13,11 @@ use std::sync::Arc;
 
 use tokio::time::{Duration, Instant, timeout};
 
+use certificates::Certificates;
+pub use ending::Ending;
+use listening::{behind, certificates, hosts, is_any, machine_name, open};
 pub use live::Live;
+pub use notices::Notices;
 pub use secrets::SecretError;
 use verdicts::Notes;
 
@@ -20,7 +28,7 @@ use crate::config::{self, AccessMode, Config, Listen, Listener, Secret};
 use crate::metrics::Metrics;
 use crate::proxy::{Proxy, Stations};
 use crate::router::Router;
-use crate::server::{BindError, Limits, Listeners, Tls, TlsError};
+use crate::server::{BindError, Limits, Listeners, LiveLimits, Passed, TlsError};
 use crate::tasks::Tasks;
 use crate::telemetry::AccessLog;
 use crate::tiers::{OpenError, Tiers};
@@ -39,10 +47,13 @@ pub struct App {
     proxy: Arc<Proxy>,
     access: Arc<Access>,
     sealer: Arc<Sealer>,
+    certificates: Option<Arc<Certificates>>,
     tiers: Arc<Tiers>,
     admin_service: Arc<Admin>,
     metrics: Arc<Metrics>,
     tasks: Tasks,
+    limits: LiveLimits,
+    access_log: Arc<AccessLog>,
     made_token: Option<PathBuf>,
 }
 
@@ -73,8 +84,8 @@ pub enum StartError {
 }
 
 impl App {
-    /// Builds everything and binds the listeners.
-    pub async fn start(mut config: Config) -> Result<Self, StartError> {
+    /// Builds everything and binds the listeners, or takes them from what was `passed`.
+    pub async fn start(mut config: Config, passed: Passed) -> Result<Self, StartError> {
         // It is printed for shells that stand elsewhere. Without a working directory it stays.
         if let Ok(absolute) = std::path::absolute(&config.data_dir) {
             config.data_dir = absolute;
@@ -98,15 +109,7 @@ impl App {
         let upstream = Upstream::new(&config.upstream, Arc::clone(&metrics), tasks.clone())?;
         let upstream = Arc::new(upstream);
         let sealer = Arc::new(sealer(&config)?);
-        let own = own_credential(&mut config.upstream, &sealer);
-        let access = Access::new(
-            &config,
-            own,
-            Arc::clone(&upstream),
-            Arc::clone(&metrics),
-            tasks.clone(),
-        );
-        verdicts::recall(&access, &config.data_dir);
+        let access = access(&mut config, &sealer, &upstream, &metrics, &tasks);
         let stations = Stations {
             sealer: Arc::clone(&sealer),
             tiers: Arc::clone(&tiers),
@@ -116,15 +119,24 @@ impl App {
             tasks: tasks.clone(),
         };
         let proxy = Proxy::new(config.clone(), stations);
-        let router = Arc::new(router(&config, Arc::clone(&proxy), &metrics)?);
+        let log =
+            AccessLog::new(&config.log, Arc::clone(&metrics)).map_err(StartError::AccessLog)?;
+        let access_log = Arc::new(log);
+        let router = router(&config, &proxy, &metrics, &access_log);
+        let certificates = certificates(&config, &metrics)?;
+        let (data, admin) = open(&config, passed).await?;
+        let data = behind(data, certificates.as_deref(), &config, &metrics);
         let app = Self {
-            data: data(&config).await?,
-            admin: Listeners::bind(std::slice::from_ref(&config.admin.listen)).await?,
+            data,
+            admin,
+            limits: Limits::from(&config.server).into(),
+            access_log,
             config,
             router,
             proxy,
             access,
             sealer,
+            certificates,
             tiers,
             admin_service,
             metrics,
@@ -172,7 +184,11 @@ impl App {
         } else {
             host.clone()
         };
-        let scheme = if listener.is_secured { "https" } else { "http" };
+        let scheme = if listener.is_secured() {
+            "https"
+        } else {
+            "http"
+        };
         Some(format!("{scheme}://{}", Listen::Tcp { host, port: *port }))
     }
 
@@ -191,12 +207,24 @@ impl App {
         Live {
             access: Arc::clone(&self.access),
             sealer: Arc::clone(&self.sealer),
+            limits: self.limits.clone(),
+            access_log: Arc::clone(&self.access_log),
+            certificates: self.certificates.clone(),
             upstream: self.config.upstream.target.clone(),
             data_dir: self.config.data_dir.clone(),
         }
     }
 
-    /// What tells everything to stop.
+    /// How it is told to stop.
+    pub fn ending(&self) -> Ending {
+        Ending {
+            readiness: self.admin_service.readiness(),
+            tasks: self.tasks.clone(),
+            delay: self.config.server.drain_delay,
+        }
+    }
+
+    /// Its tasks, and what tells all of them to stop.
     pub fn tasks(&self) -> Tasks {
         self.tasks.clone()
     }
@@ -205,18 +233,24 @@ impl App {
     pub async fn run(self) {
         let grace = self.config.server.shutdown_grace;
         let readiness = self.admin_service.readiness();
-        let limits = Limits::from(&self.config.server);
-        let data = self
-            .data
-            .run(self.router, limits, self.tasks.clone(), Some(self.metrics));
+        let data = self.data.run(
+            self.router,
+            self.limits,
+            self.tasks.clone(),
+            Some(self.metrics),
+        );
         // It answers to the end: who watches the drain asks there.
         let watched = Tasks::new();
+        let limits = Admin::limits().into();
         let admin = self
             .admin
-            .run(self.admin_service, Admin::limits(), watched.clone(), None);
+            .run(self.admin_service, limits, watched.clone(), None);
         let notes = Arc::new(Notes::new(self.access, &self.config.data_dir));
         self.tasks
             .spawn(Arc::clone(&notes).keep(self.tasks.clone()));
+        if let Some(certificates) = self.certificates {
+            self.tasks.spawn(certificates.keep_up(self.tasks.clone()));
+        }
         readiness.ready();
         let serving = async {
             let tasks = self.tasks.clone();
@@ -252,26 +286,16 @@ impl App {
     }
 }
 
-/// Binds the data listeners.
-async fn data(config: &Config) -> Result<Listeners, StartError> {
-    let listeners: Vec<Listener> = config.listeners().collect();
-    let tls = config.server.tls.as_ref().map(Tls::new).transpose()?;
-    let each = listeners
-        .iter()
-        .map(|listener| tls.clone().filter(|_| listener.is_secured));
-    let addresses = listeners.iter().map(|listener| &listener.address);
-    Ok(Listeners::bind(addresses).await?.secured(each))
-}
-
 /// What answers the data listeners.
 fn router(
     config: &Config,
-    proxy: Arc<Proxy>,
+    proxy: &Arc<Proxy>,
     metrics: &Arc<Metrics>,
-) -> Result<Router, StartError> {
-    let log = AccessLog::new(&config.log, Arc::clone(metrics)).map_err(StartError::AccessLog)?;
-    let (metrics, log) = (Arc::clone(metrics), Arc::new(log));
-    Ok(Router::new(proxy, metrics, log, hosts(config)))
+    access_log: &Arc<AccessLog>,
+) -> Arc<Router> {
+    let (proxy, metrics) = (Arc::clone(proxy), Arc::clone(metrics));
+    let router = Router::new(proxy, metrics, Arc::clone(access_log), hosts(config));
+    Arc::new(router)
 }
 
 /// What turns credentials into callers, under the data directory's key.
@@ -285,6 +309,21 @@ fn sealer(config: &Config) -> Result<Sealer, SecretError> {
     );
     let names = credentials.iter().chain(forwarded).cloned().collect();
     Ok(Sealer::new(&key, names))
+}
+
+/// Who judges, and remembers what it learned before.
+fn access(
+    config: &mut Config,
+    sealer: &Sealer,
+    upstream: &Arc<Upstream>,
+    metrics: &Arc<Metrics>,
+    tasks: &Tasks,
+) -> Arc<Access> {
+    let own = own_credential(&mut config.upstream, sealer);
+    let (upstream, metrics) = (Arc::clone(upstream), Arc::clone(metrics));
+    let access = Access::new(config, own, upstream, metrics, tasks.clone());
+    verdicts::recall(&access, &config.data_dir);
+    access
 }
 
 /// Larder's own credential upstream, if it has one; from here on it is nowhere else.
@@ -304,32 +343,6 @@ fn admin(door: Door, metrics: &Arc<Metrics>, tiers: &Arc<Tiers>) -> Admin {
         conflicts,
     };
     Admin::new(Readiness::new(), door, sources)
-}
-
-/// The names this process answers to where it asks for no credential: those configured, and the
-/// machine's own where it is reached under that.
-fn hosts(config: &Config) -> Vec<String> {
-    let mut hosts = config.server.hosts.clone();
-    let listen = config.listeners().map(|listener| listener.address);
-    if listen
-        .chain([config.admin.listen.clone()])
-        .any(|listen| match listen {
-            Listen::Tcp { host, .. } => is_any(&host),
-            Listen::Unix(_) => false,
-        })
-    {
-        hosts.push(machine_name());
-    }
-    hosts
-}
-
-fn is_any(host: &str) -> bool {
-    host == "0.0.0.0" || host == "::"
-}
-
-fn machine_name() -> String {
-    let system = rustix::system::uname();
-    system.nodename().to_string_lossy().into_owned()
 }
 
 /// Where a list judges and nobody is on it, puts a token there that is made once; returns its file.

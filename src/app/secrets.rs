@@ -11,7 +11,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use data_encoding::HEXLOWER;
 use serde_json::json;
 
-use crate::config::{Listen, Rights, Secret, Token};
+use crate::config::{Listen, Proof, Rights, Secret, Token};
 
 const KEY_FILE: &str = "key";
 const TOKEN_FILE: &str = "token";
@@ -58,7 +58,7 @@ pub(super) fn first_token(data_dir: &Path) -> Result<(Token, PathBuf), SecretErr
     let teams = vec!["*".to_owned()];
     let token = Token {
         name: "first-start".to_owned(),
-        sha256,
+        proof: Proof::Token(sha256),
         teams,
         rights: Rights::ReadWrite,
         expires: None,
@@ -152,7 +152,10 @@ mod tests {
         let key = digest_key(dir.path()).unwrap();
         assert_eq!(digest_key(dir.path()).unwrap(), key);
         let (token, path) = first_token(dir.path()).unwrap();
-        assert_eq!(first_token(dir.path()).unwrap().0.sha256, token.sha256);
+        assert_eq!(
+            first_token(dir.path()).unwrap().0.proof.sha256(),
+            token.proof.sha256()
+        );
         for file in [dir.path().join(KEY_FILE), path] {
             assert_eq!(
                 fs::metadata(file).unwrap().permissions().mode() & 0o777,

@@ -13,8 +13,9 @@ use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::reload::{Read, Reload};
-use crate::app::{App, StartError};
+use crate::app::{App, Ending, Notices, StartError};
 use crate::config::{AccessMode, Loaded, LogFormat, Target};
+use crate::server::Passed;
 use crate::telemetry;
 use crate::tiers::OpenError;
 
@@ -30,6 +31,8 @@ struct Signals {
 
 /// Runs until a signal ends it; `read` reads the configuration once more.
 pub(super) fn run(loaded: Loaded, read: Read) -> anyhow::Result<ExitCode> {
+    // Before another thread could see the variables, and a file of ours take the place of one.
+    let passed = Passed::take(&loaded.supervisor.sockets);
     telemetry::init(&loaded.config.log);
     for warning in &loaded.warnings {
         tracing::warn!("{warning}");
@@ -38,7 +41,7 @@ pub(super) fn run(loaded: Loaded, read: Read) -> anyhow::Result<ExitCode> {
         tracing::warn!(%error, "the limit of open files stays as it is");
     }
     let runtime = super::runtime()?;
-    let code = serve(&runtime, loaded, read);
+    let code = serve(&runtime, loaded, read, passed);
     // Drafts are still being removed, which takes no time unless the disk hangs. Whatever else
     // a second signal left behind is not waited for.
     runtime.shutdown_timeout(LAST_FILES);
@@ -66,7 +69,7 @@ fn raise_open_files() -> io::Result<()> {
     Ok(())
 }
 
-fn serve(runtime: &Runtime, loaded: Loaded, read: Read) -> ExitCode {
+fn serve(runtime: &Runtime, loaded: Loaded, read: Read, passed: Passed) -> ExitCode {
     runtime.block_on(async {
         // Before anything else: the first process of a container gets no signal that it does not
         // listen for.
@@ -77,43 +80,77 @@ fn serve(runtime: &Runtime, loaded: Loaded, read: Read) -> ExitCode {
                 return ExitCode::FAILURE;
             }
         };
-        let Loaded { config, values, .. } = loaded;
-        match App::start(config).await {
+        let Loaded {
+            config,
+            values,
+            supervisor,
+            ..
+        } = loaded;
+        match App::start(config, passed).await {
             Ok(app) => {
                 let reload = Reload::new(read, app.live(), values);
-                until_stopped(app, signals, reload).await
+                until_stopped(app, signals, reload, Notices::new(&supervisor)).await
             }
             Err(error) => refuse(&error),
         }
     })
 }
 
-async fn until_stopped(app: App, signals: Signals, reload: Reload) -> ExitCode {
+async fn until_stopped(app: App, signals: Signals, reload: Reload, notices: Notices) -> ExitCode {
     announce(&app);
-    let tasks = app.tasks();
+    let ending = app.ending();
+    let status = status(&app);
     let Signals {
         mut terminate,
         mut interrupt,
         mut hangup,
     } = signals;
-    let reloading = async move {
+    notices.ready(&status).await;
+    let reloading = async {
         while hangup.recv().await.is_some() {
+            notices.reloading().await;
             reload.run().await;
+            notices.ready(&status).await;
         }
         // None can come any more, which ends nothing.
         std::future::pending::<Infallible>().await
     };
-    let asked = async move {
+    let asked = async {
         next_of(&mut terminate, &mut interrupt).await;
-        tracing::info!("stopping: finishing what runs; a second signal ends at once");
-        tasks.stop();
-        next_of(&mut terminate, &mut interrupt).await;
+        let begun = begin_to_stop(&ending, &notices);
+        tokio::select! {
+            biased;
+            () = begun => next_of(&mut terminate, &mut interrupt).await,
+            () = next_of(&mut terminate, &mut interrupt) => {}
+        }
     };
     tokio::select! {
         () = app.run() => ExitCode::SUCCESS,
         () = asked => ExitCode::FAILURE,
+        never = notices.keep_alive() => match never {},
         never = reloading => match never {},
     }
+}
+
+/// Says that it ends, and tells everything to stop once nobody is sent here any more.
+async fn begin_to_stop(ending: &Ending, notices: &Notices) {
+    let delay = ending.delay();
+    if !delay.is_zero() {
+        tracing::info!(
+            ?delay,
+            "stopping: not ready from now on, and still taking connections"
+        );
+    }
+    let saying = notices.stopping("finishing what runs");
+    tokio::join!(saying, ending.begin());
+    tracing::info!("stopping: finishing what runs; a second signal ends at once");
+}
+
+/// What it does, in a line for the service manager.
+fn status(app: &App) -> String {
+    let addresses = app.addresses();
+    let addresses: Vec<String> = addresses.iter().map(ToString::to_string).collect();
+    format!("serving at {}", addresses.join(", "))
 }
 
 async fn next_of(one: &mut Signal, other: &mut Signal) {
@@ -130,6 +167,7 @@ fn refuse(error: &StartError) -> ExitCode {
         StartError::Tiers(OpenError::AlreadyOwned { .. }) | StartError::Upstream(_) => {
             ExitCode::from(2)
         }
+        StartError::Bind(error) if error.is_configured() => ExitCode::from(2),
         _ => ExitCode::FAILURE,
     }
 }
@@ -150,7 +188,7 @@ fn announce(app: &App) {
     let config = app.config();
     for listener in app.listeners() {
         let (address, access) = (&listener.address, listener.access.as_str());
-        let speaks = if listener.is_secured {
+        let speaks = if listener.is_secured() {
             "TLS"
         } else {
             "clear text"

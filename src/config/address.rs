@@ -13,6 +13,9 @@ use super::{Listen, Target, value};
 /// Longest path of a unix socket on every platform, less its final zero.
 const MAX_SOCKET_PATH: usize = 103;
 
+/// Longest name of a passed socket.
+const MAX_NAME: usize = 255;
+
 /// What `upstream.url = "vercel"` stands for.
 const VERCEL: &str = "https://vercel.com/api";
 
@@ -24,10 +27,18 @@ const RESERVED: [&str; 3] = ["s3://", "gs://", "az://"];
 #[error("its port is not a number from 1 to 65535")]
 pub struct BadPort;
 
-/// An address to listen at: `HOST:PORT` or `unix:PATH`.
+/// What stands for the sockets that the service manager passes.
+const PASSED: &str = "systemd";
+
+/// An address to listen at: `HOST:PORT`, `unix:PATH`, `systemd` or `systemd:NAME`.
 pub(super) fn listen(text: &str) -> Result<Listen, String> {
     if let Some(path) = text.strip_prefix("unix:") {
         return socket(path);
+    }
+    if let Some(rest) = text.strip_prefix(PASSED)
+        && (rest.is_empty() || rest.starts_with(':'))
+    {
+        return passed(rest);
     }
     let wrong = || format!("{} is neither HOST:PORT nor unix:PATH", quoted(text));
     let (host, port) = text.rsplit_once(':').ok_or_else(wrong)?;
@@ -63,6 +74,22 @@ fn socket(path: &str) -> Result<Listen, String> {
             "{} is too long for a socket: {MAX_SOCKET_PATH} bytes at most",
             quoted(path)
         )),
+    }
+}
+
+/// What is behind `systemd`: nothing, or a colon and a name as systemd allows it.
+fn passed(rest: &str) -> Result<Listen, String> {
+    let Some(name) = rest.strip_prefix(':') else {
+        return Ok(Listen::Passed(None));
+    };
+    let is_name = (1..=MAX_NAME).contains(&name.len())
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_graphic() && byte != b':');
+    if is_name {
+        Ok(Listen::Passed(Some(name.to_owned())))
+    } else {
+        Err(format!("{} is no name of a socket", quoted(name)))
     }
 }
 
@@ -187,6 +214,9 @@ mod tests {
             ("[0:0::1]:1", "[::1]:1"),
             ("build-1.office.lan:65535", "build-1.office.lan:65535"),
             ("unix:/run/larder.sock", "unix:/run/larder.sock"),
+            ("systemd", "systemd"),
+            ("systemd:larder.socket", "systemd:larder.socket"),
+            ("systemd-1.lan:80", "systemd-1.lan:80"),
         ] {
             assert_eq!(listen(text).unwrap().to_string(), shown);
         }
@@ -207,6 +237,8 @@ mod tests {
             ("http://localhost:1", "brackets"),
             ("a b:1", "neither"),
             ("unix:", "unix:PATH"),
+            ("systemd:", "no name"),
+            ("systemd:a:b", "no name"),
         ] {
             let message = listen(text).unwrap_err();
             assert!(message.contains(advice), "{text}: {message}");

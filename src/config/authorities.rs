@@ -1,6 +1,6 @@
 //! Certificate authorities in a file, read by one rule whether they are checked or used.
 
-use std::path::Path;
+use std::path::{Display, Path};
 
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
@@ -14,8 +14,11 @@ use super::file;
 ///
 /// What is wrong with the file, by its name.
 pub fn authorities(path: &Path) -> Result<RootCertStore, String> {
-    let shown = path.display();
-    let text = file::named_text(path)?;
+    authorities_in(&file::named_text(path)?, &path.display())
+}
+
+/// The same, of a file that was read; a mistake says which.
+pub(super) fn authorities_in(text: &str, shown: &Display<'_>) -> Result<RootCertStore, String> {
     let mut roots = RootCertStore::empty();
     for certificate in CertificateDer::pem_slice_iter(text.as_bytes()) {
         let certificate = certificate.map_err(|error| format!("{shown}: {error}"))?;

@@ -9,10 +9,12 @@ use std::time::Duration;
 use http::header::HeaderName;
 use toml_edit::{Array, Value};
 
+use super::check::show_mode;
 use super::raw::Raw;
+use super::tls::{CERT, CLIENT_CA, CLIENT_CRL, KEY};
 use super::{
-    AccessMode, Admin, Config, Listener, LogFormat, OnReadFailure, OnUploadFailure, Roster, Server,
-    Target, Tier, Upload, Upstream, Verify, address, proxy, shown, units,
+    AccessMode, Admin, Config, Listener, LogFormat, OnReadFailure, OnUploadFailure, Roster,
+    Secured, Server, Target, Tier, Upload, Upstream, Verify, address, proxy, shown, units,
 };
 
 /// What a secret is shown as.
@@ -62,28 +64,60 @@ pub(super) fn rows(config: &Config, raw: &Raw) -> Vec<Effective> {
 }
 
 fn listener((name, listener): (&String, &Listener)) -> [(String, Option<Value>); 3] {
-    let set = |field, value| (format!("listener.{name}.{field}"), Some(value));
+    let row = |field, value| (format!("listener.{name}.{field}"), value);
+    let secured = match listener.secured {
+        Secured::Never => Some(false),
+        Secured::Always => Some(true),
+        // Either word would be another way to listen.
+        Secured::OverTcp => None,
+    };
+    let address = listener.address.to_string();
     [
-        set("address", Value::from(listener.address.to_string())),
-        set("tls", Value::from(listener.is_secured)),
-        set("access", Value::from(listener.access.as_str())),
+        row("address", Some(Value::from(address))),
+        row("tls", secured.map(Value::from)),
+        row("access", Some(Value::from(listener.access.as_str()))),
     ]
 }
 
 fn server(server: &Server, raw: &Raw) -> Vec<Row> {
     let text = |key| (key, raw.text(key).map(Value::from));
+    let paths = |key| (key, raw.texts(key).map(|paths| one_or_more(&paths)));
     vec![
         (
             "server.listen",
             (!server.listen.is_empty()).then(|| texts(&server.listen)),
         ),
+        set("server.allow", texts(&server.allow.0)),
+        set(
+            "server.proxy_protocol",
+            texts(&server.proxy_protocol.shown()),
+        ),
+        set("server.socket_mode", show_mode(server.socket_mode)),
         set("server.hosts", texts(&server.hosts)),
+        set(
+            "server.handshake_timeout",
+            duration(server.handshake_timeout),
+        ),
         set("server.header_timeout", duration(server.header_timeout)),
         set("server.idle_timeout", duration(server.idle_timeout)),
+        set("server.body_timeout", duration(server.body_timeout)),
+        set("server.stall_timeout", duration(server.stall_timeout)),
+        set("server.min_rate", size(server.min_rate)),
+        set("server.max_head", size(server.max_head as u64)),
+        set("server.max_fields", count(server.max_fields)),
+        set("server.max_streams", i64::from(server.max_streams)),
         set("server.max_connections", count(server.max_connections)),
+        set(
+            "server.max_connections_per_address",
+            count(server.max_connections_per_address),
+        ),
+        set("server.max_handshakes", count(server.max_handshakes)),
+        set("server.drain_delay", duration(server.drain_delay)),
         set("server.shutdown_grace", duration(server.shutdown_grace)),
-        text("server.tls.cert"),
-        text("server.tls.key"),
+        paths(CERT),
+        paths(KEY),
+        text(CLIENT_CA),
+        text(CLIENT_CRL),
     ]
 }
 
@@ -112,21 +146,22 @@ fn upstream(upstream: &Upstream, raw: &Raw) -> Vec<Row> {
     };
     // One of the usual variables that does not concern this upstream is not in effect.
     let proxy = proxy.filter(|_| raw.is_set("upstream.proxy"));
+    let text = |key| (key, raw.text(key).map(Value::from));
     vec![
         set("upstream.url", url),
-        (
-            "upstream.token_file",
-            raw.text("upstream.token_file").map(Value::from),
-        ),
+        text("upstream.token_file"),
         set("upstream.max_concurrent", count(upstream.max_concurrent)),
         set("upstream.http2", upstream.http2),
         set("upstream.absent_ttl", duration(upstream.absent_ttl)),
         set("upstream.forward_headers", names(&upstream.forward_headers)),
         ("upstream.ca_file", upstream.ca_file.as_deref().map(path)),
+        text("upstream.client_cert"),
+        text("upstream.client_key"),
         (
             "upstream.proxy",
             proxy.map(|url| Value::from(proxy::masked(url))),
         ),
+        set("upstream.resolve", texts(&upstream.resolve)),
         set(
             "upstream.connect_timeout",
             duration(upstream.connect_timeout),
@@ -245,6 +280,13 @@ fn path(path: &Path) -> Value {
 
 pub(super) fn texts(items: &[impl fmt::Display]) -> Value {
     Value::from(items.iter().map(ToString::to_string).collect::<Array>())
+}
+
+fn one_or_more(items: &[String]) -> Value {
+    match items {
+        [single] => Value::from(single.as_str()),
+        several => texts(several),
+    }
 }
 
 fn names(names: &[HeaderName]) -> Value {

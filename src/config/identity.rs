@@ -1,4 +1,4 @@
-//! The certificate that a server shows, with those that vouch for it, and its key.
+//! The certificate that a server shows, or a client that is asked for one, with those that vouch for it, and its key.
 //!
 //! No message holds anything of what is in a key's file.
 
@@ -7,6 +7,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use rustls::crypto::aws_lc_rs::sign::any_supported_type;
 use rustls::pki_types::pem::PemObject;
@@ -14,7 +15,9 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::{CertifiedKey, SigningKey};
 use zeroize::Zeroizing;
 
-use super::file::named_text;
+use super::moment::shown;
+use super::tls::{CERT, Remark, Source};
+use crate::certificate::{Certificate, Validity};
 
 /// The permission of everybody to read a file.
 const OTHERS_READ: u32 = 0o004;
@@ -24,11 +27,16 @@ const ENCRYPTED: [&str; 2] = ["BEGIN ENCRYPTED PRIVATE KEY", "Proc-Type: 4,ENCRY
 
 /// A certificate and the key that belongs to it.
 #[derive(Clone)]
-pub struct Identity(Arc<CertifiedKey>);
+pub struct Identity {
+    certified: Arc<CertifiedKey>,
+    certificate: Arc<Certificate>,
+    /// The certificate's file, for people.
+    file: String,
+}
 
 /// Why a certificate and a key are no identity.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Mismatch {
+enum Mismatch {
     /// The certificate cannot be understood.
     Certificate(String),
     /// The key is another one's.
@@ -36,10 +44,10 @@ pub(super) enum Mismatch {
 }
 
 /// The certificates in a PEM file, at least one; the server's own comes first.
-pub(super) fn chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
-    let shown = path.display();
-    let text = named_text(path).map(Zeroizing::new)?;
-    let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(text.as_bytes()).collect();
+fn chain(source: &Source) -> Result<Vec<CertificateDer<'static>>, String> {
+    let shown = source.shown();
+    let chain: Result<Vec<_>, _> =
+        CertificateDer::pem_slice_iter(source.text()?.as_bytes()).collect();
     match chain {
         Ok(chain) if chain.is_empty() => Err(format!("{shown} holds no certificate")),
         Ok(chain) => Ok(chain),
@@ -49,9 +57,8 @@ pub(super) fn chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, String>
 }
 
 /// The first private key in a PEM file.
-pub(super) fn private_key(path: &Path) -> Result<Arc<dyn SigningKey>, String> {
-    let shown = path.display();
-    let text = named_text(path).map(Zeroizing::new)?;
+fn private_key(source: &Source) -> Result<Arc<dyn SigningKey>, String> {
+    let (shown, text) = (source.shown(), source.text()?);
     if ENCRYPTED.iter().any(|words| text.contains(words)) {
         return Err(format!(
             "{shown} holds an encrypted key: nobody could be asked for its passphrase"
@@ -73,28 +80,91 @@ pub(super) fn is_open_to_all(path: &Path) -> bool {
 // === impl Identity ===
 
 impl Identity {
-    /// Of a certificate, with those that vouch for it, and a key.
-    pub(super) fn new(
+    /// Reads a certificate, with those that vouch for it, and its key, from files that these keys name.
+    pub(super) fn read(
+        cert: &Source,
+        key: &Source,
+        [cert_key, key_key]: [&'static str; 2],
+    ) -> Result<Self, Vec<Remark>> {
+        let remark = |key, text| Remark { key, text };
+        let (chain, signer) = match (chain(cert), private_key(key)) {
+            (Ok(chain), Ok(signer)) => (chain, signer),
+            (chain, signer) => {
+                let chain = chain.err().map(|text| remark(cert_key, text));
+                let signer = signer.err().map(|text| remark(key_key, text));
+                return Err(chain.into_iter().chain(signer).collect());
+            }
+        };
+        let (cert, key) = (cert.shown().to_string(), key.shown());
+        Self::new(chain, signer, cert.clone()).map_err(|mismatch| {
+            vec![match mismatch {
+                Mismatch::Certificate(why) => {
+                    let text = format!("the first certificate of {cert} is of no use: {why}");
+                    remark(cert_key, text)
+                }
+                Mismatch::Key => {
+                    let text = format!("{key} is not the key of the first certificate in {cert}");
+                    remark(key_key, text)
+                }
+            }]
+        })
+    }
+
+    fn new(
         chain: Vec<CertificateDer<'static>>,
         key: Arc<dyn SigningKey>,
+        file: String,
     ) -> Result<Self, Mismatch> {
         let own = CertifiedKey::new(chain, key);
         match own.keys_match() {
-            Ok(()) => Ok(Self(Arc::new(own))),
-            Err(rustls::Error::InconsistentKeys(_)) => Err(Mismatch::Key),
-            Err(error) => Err(Mismatch::Certificate(error.to_string())),
+            Ok(()) => {}
+            Err(rustls::Error::InconsistentKeys(_)) => return Err(Mismatch::Key),
+            Err(error) => return Err(Mismatch::Certificate(error.to_string())),
         }
+        let first = own.cert.first().map(AsRef::as_ref).unwrap_or_default();
+        let certificate = Certificate::read(first)
+            .map_err(|unreadable| Mismatch::Certificate(unreadable.to_string()))?;
+        Ok(Self {
+            certified: Arc::new(own),
+            certificate: Arc::new(certificate),
+            file,
+        })
     }
 
     /// Of a pair that a test made.
     #[cfg(test)]
     pub(crate) fn of(chain: Vec<CertificateDer<'static>>, key: &PrivateKeyDer<'_>) -> Self {
-        Self::new(chain, any_supported_type(key).unwrap()).unwrap()
+        Self::new(chain, any_supported_type(key).unwrap(), String::new()).unwrap()
     }
 
     /// The pair, for the one place that shows it.
     pub fn certified_key(&self) -> &Arc<CertifiedKey> {
-        &self.0
+        &self.certified
+    }
+
+    /// What the certificate says.
+    pub fn certificate(&self) -> &Certificate {
+        &self.certificate
+    }
+
+    /// What there is to say of it at this moment; a further one is shown for its names alone.
+    pub(super) fn doubts(&self, is_further: bool, now: SystemTime) -> Vec<Remark> {
+        let (file, certificate) = (&self.file, &self.certificate);
+        let time = match certificate.at(now) {
+            Validity::Valid => None,
+            Validity::Early => Some(format!(
+                "names {file}, which is not valid before {}",
+                shown(certificate.begins())
+            )),
+            Validity::Ended => Some(format!(
+                "names {file}, which has expired, on {}: clients will refuse it",
+                shown(certificate.ends())
+            )),
+        };
+        let names = (is_further && certificate.hosts().next().is_none())
+            .then(|| format!("names {file}, which is for no host: nobody is shown it"));
+        let remarks = time.into_iter().chain(names);
+        remarks.map(|text| Remark { key: CERT, text }).collect()
     }
 }
 

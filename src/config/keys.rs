@@ -35,22 +35,34 @@ pub enum Standing {
     Preset(&'static str),
     /// Known; nothing holds where nobody sets it, or something that depends on the surroundings.
     Unset,
-    /// Documented, and refused by this version, with everything below it.
-    Reserved,
 }
 
 /// Every key, in the order in which people are shown them.
 pub const KEYS: &[Key] = &[
     unset("data_dir"),
     preset("server.listen", "127.0.0.1:8585"),
+    preset("server.allow", ""),
+    preset("server.proxy_protocol", ""),
+    preset("server.socket_mode", "0600"),
     preset("server.hosts", ""),
+    preset("server.handshake_timeout", "10s"),
     preset("server.header_timeout", "10s"),
     preset("server.idle_timeout", "130s"),
+    preset("server.body_timeout", "30s"),
+    preset("server.stall_timeout", "1m"),
+    preset("server.min_rate", "1KiB"),
+    preset("server.max_head", "16KiB"),
+    preset("server.max_fields", "64"),
+    preset("server.max_streams", "128"),
     preset("server.max_connections", "4096"),
+    preset("server.max_connections_per_address", "1024"),
+    preset("server.max_handshakes", "512"),
+    preset("server.drain_delay", "0s"),
     preset("server.shutdown_grace", "30s"),
     unset("server.tls.cert"),
     unset("server.tls.key"),
-    reserved("server.tls.client_ca"),
+    unset("server.tls.client_ca"),
+    unset("server.tls.client_crl"),
     unset("listener.NAME.address"),
     unset("listener.NAME.tls"),
     unset("listener.NAME.access"),
@@ -64,9 +76,10 @@ pub const KEYS: &[Key] = &[
     preset("upstream.absent_ttl", "0s"),
     preset("upstream.forward_headers", ""),
     unset("upstream.ca_file"),
-    reserved("upstream.client_cert"),
-    reserved("upstream.client_key"),
+    unset("upstream.client_cert"),
+    unset("upstream.client_key"),
     unset("upstream.proxy"),
+    preset("upstream.resolve", ""),
     preset("upstream.connect_timeout", "5s"),
     preset("upstream.first_byte_timeout", "5s"),
     preset("upstream.idle_timeout", "10s"),
@@ -119,23 +132,11 @@ const fn unset(name: &'static str) -> Key {
     }
 }
 
-const fn reserved(name: &'static str) -> Key {
-    Key {
-        name,
-        standing: Standing::Reserved,
-    }
-}
-
-/// The keys this version reads.
-pub(super) fn live() -> impl Iterator<Item = &'static Key> {
-    KEYS.iter().filter(|key| key.standing != Standing::Reserved)
-}
-
 /// The built-in defaults, the lowest layer.
 pub(super) fn presets() -> impl Iterator<Item = Setting> {
     KEYS.iter().filter_map(|key| match key.standing {
         Standing::Preset(text) => Some(Setting::text(key.name, text, "default")),
-        Standing::Unset | Standing::Reserved => None,
+        Standing::Unset => None,
     })
 }
 
@@ -143,13 +144,13 @@ pub(super) fn presets() -> impl Iterator<Item = Setting> {
 pub(super) fn preset_of(path: &str) -> Option<&'static str> {
     find(path).and_then(|key| match key.standing {
         Standing::Preset(text) => Some(text),
-        Standing::Unset | Standing::Reserved => None,
+        Standing::Unset => None,
     })
 }
 
-/// The key that governs `path`: the key itself, or the reserved one above it.
+/// The key at `path`.
 pub(super) fn find(path: &str) -> Option<&'static Key> {
-    KEYS.iter().find(|key| key.governs(path))
+    KEYS.iter().find(|key| key.rest_behind(path) == Some(0))
 }
 
 /// Whether `path` is a table that keys live in.
@@ -190,12 +191,6 @@ pub(super) fn path(variable: &str) -> String {
     }
 }
 
-/// Whether `path` lies in the table `table`.
-fn below(path: &str, table: &str) -> bool {
-    path.strip_prefix(table)
-        .is_some_and(|rest| rest.starts_with('.'))
-}
-
 // === impl Key ===
 
 impl Key {
@@ -211,11 +206,6 @@ impl Key {
             [_, name, _] if is_name(name) => self.name.replace(NAME, name),
             _ => self.name.to_owned(),
         }
-    }
-
-    fn governs(&self, path: &str) -> bool {
-        let is_it = self.rest_behind(path) == Some(0);
-        is_it || (self.standing == Standing::Reserved && below(path, self.name))
     }
 
     /// How many parts of the key are left behind `path`, where it begins as that does.

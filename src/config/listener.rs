@@ -18,6 +18,19 @@ pub enum Listen {
     },
     /// A unix socket's path.
     Unix(PathBuf),
+    /// The sockets of this name that the service manager passed; without one, all that no key names.
+    Passed(Option<String>),
+}
+
+/// Where a listener speaks TLS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Secured {
+    /// Nowhere: in clear text.
+    Never,
+    /// With whoever comes by TCP. What sockets are that will be passed, nobody knows before.
+    OverTcp,
+    /// With everybody.
+    Always,
 }
 
 /// One data listener.
@@ -25,8 +38,8 @@ pub enum Listen {
 pub struct Listener {
     /// Its address.
     pub address: Listen,
-    /// Whether it speaks TLS.
-    pub is_secured: bool,
+    /// Where it speaks TLS.
+    pub secured: Secured,
     /// Who judges those who come by it.
     pub access: AccessMode,
 }
@@ -39,7 +52,7 @@ impl Config {
         let server = &self.server;
         let plain = server.listen.iter().map(|address| Listener {
             address: address.clone(),
-            is_secured: server.tls.is_some() && address.is_tcp(),
+            secured: Secured::unsaid(address, server.tls.is_some()),
             access: self.access.mode,
         });
         plain.chain(server.named.values().cloned())
@@ -51,18 +64,41 @@ impl Config {
     }
 }
 
+// === impl Listener ===
+
+impl Listener {
+    /// Whether it speaks TLS at its address.
+    pub fn is_secured(&self) -> bool {
+        match self.secured {
+            Secured::Never => false,
+            Secured::OverTcp => !matches!(self.address, Listen::Unix(_)),
+            Secured::Always => true,
+        }
+    }
+}
+
+// === impl Secured ===
+
+impl Secured {
+    /// Where a listener speaks TLS that says nothing of it.
+    pub(super) fn unsaid(address: &Listen, has_certificate: bool) -> Self {
+        match address {
+            Listen::Tcp { .. } if has_certificate => Self::Always,
+            Listen::Passed(_) if has_certificate => Self::OverTcp,
+            _ => Self::Never,
+        }
+    }
+}
+
 // === impl Listen ===
 
 impl Listen {
-    /// Whether it is on a network, even one within this machine.
-    pub fn is_tcp(&self) -> bool {
-        matches!(self, Self::Tcp { .. })
-    }
-
     /// Whether only this machine can reach the address: a unix socket, `localhost`, a loopback address.
     pub fn is_local(&self) -> bool {
         match self {
             Self::Unix(_) => true,
+            // Whoever passes them knows.
+            Self::Passed(_) => false,
             Self::Tcp { host, .. } => {
                 host == "localhost"
                     || host
@@ -79,6 +115,8 @@ impl fmt::Display for Listen {
             Self::Tcp { host, port } if host.contains(':') => write!(f, "[{host}]:{port}"),
             Self::Tcp { host, port } => write!(f, "{host}:{port}"),
             Self::Unix(path) => write!(f, "unix:{}", path.display()),
+            Self::Passed(None) => f.write_str("systemd"),
+            Self::Passed(Some(name)) => write!(f, "systemd:{name}"),
         }
     }
 }

@@ -10,6 +10,7 @@ use super::file::{self, Choice};
 use super::problem::Problems;
 use super::proxy::Ambient;
 use super::raw::{Raw, Setting};
+use super::supervisor::Supervisor;
 use super::{Config, check, keys};
 
 /// What the command line says; nothing where a flag is not given.
@@ -44,6 +45,8 @@ pub struct Loaded {
     pub file: Option<PathBuf>,
     /// What the operator should know, a line each.
     pub warnings: Vec<String>,
+    /// What the service manager says.
+    pub supervisor: Supervisor,
     /// Every key in effect, secrets masked.
     pub values: Vec<Effective>,
 }
@@ -69,6 +72,7 @@ pub fn load(flags: &Flags, environment: &Environment) -> Result<Loaded, Problems
     Ok(Loaded {
         values: effective::rows(&config, &raw),
         config,
+        supervisor: Supervisor::of(environment),
         file: content.path,
         warnings: raw.warnings,
     })

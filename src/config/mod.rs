@@ -13,8 +13,10 @@ use http::header::HeaderName;
 mod address;
 mod authorities;
 mod check;
+mod clients;
 mod effective;
 mod env;
+mod exceptions;
 mod file;
 mod identity;
 mod key_set;
@@ -22,6 +24,8 @@ mod keys;
 mod listener;
 mod load;
 mod moment;
+mod network;
+mod pinned;
 mod problem;
 mod proxy;
 mod raw;
@@ -29,24 +33,32 @@ mod roster;
 mod secret;
 mod shown;
 mod suggest;
+mod supervisor;
 #[cfg(test)]
 mod tests;
+mod tls;
 mod units;
 mod value;
 
 pub use address::{BadPort, explicit_port, has_dot_segments};
 pub use authorities::authorities;
+pub use clients::Clients;
 pub use effective::Effective;
 pub use env::Environment;
+pub use exceptions::Exceptions;
 pub use identity::Identity;
 pub use key_set::{MAX_KEY_SET, key_file, key_set};
 pub use keys::{KEYS, Key, Standing};
-pub use listener::{Listen, Listener};
+pub use listener::{Listen, Listener, Secured};
 pub use load::{Flags, Loaded, load};
+pub use network::{Forwarders, Network, Networks};
+pub use pinned::Pinned;
 pub use problem::{Problem, Problems};
 pub use proxy::Proxy;
-pub use roster::{Claim, Grant, Issuer, KeySource, Rights, Roster, SigningAlgorithm, Token};
+pub use roster::{Claim, Grant, Issuer, KeySource, Proof, Rights, Roster, SigningAlgorithm, Token};
 pub use secret::Secret;
+pub use supervisor::Supervisor;
+pub use tls::{ContentDigest, Remark, ServerTls, TlsContents, TlsFiles};
 
 use crate::artifact::SignatureKey;
 
@@ -78,18 +90,44 @@ pub struct Server {
     pub listen: Vec<Listen>,
     /// The listeners with a table of their own, by name.
     pub named: BTreeMap<String, Listener>,
+    /// Who may connect by TCP; everybody where it names nobody.
+    pub allow: Networks,
+    /// Whose connections begin with a PROXY header.
+    pub proxy_protocol: Forwarders,
+    /// The mode of unix sockets' files.
+    pub socket_mode: u32,
     /// Names this server answers to where it asks for no credential.
     pub hosts: Vec<String>,
+    /// A TLS handshake must be over in this time.
+    pub handshake_timeout: Duration,
     /// A request's head must be whole in this time, from the first byte read after the last answer.
     pub header_timeout: Duration,
     /// How long a kept-alive connection may be silent.
     pub idle_timeout: Duration,
+    /// How long a request's body may be silent.
+    pub body_timeout: Duration,
+    /// How long a client may take nothing of an answer.
+    pub stall_timeout: Duration,
+    /// Bytes a second that a client sends or takes at least, over each minute; 0 for any number.
+    pub min_rate: u64,
+    /// Bytes of a request's head.
+    pub max_head: usize,
+    /// Header fields of a request.
+    pub max_fields: usize,
+    /// Requests at once on one connection of HTTP/2.
+    pub max_streams: u32,
     /// Connections at once, over all data listeners.
     pub max_connections: usize,
-    /// Time to finish what runs after SIGTERM.
+    /// And of one address among them.
+    pub max_connections_per_address: usize,
+    /// And in a TLS handshake.
+    pub max_handshakes: usize,
+    /// How long after SIGTERM connections are still taken, by a process that calls itself not ready.
+    pub drain_delay: Duration,
+    /// Time to finish what runs after that.
     pub shutdown_grace: Duration,
-    /// What it shows of itself over TCP, in TLS; none for clear text.
-    pub tls: Option<Identity>,
+    /// What is spoken over TCP; none for clear text.
+    pub tls: Option<ServerTls>,
 }
 
 /// The admin listener.
@@ -110,8 +148,12 @@ pub struct Upstream {
     pub token: Option<Secret>,
     /// Own certificate authorities, PEM, instead of the system's.
     pub ca_file: Option<PathBuf>,
+    /// What it is shown where it asks who connects; nobody else is.
+    pub identity: Option<Identity>,
     /// The HTTP proxies to reach it through.
     pub proxy: Proxy,
+    /// Addresses that stand for what a look-up would find, in the order in which they are tried.
+    pub resolve: Vec<Pinned>,
     /// Name, TCP and TLS together.
     pub connect_timeout: Duration,
     /// From the request's end to the answer's head.

@@ -1,4 +1,4 @@
-//! Moments: from what people write to seconds since 1970.
+//! Moments: from what people write to seconds since 1970, and back.
 
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -40,6 +40,13 @@ fn seconds(text: &str) -> Option<u64> {
     u64::try_from(seconds)
         .ok()
         .filter(|seconds| *seconds <= LAST_SECOND)
+}
+
+/// A moment in seconds since 1970, as people write it.
+pub(super) fn shown(seconds: i64) -> String {
+    let seconds = u64::try_from(seconds).unwrap_or(0).min(LAST_SECOND);
+    let moment = UNIX_EPOCH + Duration::from_secs(seconds);
+    humantime::format_rfc3339_seconds(moment).to_string()
 }
 
 #[cfg(test)]

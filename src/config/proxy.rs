@@ -10,6 +10,7 @@ use hyper_util::client::proxy::matcher::Matcher;
 
 use super::address::explicit_port;
 use super::env::Environment;
+use super::exceptions::Exceptions;
 use super::value;
 
 /// The proxies between Larder and its upstream, as the usual variables name them.
@@ -145,12 +146,8 @@ impl Ambient {
             Some("http") => self.http.as_ref(),
             _ => self.https.as_ref(),
         };
-        // A stand-in, so that the exceptions are asked whatever the proxy itself is worth.
-        let exceptions = Matcher::builder()
-            .all("http://proxy.invalid")
-            .no(self.no.clone().unwrap_or_default())
-            .build();
-        named.filter(|_| exceptions.intercept(target).is_some())
+        let exceptions = Exceptions::new(self.no.as_deref().unwrap_or_default());
+        named.filter(|_| !exceptions.spare(target))
     }
 
     /// What the upstream is reached through.

@@ -12,6 +12,7 @@ use figment::{Figment, Metadata, Profile, Provider};
 
 use super::keys;
 use super::problem::Problem;
+use super::value;
 
 /// One value, for one key, from one place.
 #[derive(Clone)]
@@ -134,6 +135,11 @@ impl Raw {
     /// A key's value where it is text.
     pub(super) fn text(&self, key: &str) -> Option<String> {
         self.find(key)?.into_string()
+    }
+
+    /// A key's value where it is a list of texts, or one text.
+    pub(super) fn texts(&self, key: &str) -> Option<Vec<String>> {
+        value::list(&self.find(key)?, |text| Ok(text.to_owned())).ok()
     }
 
     /// Where a key's value came from.

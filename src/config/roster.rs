@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use http::Uri;
 
@@ -14,19 +15,30 @@ pub struct Roster {
     pub issuers: Vec<Issuer>,
 }
 
-/// One token of the operator's list.
+/// One entry of the operator's list.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Token {
     /// What people call it.
     pub name: String,
-    /// SHA-256 of the token.
-    pub sha256: [u8; 32],
+    /// By what its holder is known.
+    pub proof: Proof,
     /// Teams (values of `teamId` or `slug`) it may use; `*` for any and none.
     pub teams: Vec<String>,
     /// What it may do.
     pub rights: Rights,
     /// When it ends, in seconds since 1970.
     pub expires: Option<u64>,
+}
+
+/// By what somebody on the list is known.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Proof {
+    /// A token of this SHA-256.
+    Token([u8; 32]),
+    /// A client's certificate that is for this name, with whatever token.
+    Certificate(Arc<str>),
+    /// Both together.
+    Both([u8; 32], Arc<str>),
 }
 
 /// What a token may do.
@@ -109,14 +121,45 @@ impl Roster {
 // === impl Token ===
 
 impl fmt::Debug for Token {
-    /// Without the digest: a short token could be guessed from it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Token")
             .field("name", &self.name)
+            .field("proof", &self.proof)
             .field("teams", &self.teams)
             .field("rights", &self.rights)
             .field("expires", &self.expires)
-            .finish_non_exhaustive()
+            .finish()
+    }
+}
+
+// === impl Proof ===
+
+impl Proof {
+    /// The token's SHA-256, where it takes a token.
+    pub fn sha256(&self) -> Option<&[u8; 32]> {
+        match self {
+            Self::Token(sha256) | Self::Both(sha256, _) => Some(sha256),
+            Self::Certificate(_) => None,
+        }
+    }
+
+    /// The name that a certificate must be for, where it takes one.
+    pub fn certificate(&self) -> Option<&Arc<str>> {
+        match self {
+            Self::Certificate(name) | Self::Both(_, name) => Some(name),
+            Self::Token(_) => None,
+        }
+    }
+}
+
+impl fmt::Debug for Proof {
+    /// Without the digest: a short token could be guessed from it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Token(_) => f.write_str("Token(***)"),
+            Self::Certificate(name) => write!(f, "Certificate({name:?})"),
+            Self::Both(_, name) => write!(f, "Both(***, {name:?})"),
+        }
     }
 }
 

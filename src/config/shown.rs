@@ -20,7 +20,12 @@ pub(super) fn issuers(issuers: &[Issuer]) -> Value {
 fn token(token: &Token) -> InlineTable {
     let mut table = InlineTable::new();
     table.insert("name", token.name.as_str().into());
-    table.insert("token", MASK.into());
+    if token.proof.sha256().is_some() {
+        table.insert("token", MASK.into());
+    }
+    if let Some(certificate) = token.proof.certificate() {
+        table.insert("certificate", (&**certificate).into());
+    }
     table.insert("teams", texts(&token.teams));
     table.insert("rights", token.rights.as_str().into());
     if let Some(expires) = token.expires {

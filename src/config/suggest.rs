@@ -1,17 +1,18 @@
 //! The known name nearest to a mistyped one.
 
-use super::keys::{self, PREFIX};
+use super::keys::{self, KEYS, PREFIX};
 
 /// The key that was probably meant by `path`.
 pub(super) fn key(path: &str) -> Option<String> {
-    nearest(path, ".", keys::live().map(|key| key.called_as_in(path)))
+    nearest(path, ".", KEYS.iter().map(|key| key.called_as_in(path)))
 }
 
 /// The variable that was probably meant by `name`.
 pub(super) fn variable(name: &str) -> Option<String> {
     let rest = name.strip_prefix(PREFIX).unwrap_or(name);
     let path = keys::path(name);
-    let known = keys::live()
+    let known = KEYS
+        .iter()
         .map(|key| keys::variable(&key.called_as_in(&path)))
         .filter_map(|name| Some(name.strip_prefix(PREFIX)?.to_owned()));
     nearest(rest, "__", known).map(|found| format!("{PREFIX}{found}"))

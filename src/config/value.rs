@@ -21,7 +21,19 @@ pub(super) fn text(value: &Value) -> Result<&str, String> {
 
 /// The path of a file or folder.
 pub(super) fn path(value: &Value) -> Result<PathBuf, String> {
-    let text = text(value)?;
+    path_of(text(value)?)
+}
+
+/// The paths of files, at least one.
+pub(super) fn paths(value: &Value) -> Result<Vec<PathBuf>, String> {
+    let paths = list(value, path_of)?;
+    if paths.is_empty() {
+        return Err("names no file".to_owned());
+    }
+    Ok(paths)
+}
+
+fn path_of(text: &str) -> Result<PathBuf, String> {
     if text == "~" || text.starts_with("~/") {
         return Err("`~` is not expanded here: write the whole path".to_owned());
     }

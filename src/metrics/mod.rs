@@ -1,6 +1,8 @@
 //! What is counted: every handle resolved once, every label set closed.
 
 mod disk;
+mod limits;
+mod refusals;
 mod register;
 mod requests;
 mod scrub;
@@ -12,6 +14,8 @@ mod verdicts;
 use prometheus::{IntCounter, IntCounterVec, IntGauge, Registry};
 
 pub use disk::{DiskFault, DiskMetrics, DiskState};
+pub use limits::{Limit, LimitMetrics};
+pub use refusals::{Refusal, RefusalMetrics};
 pub use requests::RequestMetrics;
 pub use scrub::{Checked, ScrubMetrics};
 pub use signatures::{Arrival, SignatureMetrics};
@@ -56,6 +60,10 @@ pub struct Metrics {
     pub saved_seconds: prometheus::Counter,
     /// Connections open on the data listeners.
     pub connections: IntGauge,
+    /// Bounds on what clients may do.
+    pub limits: LimitMetrics,
+    /// Connections that the data listeners refused.
+    pub refusals: RefusalMetrics,
     /// TLS handshakes of the data listeners.
     pub tls: TlsMetrics,
     /// Access lines that the writer could not take.
@@ -135,6 +143,8 @@ impl Metrics {
             saved_bytes: counter("larder_saved_bytes_total", "Bytes of GET hits.")?,
             saved_seconds: one(&registry, saved_seconds)?,
             connections: gauge("larder_connections", "Connections open.")?,
+            limits: LimitMetrics::register(&registry)?,
+            refusals: RefusalMetrics::register(&registry)?,
             tls: TlsMetrics::register(&registry)?,
             access_lines_lost: counter(
                 "larder_access_lines_lost_total",

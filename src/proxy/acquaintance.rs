@@ -69,6 +69,12 @@ impl Acquaintance {
         Ok(Arc::clone(last.insert(known)))
     }
 
+    /// The same client, where its certificate is part of who it is.
+    pub(super) fn certified(&self, sealer: &Sealer, known: &Known, name: &str) -> Known {
+        let caller = sealer.certified(&known.caller, name);
+        self.known(sealer, caller, &known.query)
+    }
+
     fn known(&self, sealer: &Sealer, caller: Caller, query: &str) -> Known {
         let account = if self.is_spoken_for {
             sealer.spoken_for(caller.digest())
@@ -116,6 +122,31 @@ mod tests {
         let again = meet("a", "slug=acme");
         assert_eq!(again.caller.digest(), first.caller.digest());
         assert_eq!(again.scope.digest(), first.scope.digest());
+    }
+
+    #[test]
+    fn artifacts_without_a_team_are_by_certificate_and_by_who_speaks_upstream() {
+        let sealer = Sealer::new(&[7; 32], Vec::new());
+        let scopes = [false, true].map(|is_spoken_for| {
+            let client = Acquaintance::new(AccessMode::Tokens, is_spoken_for);
+            let known = client.meet(&sealer, &head("a", "")).unwrap();
+            let certified = client.certified(&sealer, &known, "ci");
+            assert_eq!(certified.judge, AccessMode::Tokens);
+            let account = certified.caller.digest();
+            assert_eq!(account, sealer.certified(&known.caller, "ci").digest());
+            let account = if is_spoken_for {
+                sealer.spoken_for(account)
+            } else {
+                account
+            };
+            let scope = Scope::new("", account);
+            assert_eq!(certified.scope.digest(), scope.digest());
+            [known.scope.digest(), scope.digest()]
+        });
+        let all = scopes.as_flattened();
+        for (index, one) in all.iter().enumerate() {
+            assert!(all.iter().skip(index + 1).all(|other| other != one));
+        }
     }
 
     #[test]

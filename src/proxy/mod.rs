@@ -34,9 +34,10 @@ pub use served::{Here, Reply, Served, ServedBody};
 
 use self::absences::Absences;
 use self::acquaintance::Known;
-use crate::access::{Access, Admitted, Question};
+use crate::access::{Access, Admitted, Presented, Question};
 use crate::artifact::{ArtifactHash, ArtifactKey, OriginId};
-use crate::caller::{CallerDigest, Sealer};
+use crate::caller::{Caller, CallerDigest, Sealer};
+use crate::certificate::Certificate;
 use crate::config::{AccessMode, Config, OnReadFailure};
 use crate::metrics::Metrics;
 use crate::tasks::Tasks;
@@ -156,8 +157,13 @@ impl Proxy {
     ) -> Result<Ask, ProxyError> {
         let known = client.meet(&self.sealer, head)?;
         let query = head.uri.query().unwrap_or_default();
-        let (judge, caller) = (known.judge, &known.caller);
-        let admitted = self.access.admit(judge, caller, query, right).await?;
+        let presented = presented(&known.caller, head);
+        let admitted = self.access.admit(known.judge, presented, query, right);
+        let admitted = admitted.await?;
+        let known = match admitted.certificate() {
+            Some(name) => Arc::new(client.certified(&self.sealer, &known, name)),
+            None => known,
+        };
         let outgoing = Outgoing {
             target: artifact_target(&hash, &head.uri)?,
             client: mem::take(&mut head.headers),
@@ -178,11 +184,9 @@ impl Proxy {
     pub async fn admit(&self, head: &Parts, client: &Acquaintance) -> Result<Admitted, ProxyError> {
         let caller = self.sealer.seal(&head.headers)?;
         let query = head.uri.query().unwrap_or_default();
-        let judge = client.judge();
-        Ok(self
-            .access
-            .admit(judge, &caller, query, Right::Read)
-            .await?)
+        let (judge, presented) = (client.judge(), presented(&caller, head));
+        let admitted = self.access.admit(judge, presented, query, Right::Read);
+        Ok(admitted.await?)
     }
 
     /// A request as it goes upstream, where it is about artifacts but no single one.
@@ -239,6 +243,14 @@ impl Proxy {
             }
             (error, _) => error,
         }
+    }
+}
+
+/// What the sender of a request presents.
+fn presented<'a>(caller: &'a Caller, head: &'a Parts) -> Presented<'a> {
+    Presented {
+        caller,
+        certificate: Certificate::of(&head.extensions).map(AsRef::as_ref),
     }
 }
 

@@ -7,7 +7,8 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
-use hyper::body::Incoming;
+
+use crate::server::RequestBody;
 
 /// What is known of a request's body, whoever reads it; nothing is kept of one that has no bytes.
 #[derive(Clone, Debug)]
@@ -22,18 +23,18 @@ struct State {
 /// A request's body under watch.
 #[derive(Debug)]
 pub(super) struct Arriving {
-    body: Incoming,
+    body: RequestBody,
     watch: Watch,
 }
 
 impl Watch {
     /// A watch over `body`.
-    pub(super) fn over(body: &Incoming) -> Self {
+    pub(super) fn over(body: &RequestBody) -> Self {
         Self((!body.is_end_stream()).then(Arc::default))
     }
 
     /// The body under this watch.
-    pub(super) fn watched(&self, body: Incoming) -> Arriving {
+    pub(super) fn watched(&self, body: RequestBody) -> Arriving {
         Arriving {
             body,
             watch: self.clone(),

@@ -5,17 +5,18 @@
 
 mod arriving;
 mod observe;
+mod refuse;
 mod reply;
 mod route;
 
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::{CONNECTION, HeaderValue, UPGRADE};
+use http::header::{CONNECTION, HeaderValue};
 use http::request::Parts;
-use http::{Method, Request, Response, StatusCode};
+use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use hyper::body::{Body, Incoming};
+use hyper::body::Body;
 
 pub use observe::Observed;
 pub use route::Route;
@@ -25,8 +26,8 @@ use self::observe::{Observation, Observer};
 use crate::artifact::{ArtifactHash, Fields, InvalidHash, Outcome};
 use crate::metrics::Metrics;
 use crate::outlet::Outlet;
-use crate::proxy::{Acquaintance, Proxy, ProxyError, Right, Served, ServedBody};
-use crate::server::{Peer, Serve, check_host};
+use crate::proxy::{Acquaintance, Proxy, ProxyError, Right, Served};
+use crate::server::{Peer, RequestBody, Serve};
 use crate::telemetry::AccessLog;
 
 /// Largest body of a batch or events request: a hundred hashes or a few hundred events fit many times.
@@ -125,45 +126,6 @@ impl Router {
         let admitted = self.proxy.admit(head, client).await?;
         self.proxy.events(head, &admitted, small(body).await?)
     }
-
-    /// What is refused whatever it is about.
-    fn refuse(
-        &self,
-        head: &Parts,
-        client: &Acquaintance,
-    ) -> Option<(Outcome, Response<ServedBody>)> {
-        let error = |status, code, message| {
-            Some((Outcome::Error(code), reply::error(status, code, message)))
-        };
-        if client.is_judged_by_nobody()
-            && let Err(foreign) = check_host(&head.headers, &head.uri, &self.hosts)
-        {
-            let refusal = reply::error(StatusCode::FORBIDDEN, foreign.code(), &foreign.to_string());
-            return Some((Outcome::Denied, refusal));
-        }
-        if Proxy::is_loop(head) {
-            return error(
-                StatusCode::LOOP_DETECTED,
-                "loop",
-                "this request has come through here before",
-            );
-        }
-        if head.method == Method::CONNECT {
-            return error(
-                StatusCode::METHOD_NOT_ALLOWED,
-                "method_not_allowed",
-                "this is no tunnel",
-            );
-        }
-        if upgrades(head) {
-            return error(
-                StatusCode::NOT_IMPLEMENTED,
-                "not_implemented",
-                "connections are not upgraded here",
-            );
-        }
-        None
-    }
 }
 
 impl Serve for Router {
@@ -176,7 +138,7 @@ impl Serve for Router {
 
     async fn serve(
         &self,
-        request: Request<Incoming>,
+        request: Request<RequestBody>,
         peer: Peer,
         client: &Acquaintance,
         outlet: Option<&Outlet>,
@@ -187,10 +149,7 @@ impl Serve for Router {
         let body = watch.watched(body);
         let observation = Observation::begin(&self.observer, &head, &route, peer, watch);
         let (outcome, mut response) = match self.refuse(&head, client) {
-            Some((outcome, mut refusal)) => {
-                reply::stamp(&mut refusal, outcome);
-                (outcome, refusal)
-            }
+            Some(refused) => refused,
             None => reply::respond(self.decide(route, &mut head, body, client).await),
         };
         if let Some(outlet) = outlet {
@@ -223,12 +182,4 @@ async fn small(body: Arriving) -> Result<Bytes, ProxyError> {
         }
         Err(_) => Err(ProxyError::Cut),
     }
-}
-
-/// Whether the request asks for another protocol; an offer of h2c is one a server may ignore.
-fn upgrades(head: &Parts) -> bool {
-    head.headers
-        .get_all(UPGRADE)
-        .iter()
-        .any(|protocol| !protocol.as_bytes().eq_ignore_ascii_case(b"h2c"))
 }

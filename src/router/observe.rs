@@ -15,6 +15,7 @@ use tokio::time::Instant;
 use super::Route;
 use super::arriving::Watch;
 use crate::artifact::{Outcome, named_teams};
+use crate::certificate::Certificate;
 use crate::metrics::Metrics;
 use crate::proxy::ServedBody;
 use crate::server::Peer;
@@ -127,6 +128,7 @@ fn asked(head: &Parts, route: &Route, peer: Peer) -> Asked {
         time: SystemTime::now(),
         peer: peer.address,
         is_secure: peer.is_secure,
+        certificate: Certificate::of(&head.extensions).map(|shown| Arc::clone(shown.client())),
         method: head.method.clone(),
         hash: route.hash().cloned(),
         team: team.map(str::to_owned),

@@ -7,7 +7,7 @@ use http::header::{
     ALLOW, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION, VIA,
     WWW_AUTHENTICATE,
 };
-use http::{Response, StatusCode};
+use http::{Response, StatusCode, Version};
 use http_body::Body;
 use serde_json::json;
 
@@ -22,6 +22,8 @@ const OCTETS: HeaderValue = HeaderValue::from_static("application/octet-stream")
 /// that an upstream had there.
 const ADDED: usize = 4;
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
+/// What artifact routes take.
+pub(super) const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, PUT, POST, OPTIONS");
 /// RFC 9110 §7.6.3; the protocol version is the one the upstream spoke.
 const OUR_VIA: HeaderValue = HeaderValue::from_static("1.1 larder");
 
@@ -70,6 +72,9 @@ fn reply_with(reply: Reply) -> Response<ServedBody> {
         Reply::Relayed(answer) => relayed(&answer),
         Reply::Passed(response) => {
             let mut response = response.map(ServedBody::Upstream);
+            // The version is this hop's (RFC 9110 §6.2): in the words of 1.0 a body without a length would
+            // end with the connection.
+            *response.version_mut() = Version::HTTP_11;
             response.headers_mut().append(VIA, OUR_VIA);
             response
         }
@@ -151,14 +156,8 @@ fn preflight() -> Response<ServedBody> {
         "access-control-allow-headers",
         HeaderValue::from_static(allowed),
     );
-    headers.insert(
-        "access-control-allow-methods",
-        HeaderValue::from_static("GET, HEAD, PUT, POST, OPTIONS"),
-    );
-    headers.insert(
-        ALLOW,
-        HeaderValue::from_static("GET, HEAD, PUT, POST, OPTIONS"),
-    );
+    headers.insert("access-control-allow-methods", METHODS);
+    headers.insert(ALLOW, METHODS);
     response
 }
 

@@ -19,7 +19,7 @@ pub enum Route {
     Events,
     /// Whether caching is enabled.
     Status,
-    /// What may be sent to an artifact route.
+    /// What may be sent to an artifact route, or to this server.
     Preflight,
     /// Everything else.
     Pass,
@@ -33,6 +33,10 @@ impl Route {
     /// Extra leading slashes, an `/api` prefix and the authority of an absolute-form target do not
     /// matter: clients put them there, depending on how they were told where we are.
     pub fn parse(method: &Method, target: &Uri) -> Self {
+        // About the server and no resource of it (RFC 9110 §9.3.7): ours, not the one upstream.
+        if target.path() == "*" && method == Method::OPTIONS {
+            return Self::Preflight;
+        }
         let path = target.path().trim_start_matches('/');
         let path = path.strip_prefix("api/").unwrap_or(path);
         let Some(rest) = path.strip_prefix("v8/artifacts") else {

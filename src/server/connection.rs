@@ -1,42 +1,30 @@
-//! One connection: HTTP/1.1 until the client leaves, takes too long, or the process stops.
+//! One connection, until the client leaves, takes too long, or the process stops: what is spoken on it
+//! is found out, and the rest is up to that.
 
-use std::convert::Infallible;
+use std::error::Error;
 use std::future::{Future, poll_fn};
+use std::io;
 use std::panic::AssertUnwindSafe;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::sync::Arc;
 
 use futures_util::FutureExt;
 use http::{Request, Response};
-use http_body::Body;
-use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::time::timeout;
 use tracing::{debug, error};
 
-use super::answer::Answer;
-use super::clock::Clock;
+use super::chooser::{Agreed, Chooser, Version};
+use super::clock::{Clock, Cuts};
+use super::crowd::Guest;
 use super::guard::{Guarded, Watch};
-use super::phase::{Bound, Channel};
+use super::http2::Flood;
+use super::phase::Bound;
 use super::ration::{Ration, Rationed};
-use super::{Limits, Peer, Serve};
+use super::shown::Shown;
+use super::{Limits, Peer, RequestBody, Serve, http1, http2};
+use crate::metrics::Limit;
 use crate::outlet::Outlet;
 use crate::tasks::Tasks;
-
-/// Header fields of a request: four times what the clients in the field send.
-const MAX_HEADERS: usize = 64;
-
-/// Bytes of a request's head, its first line included; above, the answer is a 431.
-const MAX_HEAD: usize = 16 * 1024;
-
-/// Bytes read ahead, and copied before a flush, for one connection. The library asks for so many once a
-/// client has filled as many, and keeps them while the connection is idle: who only fetches never has
-/// them. An upload in pieces of 64 KiB takes a sixth more of the processor; with 256 KiB twice as much
-/// memory stays behind.
-const MAX_BUFFER: usize = 128 * 1024;
 
 /// A connection just accepted.
 #[derive(Debug)]
@@ -49,25 +37,73 @@ pub(super) struct Accepted<I> {
     pub(super) outlet: Option<Outlet>,
     /// What is known of it.
     pub(super) watch: Watch,
+    /// What its client shows of itself.
+    pub(super) shown: Shown,
+    /// Its place among the others.
+    pub(super) guest: Option<Guest>,
+    /// Who counts what bounds do.
+    pub(super) cuts: Cuts,
 }
 
 /// The client of one connection, and who answers it.
-struct Client<S: Serve> {
-    service: Arc<S>,
-    peer: Peer,
-    outlet: Option<Outlet>,
-    acquaintance: S::Acquaintance,
+pub(super) struct Client<S: Serve> {
+    pub(super) service: Arc<S>,
+    pub(super) peer: Peer,
+    pub(super) shown: Shown,
+    pub(super) outlet: Option<Outlet>,
+    pub(super) acquaintance: S::Acquaintance,
 }
 
-impl<I> Accepted<I> {
-    /// A connection whose bytes are sent as they are.
-    pub(super) fn in_clear_text(io: I, peer: Peer, outlet: Option<Outlet>) -> Self {
-        Self {
+/// What it takes to serve a connection, once it is known what is spoken on it.
+pub(super) struct Session<S: Serve> {
+    pub(super) client: Arc<Client<S>>,
+    pub(super) watch: Watch,
+    pub(super) ration: Ration,
+    pub(super) clock: Clock,
+    pub(super) cuts: Cuts,
+    pub(super) limits: Limits,
+    pub(super) tasks: Tasks,
+}
+
+// === impl Accepted ===
+
+impl Accepted<()> {
+    /// The same, and its bytes.
+    pub(super) fn over<I>(self, io: I) -> Accepted<I> {
+        let Self {
+            io: (),
+            peer,
+            shown,
+            outlet,
+            watch,
+            guest,
+            cuts,
+        } = self;
+        Accepted {
             io,
             peer,
+            shown,
             outlet,
-            watch: Watch::new(Channel::Clear),
+            watch,
+            guest,
+            cuts,
         }
+    }
+}
+
+// === impl Client ===
+
+impl<S: Serve> Client<S> {
+    /// Answers one request, whatever becomes of the service.
+    pub(super) async fn answer(&self, mut request: Request<RequestBody>) -> Response<S::Body> {
+        self.shown.accompany(request.extensions_mut());
+        let (acquaintance, outlet) = (&self.acquaintance, self.outlet.as_ref());
+        let serving = self.service.serve(request, self.peer, acquaintance, outlet);
+        let served = AssertUnwindSafe(serving).catch_unwind().await;
+        served.unwrap_or_else(|_| {
+            error!("answering a request panicked");
+            self.service.fault()
+        })
     }
 }
 
@@ -75,63 +111,114 @@ impl<I> Accepted<I> {
 pub(super) async fn run<S, I>(accepted: Accepted<I>, service: Arc<S>, limits: Limits, tasks: &Tasks)
 where
     S: Serve,
-    I: AsyncRead + AsyncWrite + Unpin,
+    I: Agreed + AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
     let Accepted {
         io,
         peer,
         outlet,
         watch,
+        shown,
+        guest,
+        cuts,
     } = accepted;
     let mut clock = Clock::new(limits, watch.clone());
-    let ration = Ration::new();
-    // Whoever has used up its ration is not stalled: the guard does not hear of it.
-    let io = Rationed::new(Guarded::new(io, watch.clone()), ration.clone());
-    let io = TokioIo::new(io);
-    let client = Arc::new(Client {
-        acquaintance: service.acquaint(&peer),
-        service,
-        peer,
-        outlet,
-    });
-    let service = service_fn(move |request| answer(Arc::clone(&client), request, watch.clone()));
-    let mut connection = pin!(protocol().serve_connection(io, service));
-    let served = async {
-        let expired = attend(connection.as_mut(), &ration, &mut clock).await;
-        // Without a farewell a client of TLS cannot tell the end from a broken line.
-        if peer.is_secure && expired == Some(Bound::Idle) {
-            connection.as_mut().graceful_shutdown();
-            attend(connection.as_mut(), &ration, &mut clock).await;
-        }
-    };
-    tokio::select! {
-        biased;
-        () = served => return,
-        () = tasks.stopping() => connection.as_mut().graceful_shutdown(),
+    let mut io = Chooser::new(Guarded::new(io, watch.clone()));
+    let shaking = guest.as_ref().filter(|_| peer.is_secure);
+    if let Some(guest) = shaking {
+        guest.shakes_hands(limits.most());
     }
-    clock.hurry();
-    let rest = attend(connection, &ration, &mut clock);
-    if timeout(limits.shutdown_grace, rest).await.is_err() {
-        debug!("a connection outlasted the shutdown grace");
+    let opened = open(&mut io, &mut clock, &cuts, tasks).await;
+    if let Some(guest) = shaking {
+        guest.has_shaken_hands();
+    }
+    let Some(version) = opened else {
+        return;
+    };
+    let session = |outlet| Session {
+        client: Arc::new(Client {
+            acquaintance: service.acquaint(&peer),
+            service,
+            peer,
+            shown,
+            outlet,
+        }),
+        watch,
+        ration: Ration::new(),
+        clock,
+        cuts,
+        limits,
+        tasks: tasks.clone(),
+    };
+    match version {
+        Version::Http1 => {
+            let session = session(outlet);
+            // Whoever has used up its ration is not stalled: the guard does not hear of it.
+            let io = Rationed::new(io, session.ration.clone());
+            http1::serve(io, session).await;
+        }
+        Version::Http2 => {
+            let with_preface = io.is_silent();
+            io.below().count_frames(with_preface);
+            // What stands for a stretch of a file would be framed as if it were bytes.
+            let session = session(None);
+            let io = Rationed::new(io, session.ration.clone());
+            Box::pin(http2::serve(io, session)).await;
+        }
     }
 }
 
-fn protocol() -> http1::Builder {
-    let mut builder = http1::Builder::new();
-    builder
-        // A client that has shut down its sending side still gets its answer.
-        .half_close(true)
-        // The clock keeps both times: hyper's own would set a timer for every request, and mean
-        // the silence between requests and the length of a head with one figure.
-        .header_read_timeout(None)
-        .max_headers(MAX_HEADERS)
-        .max_header_size(MAX_HEAD)
-        .max_buf_size(MAX_BUFFER);
-    builder
+/// Finds out what is spoken; nothing where the client has left, takes too long, or has said nothing
+/// when the process stops.
+async fn open<I>(
+    io: &mut Chooser<Guarded<I>>,
+    clock: &mut Clock,
+    cuts: &Cuts,
+    tasks: &Tasks,
+) -> Option<Version>
+where
+    I: Agreed + AsyncRead + AsyncWrite + Unpin,
+{
+    tokio::select! {
+        biased;
+        opened = attend_first(io, clock, cuts) => return opened,
+        () = tasks.stopping() => {}
+    }
+    if io.is_silent() {
+        return None;
+    }
+    clock.hurry();
+    attend_first(io, clock, cuts).await
+}
+
+async fn attend_first<I>(
+    io: &mut Chooser<Guarded<I>>,
+    clock: &mut Clock,
+    cuts: &Cuts,
+) -> Option<Version>
+where
+    I: Agreed + AsyncRead + AsyncWrite + Unpin,
+{
+    tokio::select! {
+        biased;
+        opened = io.version() => opened
+            .inspect_err(|error| debug!(%error, "a connection broke before its first request"))
+            .ok(),
+        bound = clock.expired() => {
+            cuts.count(bound);
+            debug!(bound = bound.as_str(), "a client took too long");
+            None
+        }
+    }
 }
 
 /// Drives a connection to its end, or to what its client took too long for.
-async fn attend<C>(mut connection: Pin<&mut C>, ration: &Ration, clock: &mut Clock) -> Option<Bound>
+pub(super) async fn attend<C>(
+    mut connection: Pin<&mut C>,
+    ration: &Ration,
+    clock: &mut Clock,
+    cuts: &Cuts,
+) -> Option<Bound>
 where
     C: Future<Output = Result<(), hyper::Error>>,
 {
@@ -143,31 +230,34 @@ where
         biased;
         ended = turns => {
             if let Err(error) = ended {
+                if error.is_parse_too_large() {
+                    cuts.note(Limit::HeadSize);
+                } else if is_flood(&error) {
+                    cuts.note(Limit::Frames);
+                }
                 debug!(%error, "a connection broke");
             }
             None
         }
         bound = clock.expired() => {
+            cuts.count(bound);
             debug!(bound = bound.as_str(), "a client took too long");
             Some(bound)
         }
     }
 }
 
-async fn answer<S: Serve>(
-    client: Arc<Client<S>>,
-    request: Request<Incoming>,
-    watch: Watch,
-) -> Result<Response<Answer<S::Body>>, Infallible> {
-    let turn = watch.begin(!request.body().is_end_stream());
-    let (acquaintance, outlet) = (&client.acquaintance, client.outlet.as_ref());
-    let serving = client
-        .service
-        .serve(request, client.peer, acquaintance, outlet);
-    let served = AssertUnwindSafe(serving).catch_unwind().await;
-    let response = served.unwrap_or_else(|_| {
-        error!("answering a request panicked");
-        client.service.fault()
-    });
-    Ok(response.map(|body| Answer::new(body, turn)))
+fn is_flood(error: &hyper::Error) -> bool {
+    let mut source: Option<&(dyn Error + 'static)> = error.source();
+    while let Some(error) = source {
+        if error.is::<Flood>() {
+            return true;
+        }
+        let io = error.downcast_ref::<io::Error>();
+        source = match io.and_then(io::Error::get_ref) {
+            Some(inner) => Some(inner),
+            None => error.source(),
+        };
+    }
+    false
 }

@@ -8,6 +8,8 @@ use std::task::{Context, Poll};
 use tokio::net::{TcpListener, TcpSocket, TcpStream, UnixListener, lookup_host};
 use tracing::debug;
 
+use super::opening::Opening;
+use super::passed::NotPassed;
 use super::socket::Socket;
 use super::unix::{self, SocketFile};
 use super::{ListenerId, Peer};
@@ -39,12 +41,26 @@ pub(super) enum Door {
     Unix(UnixListener, SocketFile),
 }
 
+// === impl BindError ===
+
+impl BindError {
+    /// Whether the mistake is in what was configured, not in the machine.
+    pub fn is_configured(&self) -> bool {
+        NotPassed::is_why(&self.source)
+    }
+}
+
+// === impl Door ===
+
 impl Door {
     /// Opens `listen`: a name has a door for each of its addresses that this machine has.
-    pub(super) async fn open(listen: &Listen) -> Result<Vec<Self>, BindError> {
+    pub(super) async fn open(listen: &Listen, with: &mut Opening) -> Result<Vec<Self>, BindError> {
         let opened = match listen {
-            Listen::Tcp { host, port } => bind_tcp(host, *port).await,
-            Listen::Unix(path) => bind_unix(path).await.map(|door| vec![door]),
+            Listen::Tcp { host, port } => bind_tcp(host, *port, with).await,
+            Listen::Unix(path) => bind_unix(path, with.socket_mode)
+                .await
+                .map(|door| vec![door]),
+            Listen::Passed(name) => with.passed.claim(name.as_deref(), &with.named),
         };
         opened.map_err(|source| BindError {
             address: listen.clone(),
@@ -79,7 +95,8 @@ impl Door {
                     debug!(%error, "a connection keeps the system's options");
                 }
                 let peer = Peer {
-                    address: Some(peer),
+                    // A listener for both families shows IPv4 in the clothes of IPv6.
+                    address: Some(SocketAddr::new(peer.ip().to_canonical(), peer.port())),
                     listener,
                     is_local: is_local(local),
                     is_secure: false,
@@ -105,11 +122,11 @@ fn is_local(address: &SocketAddr) -> bool {
     address.ip().is_loopback()
 }
 
-async fn bind_tcp(host: &str, port: u16) -> io::Result<Vec<Door>> {
+async fn bind_tcp(host: &str, port: u16, with: &Opening) -> io::Result<Vec<Door>> {
     let mut doors = Vec::new();
     let mut missing = io::Error::from(io::ErrorKind::NotFound);
     for address in lookup_host((host, port)).await? {
-        match open_tcp(address) {
+        match open_tcp(address, with) {
             Ok(door) => doors.push(door),
             // A hosts file may name an address twice.
             Err(_) if doors.iter().any(|door| door.is_at(address)) => {}
@@ -129,22 +146,27 @@ async fn bind_tcp(host: &str, port: u16) -> io::Result<Vec<Door>> {
     }
 }
 
-fn open_tcp(address: SocketAddr) -> io::Result<Door> {
+fn open_tcp(address: SocketAddr, with: &Opening) -> io::Result<Door> {
     let socket = match address {
         SocketAddr::V4(_) => TcpSocket::new_v4(),
         SocketAddr::V6(_) => TcpSocket::new_v6(),
     }?;
     // A restart must not wait for the last process's connections to be forgotten.
     socket.set_reuseaddr(true)?;
+    if address.is_ipv6() && address.ip().is_unspecified() {
+        // Whatever the system's own choice is: every address is meant, unless IPv4 has a listener.
+        socket2::SockRef::from(&socket).set_only_v6(with.has_ipv4_at(address.port()))?;
+    }
     socket.bind(address)?;
     let listener = socket.listen(BACKLOG.into())?;
     let address = listener.local_addr()?;
     Ok(Door::Tcp(listener, address))
 }
 
-async fn bind_unix(path: &Path) -> io::Result<Door> {
+async fn bind_unix(path: &Path, mode: u32) -> io::Result<Door> {
     let path = path.to_owned();
-    let opened = tokio::task::spawn_blocking(move || unix::listen(&path, BACKLOG.into())).await;
+    let opened =
+        tokio::task::spawn_blocking(move || unix::listen(&path, mode, BACKLOG.into())).await;
     let (listener, file) = opened.map_err(io::Error::other)??;
     Ok(Door::Unix(UnixListener::from_std(listener)?, file))
 }

@@ -3,21 +3,38 @@
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 
 use parking_lot::Mutex;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::Instant;
 
+use super::Limits;
+use super::chooser::{Agreed, Version};
+use super::form::Unfit;
+use super::http2::Meter;
 use super::phase::{Channel, State, Wait};
+use super::raw::RawHead;
 
 /// Bytes thrown away at a time after we hung up.
 const SCRATCH: usize = 8 * 1024;
 
 /// What is known of one connection, shared by its parts.
 ///
-/// They all run in the connection's own task: the lock is never contended.
+/// They all run in the connection's own task: the lock is hardly ever contended.
 #[derive(Clone, Debug)]
-pub(super) struct Watch(Arc<Mutex<State>>);
+pub(super) struct Watch(Arc<Mutex<Watched>>);
+
+#[derive(Debug)]
+struct Watched {
+    state: State,
+    /// The head that is due.
+    head: RawHead,
+    /// Since when the client has been waited for.
+    since: Instant,
+    /// Whoever keeps the time, in case somebody else has something to say.
+    clock: Option<Waker>,
+}
 
 /// One request and its answer; dropped when the answer's body has ended.
 #[derive(Debug)]
@@ -28,40 +45,143 @@ pub(super) struct Turn(Watch);
 pub(super) struct Guarded<I> {
     io: I,
     watch: Watch,
+    /// Counts the frames that come, where HTTP/2 is spoken.
+    meter: Option<Box<Meter>>,
 }
 
 // === impl Watch ===
 
 impl Watch {
     /// Begins to watch a connection just accepted.
-    pub(super) fn new(channel: Channel) -> Self {
-        Self(Arc::new(Mutex::new(State::accepted(channel))))
+    pub(super) fn new(channel: Channel, limits: &Limits) -> Self {
+        Self(Arc::new(Mutex::new(Watched {
+            state: State::accepted(channel, limits.in_a_minute()),
+            head: RawHead::default(),
+            since: Instant::now(),
+            clock: None,
+        })))
     }
 
-    /// A request's head is whole.
-    pub(super) fn begin(&self, has_body: bool) -> Turn {
-        self.0.lock().begin(has_body);
-        Turn(self.clone())
+    /// A request's head is whole; says too what the library has let pass in it.
+    pub(super) fn begin(&self, has_body: bool) -> (Turn, Option<Unfit>) {
+        let mut watched = self.0.lock();
+        watched.state.begin(has_body);
+        (Turn(self.clone()), watched.head.end(has_body))
+    }
+
+    /// HTTP/2 is spoken from now on.
+    pub(super) fn share(&self) {
+        let mut watched = self.0.lock();
+        watched.state.share();
+        // It was no head.
+        watched.head = RawHead::default();
     }
 
     /// What the client is waited for.
     pub(super) fn wait(&self) -> Option<Wait> {
-        self.0.lock().wait()
+        self.0.lock().state.wait()
+    }
+
+    /// A wait begins, and `clock` is whom to wake.
+    pub(super) fn waits(&self, since: Instant, clock: &Waker) {
+        let mut watched = self.0.lock();
+        watched.since = since;
+        watched.kept_by(clock);
+    }
+
+    /// Since when the client has been waited for, if there is nothing to answer.
+    pub(super) fn silent_since(&self) -> Option<Instant> {
+        let watched = self.0.lock();
+        watched.state.is_silent().then_some(watched.since)
+    }
+
+    /// Asks the client to go, unless there is something to answer by now.
+    pub(super) fn dismiss(&self) {
+        let mut watched = self.0.lock();
+        watched.state.dismiss();
+        watched.wake();
+    }
+
+    /// A request begins whose end is not waited for here.
+    pub(super) fn admit(&self, has_body: bool) {
+        self.0.lock().state.begin(has_body);
+    }
+
+    /// The answer's head is ready.
+    pub(super) fn answer(&self) {
+        self.0.lock().state.answer();
+    }
+
+    /// Whom to wake when more is awaited.
+    pub(super) fn keep_time(&self, clock: &Waker) {
+        self.0.lock().kept_by(clock);
+    }
+
+    /// More is wanted of the client, and has not come.
+    pub(super) fn await_more(&self) {
+        let mut watched = self.0.lock();
+        if watched.state.read_blocked() {
+            watched.wake();
+        }
+    }
+
+    /// So many bytes came.
+    pub(super) fn received(&self, bytes: usize) {
+        self.0.lock().state.read(bytes);
+    }
+
+    /// The client is given more than it may have taken.
+    pub(super) fn give(&self) {
+        self.0.lock().state.write_blocked();
+    }
+
+    /// It has taken so many bytes, all that it was given.
+    pub(super) fn taken(&self, bytes: usize) {
+        self.0.lock().state.sent(bytes);
+    }
+
+    /// Notes that the handshake is over, whatever became of it.
+    pub(super) fn note_shaken(&self) {
+        self.0.lock().state.shaken();
     }
 
     /// Notes what became of a write below TLS.
     pub(super) fn note_sent(&self, polled: &Poll<io::Result<usize>>) {
-        if let Poll::Ready(Ok(_)) = polled {
-            self.0.lock().sent();
+        if let Poll::Ready(Ok(bytes)) = polled {
+            self.taken(*bytes);
         }
     }
 
     fn note_write(&self, polled: &Poll<io::Result<usize>>) {
-        let mut state = self.0.lock();
+        let state = &mut self.0.lock().state;
         match polled {
             Poll::Pending => state.write_blocked(),
-            Poll::Ready(Ok(_)) => state.wrote(),
+            Poll::Ready(Ok(bytes)) => state.wrote(*bytes),
             Poll::Ready(Err(_)) => {}
+        }
+    }
+}
+
+// === impl Watched ===
+
+impl Watched {
+    fn read(&mut self, bytes: &[u8]) {
+        self.state.read(bytes.len());
+        if self.state.is_reading_a_head() {
+            self.head.note(bytes);
+        }
+    }
+
+    fn kept_by(&mut self, clock: &Waker) {
+        match &mut self.clock {
+            Some(kept) => kept.clone_from(clock),
+            None => self.clock = Some(clock.clone()),
+        }
+    }
+
+    fn wake(&self) {
+        if let Some(clock) = &self.clock {
+            clock.wake_by_ref();
         }
     }
 }
@@ -71,13 +191,13 @@ impl Watch {
 impl Turn {
     /// The answer's head is ready.
     pub(super) fn answer(&self) {
-        self.0.0.lock().answer();
+        self.0.answer();
     }
 }
 
 impl Drop for Turn {
     fn drop(&mut self) {
-        self.0.0.lock().finish();
+        self.0.0.lock().state.finish();
     }
 }
 
@@ -86,26 +206,49 @@ impl Drop for Turn {
 impl<I> Guarded<I> {
     /// Watches `io`.
     pub(super) fn new(io: I, watch: Watch) -> Self {
-        Self { io, watch }
+        Self {
+            io,
+            watch,
+            meter: None,
+        }
+    }
+
+    /// From now on what comes is frames of HTTP/2, behind the preface if that is still to come.
+    pub(super) fn count_frames(&mut self, with_preface: bool) {
+        self.watch.share();
+        self.meter = Some(Box::new(Meter::new(with_preface)));
+    }
+
+    fn note_sent(&mut self, polled: &Poll<io::Result<usize>>) {
+        if let (Some(meter), Poll::Ready(Ok(sent))) = (&mut self.meter, polled) {
+            meter.sent(*sent);
+        }
+        self.watch.note_write(polled);
     }
 
     /// Notes what became of a flush. Only a stream that holds bytes back waits there, as one in TLS does,
     /// until they are sent; any other is spared the lock.
     fn note_flush(&self, polled: &Poll<io::Result<()>>) {
         if polled.is_pending() {
-            self.watch.0.lock().write_blocked();
+            self.watch.0.lock().state.write_blocked();
         }
     }
 }
 
 impl<I: AsyncRead + Unpin> Guarded<I> {
     fn poll_client_end(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        while self.watch.0.lock().hang_up() {
+        while self.watch.0.lock().state.hang_up() {
             let mut scratch = [0; SCRATCH];
             let mut buffer = ReadBuf::new(&mut scratch);
             ready!(Pin::new(&mut *self).poll_read(cx, &mut buffer))?;
         }
         Poll::Ready(Ok(()))
+    }
+}
+
+impl<I: Agreed> Agreed for Guarded<I> {
+    fn poll_agreed(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Option<Version>>> {
+        self.io.poll_agreed(cx)
     }
 }
 
@@ -117,13 +260,21 @@ impl<I: AsyncRead + Unpin> AsyncRead for Guarded<I> {
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         let polled = Pin::new(&mut self.io).poll_read(cx, buffer);
-        let mut state = self.watch.0.lock();
+        let this = &mut *self;
+        let read = buffer.filled().get(before..).unwrap_or_default();
+        let mut watched = this.watch.0.lock();
         match &polled {
-            Poll::Pending => state.read_blocked(),
-            Poll::Ready(Ok(())) => state.read(buffer.filled().len() - before),
+            Poll::Pending => {
+                watched.state.read_blocked();
+            }
+            Poll::Ready(Ok(())) => watched.read(read),
             Poll::Ready(Err(_)) => {}
         }
-        drop(state);
+        if let Some(meter) = &mut this.meter {
+            meter.answered(watched.state.answered());
+            meter.read(read).map_err(io::Error::other)?;
+        }
+        drop(watched);
         polled
     }
 }
@@ -135,7 +286,7 @@ impl<I: AsyncWrite + AsyncRead + Unpin> AsyncWrite for Guarded<I> {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let polled = Pin::new(&mut self.io).poll_write(cx, bytes);
-        self.watch.note_write(&polled);
+        self.note_sent(&polled);
         polled
     }
 
@@ -145,7 +296,7 @@ impl<I: AsyncWrite + AsyncRead + Unpin> AsyncWrite for Guarded<I> {
         pieces: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let polled = Pin::new(&mut self.io).poll_write_vectored(cx, pieces);
-        self.watch.note_write(&polled);
+        self.note_sent(&polled);
         polled
     }
 

@@ -6,15 +6,18 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::sleep;
-use tracing::{debug, warn};
+use tracing::warn;
 
-use super::connection::{self, Accepted};
+use super::arrival::Arrival;
+use super::crowd::Crowd;
 use super::door::{BindError, Door};
+use super::entrance::Entrance;
+use super::opening::Opening;
+use super::passed::Passed;
 use super::socket::Socket;
-use super::{Limits, ListenerId, Peer, Serve, Tls};
-use crate::config::Listen;
+use super::{ListenerId, LiveLimits, Peer, Serve, Tls};
+use crate::config::{Listen, Secured};
 use crate::metrics::Metrics;
 use crate::seldom::Seldom;
 use crate::tasks::Tasks;
@@ -31,14 +34,12 @@ pub struct Listeners {
     next: usize,
     /// That none can be accepted: connections that end let others in, now and then.
     said: Seldom<()>,
-    /// What each listener speaks; none for clear text.
-    tls: Vec<Option<Tls>>,
+    /// What those of them speak that are secured.
+    tls: Option<Tls>,
+    /// Where each listener speaks it.
+    secured: Vec<Secured>,
+    entrance: Entrance,
 }
-
-/// A connection in the gauge of open ones.
-struct Counted(Option<Arc<Metrics>>);
-
-// === impl Listeners ===
 
 impl Listeners {
     /// Listens at every address of `listen`, or at none.
@@ -46,23 +47,43 @@ impl Listeners {
     /// A name is listened at under each of its addresses that this machine has. The file of a unix
     /// socket is private to this user; one left behind is replaced, one that answers is not.
     pub async fn bind<'a>(listen: impl IntoIterator<Item = &'a Listen>) -> Result<Self, BindError> {
+        let listen: Vec<&Listen> = listen.into_iter().collect();
+        let mut opening = Opening::new(listen.iter().copied(), Passed::default());
+        Self::open(listen, &mut opening).await
+    }
+
+    /// Listens at every address of `listen` as `with` says, which knows of all there are.
+    pub async fn open<'a>(
+        listen: impl IntoIterator<Item = &'a Listen>,
+        with: &mut Opening,
+    ) -> Result<Self, BindError> {
         let mut doors = Vec::new();
         for (index, address) in listen.into_iter().enumerate() {
-            let opened = Door::open(address).await?.into_iter();
+            let opened = Door::open(address, with).await?.into_iter();
             doors.extend(opened.map(|door| (ListenerId(index), door)));
         }
         Ok(Self {
             doors,
             next: 0,
             said: Seldom::default(),
-            tls: Vec::new(),
+            tls: None,
+            secured: Vec::new(),
+            entrance: Entrance::default(),
         })
     }
 
-    /// Speaks TLS at each listener for which there is one in `tls`, in their order.
+    /// Speaks `tls`, if given, where `each` listener does, in their order.
     #[must_use]
-    pub fn secured(mut self, tls: impl IntoIterator<Item = Option<Tls>>) -> Self {
-        self.tls = tls.into_iter().collect();
+    pub fn secured(mut self, tls: Option<Tls>, each: impl IntoIterator<Item = Secured>) -> Self {
+        self.tls = tls;
+        self.secured = each.into_iter().collect();
+        self
+    }
+
+    /// Lets in whom `entrance` does.
+    #[must_use]
+    pub fn behind(mut self, entrance: Entrance) -> Self {
+        self.entrance = entrance;
         self
     }
 
@@ -79,61 +100,56 @@ impl Listeners {
 
     /// Serves until `tasks` stop; returns when every connection has ended, at most the grace later.
     ///
-    /// Open connections are counted in `metrics`, if given.
+    /// Open connections, and what bounds do to them, are counted in `metrics`, if given.
     pub async fn run<S: Serve>(
         mut self,
         service: Arc<S>,
-        limits: Limits,
+        limits: LiveLimits,
         tasks: Tasks,
         metrics: Option<Arc<Metrics>>,
     ) {
-        let most =
-            u32::try_from(limits.max_connections.min(Semaphore::MAX_PERMITS)).unwrap_or(u32::MAX);
-        let room = Arc::new(Semaphore::new(most as usize));
-        while let Some((socket, peer, permit)) = self.admit(&room, &tasks).await {
-            let service = Arc::clone(&service);
-            let counted = Counted::new(metrics.clone());
-            let tls = self.tls_for(peer.listener).cloned();
-            let connection_tasks = tasks.clone();
+        let crowd = Crowd::new(metrics.clone());
+        while let Some((socket, peer)) = self.admit(&crowd, &limits, &tasks).await {
+            let (tls, entrance) = (self.tls_for(&socket, peer.listener), &self.entrance);
+            let arrival = Arrival::new(&crowd, tls, entrance, limits.get(), &metrics);
+            let (service, connection_tasks) = (Arc::clone(&service), tasks.clone());
             tasks.spawn_punctual(async move {
-                if let Some(tls) = tls {
-                    let accepted = tls.secure(socket, peer, counted.0.clone());
-                    connection::run(accepted, service, limits, &connection_tasks).await;
-                } else {
-                    let accepted = with_outlet(socket, peer);
-                    connection::run(accepted, service, limits, &connection_tasks).await;
-                }
-                drop((counted, permit));
+                arrival
+                    .serve(socket, peer, service, &connection_tasks)
+                    .await;
             });
         }
         drop(self);
-        // Every connection holds one: all of them together mean that none is left.
-        if room.acquire_many(most).await.is_err() {
-            debug!("the semaphore was closed");
-        }
+        crowd.empty().await;
     }
 
-    fn tls_for(&self, listener: ListenerId) -> Option<&Tls> {
-        self.tls.get(listener.0)?.as_ref()
+    fn tls_for(&self, socket: &Socket, listener: ListenerId) -> Option<&Tls> {
+        let is_tcp = matches!(socket, Socket::Tcp(_));
+        let is_secured = match self.secured.get(listener.0)? {
+            Secured::Always => true,
+            Secured::OverTcp => is_tcp,
+            Secured::Never => false,
+        };
+        self.tls.as_ref().filter(|_| is_secured)
     }
 
-    /// The next connection; none once the process stops.
+    /// The next connection, once there is room for it; none once the process stops.
     async fn admit(
         &mut self,
-        room: &Arc<Semaphore>,
+        crowd: &Crowd,
+        limits: &LiveLimits,
         tasks: &Tasks,
-    ) -> Option<(Socket, Peer, OwnedSemaphorePermit)> {
+    ) -> Option<(Socket, Peer)> {
         let admitted = async {
-            // Room first: a connection that is not accepted waits in the system's queue, at the
-            // system's cost.
-            let permit = Arc::clone(room).acquire_owned().await.ok()?;
-            let (socket, peer) = self.accept().await;
-            Some((socket, peer, permit))
+            let accepted = self.accept().await;
+            // The others wait in the system's queue meanwhile, at the system's cost.
+            crowd.room(limits).await;
+            accepted
         };
         tokio::select! {
             biased;
             () = tasks.stopping() => None,
-            admitted = admitted => admitted,
+            admitted = admitted => Some(admitted),
         }
     }
 
@@ -164,38 +180,6 @@ impl Listeners {
             .find(Poll::is_ready)
             .unwrap_or(Poll::Pending)
     }
-}
-
-// === impl Counted ===
-
-impl Counted {
-    fn new(metrics: Option<Arc<Metrics>>) -> Self {
-        if let Some(metrics) = &metrics {
-            metrics.connections.inc();
-        }
-        Self(metrics)
-    }
-}
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        if let Some(metrics) = &self.0 {
-            metrics.connections.dec();
-        }
-    }
-}
-
-/// A connection in clear text: what is sent from a file need not pass through here.
-#[cfg(target_os = "linux")]
-fn with_outlet(socket: Socket, peer: Peer) -> Accepted<super::zero_copy::ZeroCopy> {
-    let outlet = crate::outlet::Outlet::default();
-    let io = super::zero_copy::ZeroCopy::new(socket, outlet.clone());
-    Accepted::in_clear_text(io, peer, Some(outlet))
-}
-
-#[cfg(not(target_os = "linux"))]
-fn with_outlet(socket: Socket, peer: Peer) -> Accepted<Socket> {
-    Accepted::in_clear_text(socket, peer, None)
 }
 
 /// Whether a connection was lost while it waited: nothing is wrong with the listener.

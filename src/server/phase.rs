@@ -3,6 +3,8 @@
 /// What a client may take too long for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Bound {
+    /// Making the handshake.
+    Handshake,
     /// Finishing a request's head.
     Head,
     /// Beginning another request.
@@ -11,6 +13,10 @@ pub(super) enum Bound {
     Body,
     /// Taking more of an answer.
     Stall,
+    /// Sending or taking as many bytes as are the least in a minute.
+    Rate,
+    /// Leaving, having been asked to: others wait for room.
+    Crowd,
     /// Hanging up after we did.
     Linger,
 }
@@ -24,12 +30,27 @@ pub(super) enum Channel {
     Tls,
 }
 
+/// How requests share a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sharing {
+    /// One after the other, as in HTTP/1.
+    InTurn,
+    /// Any number at once, as in HTTP/2: each of them is watched for itself besides.
+    AtOnce {
+        /// Requests under way.
+        open: u32,
+    },
+}
+
 /// A wait that is going on; equal waits are one and the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Wait {
     /// What for.
     pub(super) bound: Bound,
+    /// Goes on with each piece, where pieces are waited for.
     since: u32,
+    /// Goes on when enough has come or gone for a minute, where that is asked.
+    pub(super) lap: Option<u32>,
 }
 
 /// What is known of a connection.
@@ -47,10 +68,33 @@ pub(super) struct State {
     /// Bytes may be on their way that nobody will read.
     unread: bool,
     channel: Channel,
+    sharing: Sharing,
+    /// Requests answered.
+    answered: u32,
+    rate: Rate,
+    /// It has been asked to go.
+    is_dismissed: bool,
+}
+
+/// How much comes and goes.
+#[derive(Clone, Copy, Debug)]
+struct Rate {
+    /// Bytes of a lap; none where no rate is asked.
+    enough: u64,
+    received: Lap,
+    sent: Lap,
+}
+
+/// The way to the next time that enough has passed.
+#[derive(Clone, Copy, Debug, Default)]
+struct Lap {
+    number: u32,
+    bytes: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
+    Shaking,
     Head,
     Busy,
     Answering,
@@ -61,10 +105,16 @@ enum Phase {
 // === impl State ===
 
 impl State {
-    /// A connection just accepted: its first head is due from now.
-    pub(super) fn accepted(channel: Channel) -> Self {
+    /// A connection just accepted: its handshake is due from now, or its first head where there is none.
+    ///
+    /// Of a body and of an answer as many bytes as are `enough` are to pass in each minute in which nothing
+    /// but the client is waited for; with 0, any number is.
+    pub(super) fn accepted(channel: Channel, enough: u64) -> Self {
         Self {
-            phase: Phase::Head,
+            phase: match channel {
+                Channel::Clear => Phase::Head,
+                Channel::Tls => Phase::Shaking,
+            },
             turn: 0,
             received: 0,
             sent: 0,
@@ -72,6 +122,33 @@ impl State {
             write_blocked: false,
             unread: false,
             channel,
+            sharing: Sharing::InTurn,
+            answered: 0,
+            rate: Rate {
+                enough,
+                received: Lap::default(),
+                sent: Lap::default(),
+            },
+            is_dismissed: false,
+        }
+    }
+
+    /// HTTP/2 is spoken from now on: between requests there may be much to read that begins none.
+    pub(super) fn share(&mut self) {
+        self.sharing = Sharing::AtOnce { open: 0 };
+        self.enter(Phase::Idle);
+        self.unread = true;
+    }
+
+    /// Requests answered so far.
+    pub(super) fn answered(&self) -> u32 {
+        self.answered
+    }
+
+    /// The handshake is over: the first head is due from now.
+    pub(super) fn shaken(&mut self) {
+        if self.phase == Phase::Shaking {
+            self.enter(Phase::Head);
         }
     }
 
@@ -83,32 +160,42 @@ impl State {
             return;
         }
         self.received = self.received.wrapping_add(1);
-        match self.phase {
-            Phase::Idle => {
+        self.rate.received.go(bytes, self.rate.enough);
+        match (self.phase, self.sharing) {
+            (Phase::Idle, Sharing::InTurn) => {
                 self.enter(Phase::Head);
                 self.unread = true;
             }
-            Phase::Head => self.unread = true,
-            Phase::Busy | Phase::Answering | Phase::Lingering => {}
+            (Phase::Head, _) => self.unread = true,
+            (
+                Phase::Shaking | Phase::Idle | Phase::Busy | Phase::Answering | Phase::Lingering,
+                _,
+            ) => {}
         }
     }
 
-    /// A read found nothing.
-    pub(super) fn read_blocked(&mut self) {
-        self.read_blocked = true;
+    /// Whether what is read belongs to a head that is due.
+    pub(super) fn is_reading_a_head(&self) -> bool {
+        self.phase == Phase::Head
     }
 
-    /// Some bytes were written: in clear text the client took them, from TLS it may yet have to.
-    pub(super) fn wrote(&mut self) {
+    /// A read found nothing; returns whether that is new.
+    pub(super) fn read_blocked(&mut self) -> bool {
+        !std::mem::replace(&mut self.read_blocked, true)
+    }
+
+    /// So many bytes were written: in clear text the client took them, from TLS it may yet have to.
+    pub(super) fn wrote(&mut self, bytes: usize) {
         if self.channel == Channel::Clear {
-            self.sent();
+            self.sent(bytes);
         }
     }
 
-    /// The client took some bytes, whatever they stand for.
-    pub(super) fn sent(&mut self) {
+    /// The client took so many bytes, whatever they stand for.
+    pub(super) fn sent(&mut self, bytes: usize) {
         self.write_blocked = false;
         self.sent = self.sent.wrapping_add(1);
+        self.rate.sent.go(bytes, self.rate.enough);
     }
 
     /// The client takes no more for now.
@@ -118,6 +205,14 @@ impl State {
 
     /// A head is whole and its request is being answered.
     pub(super) fn begin(&mut self, has_body: bool) {
+        self.is_dismissed = false;
+        if let Sharing::AtOnce { open } = &mut self.sharing {
+            *open += 1;
+            if *open == 1 && self.phase == Phase::Idle {
+                self.enter(Phase::Busy);
+            }
+            return;
+        }
         self.enter(Phase::Busy);
         // A client's farewell in TLS is bytes, and may come at any time before its end.
         self.unread = has_body || self.channel == Channel::Tls;
@@ -125,12 +220,23 @@ impl State {
 
     /// The answer's head is ready.
     pub(super) fn answer(&mut self) {
-        self.enter(Phase::Answering);
+        self.answered = self.answered.wrapping_add(1);
+        if self.sharing == Sharing::InTurn {
+            self.enter(Phase::Answering);
+        }
     }
 
     /// The answer's body has ended.
     pub(super) fn finish(&mut self) {
-        self.enter(Phase::Idle);
+        match &mut self.sharing {
+            Sharing::InTurn => self.enter(Phase::Idle),
+            Sharing::AtOnce { open } => {
+                *open = open.saturating_sub(1);
+                if *open == 0 && self.phase == Phase::Busy {
+                    self.enter(Phase::Idle);
+                }
+            }
+        }
     }
 
     /// We hung up; returns whether the client should be given time to do so too.
@@ -144,17 +250,37 @@ impl State {
         self.unread
     }
 
+    /// Asks the client to go, if it is only waited for.
+    pub(super) fn dismiss(&mut self) {
+        self.is_dismissed = self.is_silent();
+    }
+
+    /// Whether there is no request to answer.
+    pub(super) fn is_silent(&self) -> bool {
+        matches!(self.phase, Phase::Head | Phase::Idle)
+    }
+
     /// What the client is waited for, if it is.
     pub(super) fn wait(&self) -> Option<Wait> {
-        let wait = |bound, since| Some(Wait { bound, since });
+        let wait = |bound, since| {
+            Some(Wait {
+                bound,
+                since,
+                lap: self.rate.lap(bound),
+            })
+        };
         match self.phase {
             Phase::Lingering => wait(Bound::Linger, self.turn),
+            _ if self.is_dismissed => wait(Bound::Crowd, self.turn),
             _ if self.write_blocked => wait(Bound::Stall, self.sent),
+            Phase::Shaking => wait(Bound::Handshake, self.turn),
             Phase::Head => wait(Bound::Head, self.turn),
             Phase::Idle => wait(Bound::Idle, self.turn),
             // A read is pending only while the request's body is wanted: a slow answer is not the
             // client's silence.
-            Phase::Busy if self.read_blocked => wait(Bound::Body, self.received),
+            Phase::Busy if self.read_blocked && self.sharing == Sharing::InTurn => {
+                wait(Bound::Body, self.received)
+            }
             Phase::Busy | Phase::Answering => None,
         }
     }
@@ -165,16 +291,55 @@ impl State {
     }
 }
 
+// === impl Wait ===
+
+impl Wait {
+    /// Whether `later` is for the same and on the same lap.
+    pub(super) fn is_in_lap_of(&self, later: Self) -> bool {
+        self.bound == later.bound && self.lap == later.lap
+    }
+}
+
+// === impl Rate ===
+
+impl Rate {
+    fn lap(&self, bound: Bound) -> Option<u32> {
+        let lap = match bound {
+            Bound::Body => self.received,
+            Bound::Stall => self.sent,
+            _ => return None,
+        };
+        (self.enough > 0).then_some(lap.number)
+    }
+}
+
+// === impl Lap ===
+
+impl Lap {
+    fn go(&mut self, bytes: usize, enough: u64) {
+        self.bytes += bytes as u64;
+        if self.bytes >= enough {
+            *self = Self {
+                number: self.number.wrapping_add(1),
+                bytes: 0,
+            };
+        }
+    }
+}
+
 // === impl Bound ===
 
 impl Bound {
     /// The bound's name in logs.
     pub(super) fn as_str(self) -> &'static str {
         match self {
+            Self::Handshake => "handshake",
             Self::Head => "head",
             Self::Idle => "idle",
             Self::Body => "body",
             Self::Stall => "stall",
+            Self::Rate => "rate",
+            Self::Crowd => "crowd",
             Self::Linger => "linger",
         }
     }

@@ -8,7 +8,9 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_rustls::server::TlsStream;
 
+use super::chooser::{Agreed, Version};
 use super::guard::Watch;
+use super::spoken;
 
 /// The making of a stream.
 type Shaking<I> = Pin<Box<dyn Future<Output = io::Result<Open<I>>> + Send>>;
@@ -63,6 +65,18 @@ impl<I> Secured<I> {
             self.0 = State::Open(shaken?);
         }
         Poll::Ready(self.open())
+    }
+}
+
+impl<I> Agreed for Secured<I> {
+    /// Makes the handshake. Who names no version speaks HTTP/1.
+    fn poll_agreed(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Option<Version>>> {
+        let stream = ready!(self.poll_open(cx))?;
+        let version = match stream.get_ref().1.alpn_protocol() {
+            Some(spoken::HTTP_2) => Version::Http2,
+            _ => Version::Http1,
+        };
+        Poll::Ready(Ok(Some(version)))
     }
 }
 

@@ -13,6 +13,8 @@ use tokio::io::Interest;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
+use super::chooser::Agreed;
+
 /// A connected socket.
 #[derive(Debug)]
 pub(super) enum Socket {
@@ -57,6 +59,8 @@ fn is_for_later(error: &io::Error) -> bool {
         io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted
     )
 }
+
+impl Agreed for Socket {}
 
 impl AsyncRead for Socket {
     fn poll_read(

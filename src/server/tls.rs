@@ -1,15 +1,17 @@
 //! TLS in front of a connection: what is shown and spoken, and the handshake.
 //!
-//! A handshake runs in its connection's own task and in the time of its first head.
+//! A handshake runs in its connection's own task. What is spoken may be replaced: handshakes that begin from
+//! then on are made by the new, connections that are open go on.
 
 use std::fmt;
 use std::io;
 use std::sync::Arc;
+use std::time::SystemTime;
 
-use rustls::crypto::aws_lc_rs;
-use rustls::server::{Acceptor, NoServerSessionStorage};
-use rustls::sign::SingleCertAndKey;
-use rustls::{HandshakeKind, ServerConfig};
+use parking_lot::RwLock;
+use rustls::HandshakeKind;
+use rustls::pki_types::CertificateDer;
+use rustls::server::Acceptor;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::timeout;
 use tokio_rustls::LazyConfigAcceptor;
@@ -20,13 +22,12 @@ use super::Peer;
 use super::clock::LINGER;
 use super::connection::Accepted;
 use super::guard::Watch;
-use super::phase::Channel;
 use super::secured::{Below, ClearText, Secured};
-use crate::config::Identity;
+use super::shown::Shown;
+use super::spoken::{Spoken, TlsError};
+use crate::certificate::{Certificate, Validity};
+use crate::config::ServerTls;
 use crate::metrics::{Handshake, Metrics};
-
-/// What is spoken behind the handshake, the best first.
-const PROTOCOLS: [&[u8]; 2] = [b"http/1.1", b"http/1.0"];
 
 /// Encrypted bytes held for one client that does not take them yet: as many as the system holds
 /// unsent. With half as much, which is the library's own measure, a body of 64 KiB and its head would not
@@ -45,12 +46,7 @@ const UNREAD: u64 = 64 * 1024;
 
 /// How TLS is spoken with clients; clones share it.
 #[derive(Clone)]
-pub struct Tls(Arc<ServerConfig>);
-
-/// The crypto library does not give what it takes.
-#[derive(Debug, thiserror::Error)]
-#[error("cannot set up TLS: {0}")]
-pub struct TlsError(#[from] rustls::Error);
+pub struct Tls(Arc<RwLock<Spoken>>);
 
 /// A handshake under observation; dropped before its end is known, it was left.
 struct Observed {
@@ -58,28 +54,41 @@ struct Observed {
     end: Handshake,
 }
 
+/// A connection whose handshake is to be made, as far as it is known.
+struct Unshaken<I> {
+    io: Below<I>,
+    peer: Peer,
+    metrics: Option<Arc<Metrics>>,
+    watch: Watch,
+    shown: Shown,
+}
+
+/// A certificate that was good when its session began, or was taken although it cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[error("the client's certificate is no longer good, or cannot be read")]
+struct NoLongerGood;
+
 // === impl Tls ===
 
 impl Tls {
-    /// Shows `identity`, to whoever asks for whatever name.
+    /// Shows the certificates in `tls`, and asks for those of clients where it says so.
     ///
     /// # Errors
     ///
     /// Where the system gives no randomness.
-    pub fn new(identity: &Identity) -> Result<Self, TlsError> {
-        // The provider is named, not looked up: a second one in the process could not confuse us.
-        let provider = Arc::new(aws_lc_rs::default_provider());
-        let own = SingleCertAndKey::from(Arc::clone(identity.certified_key()));
-        let mut config = ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()?
-            .with_no_client_auth()
-            .with_cert_resolver(Arc::new(own));
-        config.alpn_protocols = PROTOCOLS.map(<[u8]>::to_vec).to_vec();
-        // What is needed to resume a session is with the client, sealed: nothing to hold. Handshakes share
-        // a lock that one of them has to itself every six hours, when there are new keys to seal with.
-        config.ticketer = aws_lc_rs::Ticketer::new()?;
-        config.session_storage = Arc::new(NoServerSessionStorage {});
-        Ok(Self(Arc::new(config)))
+    pub fn new(tls: &ServerTls) -> Result<Self, TlsError> {
+        Ok(Self(Arc::new(RwLock::new(Spoken::new(tls)?))))
+    }
+
+    /// Speaks so from the next handshake on.
+    ///
+    /// # Errors
+    ///
+    /// As for a new one; then all stays as it was.
+    pub fn replace(&self, tls: &ServerTls) -> Result<(), TlsError> {
+        let mut spoken = self.0.write();
+        *spoken = spoken.followed_by(tls)?;
+        Ok(())
     }
 
     /// A connection over `io` that makes its handshake before it gives a byte. All of its bytes are
@@ -87,39 +96,53 @@ impl Tls {
     pub(super) fn secure<I>(
         &self,
         io: I,
-        peer: Peer,
+        accepted: Accepted<()>,
         metrics: Option<Arc<Metrics>>,
     ) -> Accepted<Secured<I>>
     where
         I: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
-        let watch = Watch::new(Channel::Tls);
-        let below = Below::new(io, watch.clone());
-        Accepted {
-            io: self.shaking(below, peer, metrics),
-            peer: Peer {
-                is_secure: true,
-                ..peer
-            },
-            outlet: None,
+        let (watch, shown) = (accepted.watch.clone(), Shown::awaited());
+        let unshaken = Unshaken {
+            io: Below::new(io, watch.clone()),
+            peer: accepted.peer,
+            metrics,
             watch,
-        }
+            shown: shown.clone(),
+        };
+        let peer = Peer {
+            is_secure: true,
+            ..accepted.peer
+        };
+        let secured = Accepted {
+            peer,
+            shown,
+            ..accepted
+        };
+        secured.over(self.shaking(unshaken))
     }
 
-    fn shaking<I>(&self, io: Below<I>, peer: Peer, metrics: Option<Arc<Metrics>>) -> Secured<I>
+    fn shaking<I>(&self, unshaken: Unshaken<I>) -> Secured<I>
     where
         I: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
         let tls = self.clone();
         Secured::new(Box::pin(async move {
             let mut observed = Observed {
-                metrics,
+                metrics: unshaken.metrics,
                 end: Handshake::Left,
             };
-            let shaken = tls.shake_hands(io).await;
+            let shaken = tls.shake_hands(unshaken.io).await.and_then(|stream| {
+                let shown = stream.get_ref().1.peer_certificates();
+                if let Some(certificate) = certificate_in(shown, SystemTime::now())? {
+                    unshaken.shown.put(certificate);
+                }
+                Ok(stream)
+            });
             observed.end = end_of(&shaken);
+            unshaken.watch.note_shaken();
             if let Err(error) = &shaken {
-                let peer = peer.address.map(tracing::field::display);
+                let peer = unshaken.peer.address.map(tracing::field::display);
                 debug!(peer, %error, "a TLS handshake came to nothing");
             }
             shaken.map(Box::new)
@@ -142,7 +165,8 @@ impl Tls {
                 return Err(error);
             }
         };
-        let accepted = hello.into_stream_with(Arc::clone(&self.0), |session| {
+        let config = Arc::clone(self.0.read().config());
+        let accepted = hello.into_stream_with(config, |session| {
             session.set_buffer_limit(Some(BUFFER));
         });
         accepted.await
@@ -178,6 +202,20 @@ fn end_of<I>(shaken: &io::Result<TlsStream<I>>) -> Handshake {
     }
 }
 
+/// What a client has shown. Who resumes a session shows nothing anew: what it showed then must still be good.
+fn certificate_in(
+    shown: Option<&[CertificateDer<'_>]>,
+    now: SystemTime,
+) -> io::Result<Option<Certificate>> {
+    let Some(shown) = shown.and_then(<[_]>::first) else {
+        return Ok(None);
+    };
+    let certificate = Certificate::read(shown).ok();
+    let good = certificate.filter(|certificate| certificate.at(now) == Validity::Valid);
+    good.map(Some)
+        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, NoLongerGood))
+}
+
 /// Tells a client that speaks HTTP in clear text what it has come to, as far as it listens.
 async fn tell_clear_text<I: AsyncRead + AsyncWrite + Unpin>(mut io: I) {
     let telling = async {
@@ -192,7 +230,38 @@ async fn tell_clear_text<I: AsyncRead + AsyncWrite + Unpin>(mut io: I) {
 
 #[cfg(test)]
 mod tests {
+    use std::time::{Duration, UNIX_EPOCH};
+
+    use rcgen::{CertificateParams, KeyPair, date_time_ymd};
+
     use super::*;
+
+    fn at(seconds: u64, shown: Option<&[CertificateDer<'_>]>) -> io::Result<Option<Certificate>> {
+        certificate_in(shown, UNIX_EPOCH + Duration::from_secs(seconds))
+    }
+
+    #[test]
+    fn a_certificate_that_has_ended_since_its_session_began_is_good_no_longer() {
+        let mut params = CertificateParams::new(vec!["ci.example".to_owned()]).unwrap();
+        params.not_after = date_time_ymd(2021, 1, 1);
+        let key = KeyPair::generate().unwrap();
+        let own = params.self_signed(&key).unwrap();
+        let (own, torn) = (own.der().clone(), CertificateDer::from_slice(b"\x30\x00"));
+        let end = 1_609_459_200;
+        let shown = at(end, Some(std::slice::from_ref(&own))).unwrap().unwrap();
+        assert_eq!(&**shown.client(), "ci.example");
+        for (seconds, shown) in [(end + 1, own), (end, torn)] {
+            let error = at(seconds, Some(&[shown])).unwrap_err();
+            assert_eq!(
+                error.kind(),
+                io::ErrorKind::InvalidData,
+                "counted as failed"
+            );
+        }
+        for nothing in [None, Some(&[][..])] {
+            assert_eq!(at(end, nothing).unwrap(), None, "{nothing:?}");
+        }
+    }
 
     #[test]
     fn what_is_said_in_clear_text_is_as_long_as_it_says() {

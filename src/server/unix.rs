@@ -9,28 +9,33 @@ use std::path::{Path, PathBuf};
 use socket2::{Domain, SockAddr, Socket, Type};
 
 /// Only the user that runs Larder may connect.
-const MODE: u32 = 0o600;
+pub(super) const PRIVATE: u32 = 0o600;
 
-/// The file of a socket we listen at; removed when dropped.
+/// The file of a socket we listen at; removed when dropped, if it is ours.
 #[derive(Debug)]
 pub(super) struct SocketFile {
     path: PathBuf,
-    /// Device and inode: a file that somebody else has put there since is not ours to remove.
-    identity: (u64, u64),
+    /// Device and inode: a file that somebody else has put there since is not ours to remove, nor one that
+    /// was there before.
+    identity: Option<(u64, u64)>,
 }
 
 /// Listens at `path`. Makes file calls: not for a runtime worker.
-pub(super) fn listen(path: &Path, backlog: i32) -> io::Result<(UnixListener, SocketFile)> {
+pub(super) fn listen(
+    path: &Path,
+    mode: u32,
+    backlog: i32,
+) -> io::Result<(UnixListener, SocketFile)> {
     remove_stale(path)?;
     let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
     socket.bind(&SockAddr::unix(path)?)?;
     let metadata = fs::symlink_metadata(path)?;
     let file = SocketFile {
         path: path.to_owned(),
-        identity: identity(&metadata),
+        identity: Some(identity(&metadata)),
     };
     // Nobody can connect before `listen`, so there is no moment at which the umask decides.
-    fs::set_permissions(path, fs::Permissions::from_mode(MODE))?;
+    fs::set_permissions(path, fs::Permissions::from_mode(mode))?;
     socket.listen(backlog)?;
     socket.set_nonblocking(true)?;
     Ok((socket.into(), file))
@@ -61,6 +66,14 @@ fn identity(metadata: &fs::Metadata) -> (u64, u64) {
 }
 
 impl SocketFile {
+    /// Of a socket that somebody else made, and will remove.
+    pub(super) fn of_another(path: PathBuf) -> Self {
+        Self {
+            path,
+            identity: None,
+        }
+    }
+
     /// Where it is.
     pub(super) fn path(&self) -> &Path {
         &self.path
@@ -71,7 +84,7 @@ impl Drop for SocketFile {
     /// Two file calls on whatever thread it is, once in a process's life.
     fn drop(&mut self) {
         let is_ours = fs::symlink_metadata(&self.path)
-            .is_ok_and(|metadata| identity(&metadata) == self.identity);
+            .is_ok_and(|metadata| self.identity == Some(identity(&metadata)));
         if is_ours && let Err(error) = fs::remove_file(&self.path) {
             tracing::warn!(path = %self.path.display(), %error, "the socket's file stays behind");
         }

@@ -13,6 +13,7 @@ use rustix::io::Errno;
 use rustix::net::{SendAncillaryBuffer, SendFlags, sendmsg};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::chooser::Agreed;
 use super::socket::Socket;
 use crate::outlet::{Outlet, Stretch};
 
@@ -130,6 +131,8 @@ fn is_one_of(error: &io::Error, errnos: &[Errno]) -> bool {
         .iter()
         .any(|errno| code == Some(errno.raw_os_error()))
 }
+
+impl Agreed for ZeroCopy {}
 
 impl AsyncRead for ZeroCopy {
     fn poll_read(

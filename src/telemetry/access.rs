@@ -4,6 +4,7 @@
 use std::io::{self, Write};
 use std::mem;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 use std::time::Duration;
@@ -33,6 +34,8 @@ const FLUSH_PATIENCE: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub struct AccessLog {
     writer: Option<Writer>,
+    /// Whether lines are wanted for now.
+    is_written: AtomicBool,
     metrics: Arc<Metrics>,
 }
 
@@ -79,19 +82,20 @@ pub(super) fn is_of(least: LogLevel) -> bool {
 // === impl AccessLog ===
 
 impl AccessLog {
-    /// Writes to standard output, or nowhere where the level is less than info.
+    /// Writes to standard output, unless the level is less than info.
     ///
     /// # Errors
     ///
     /// When the system gives no thread.
     pub fn new(log: &config::Log, metrics: Arc<Metrics>) -> io::Result<Self> {
-        if is_of(log.level) {
-            return Self::to(io::stdout(), log.format, metrics);
-        }
-        Ok(Self {
-            writer: None,
-            metrics,
-        })
+        let access_log = Self::to(io::stdout(), log.format, metrics)?;
+        access_log.follow(log.level);
+        Ok(access_log)
+    }
+
+    /// Lines are written from now on if `least` is info or below.
+    pub fn follow(&self, least: LogLevel) {
+        self.is_written.store(is_of(least), Ordering::Relaxed);
     }
 
     /// Writes to `out`.
@@ -122,13 +126,14 @@ impl AccessLog {
                 format,
                 ended: Mutex::new(ended),
             }),
+            is_written: AtomicBool::new(true),
             metrics,
         })
     }
 
     /// Whether lines are written at all.
     pub fn is_written(&self) -> bool {
-        self.writer.is_some()
+        self.is_written.load(Ordering::Relaxed)
     }
 
     /// Hands a line over; never waits for it to be written.

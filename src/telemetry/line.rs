@@ -5,6 +5,7 @@
 //! machinery of `fmt`. There is no field for a credential or a query string, so none can be written.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use http::{HeaderValue, Method};
@@ -31,6 +32,8 @@ pub struct Asked {
     pub peer: Option<SocketAddr>,
     /// Whether it came in TLS.
     pub is_secure: bool,
+    /// What the client's certificate calls it, where it has shown one.
+    pub certificate: Option<Arc<str>>,
     /// Its method.
     pub method: Method,
     /// The artifact it named.
@@ -109,6 +112,10 @@ impl AccessLine<'_> {
         if asked.is_secure {
             out.push_str(" tls=true");
         }
+        if let Some(certificate) = &asked.certificate {
+            out.push_str(" certificate=");
+            push_quoted(out, certificate);
+        }
         if let Some(team) = &asked.team {
             out.push_str(" team=");
             push_quoted(out, team);
@@ -153,6 +160,10 @@ impl AccessLine<'_> {
         );
         if asked.is_secure {
             out.push_str(r#","tls":true"#);
+        }
+        if let Some(certificate) = &asked.certificate {
+            out.push_str(r#","certificate":"#);
+            push_quoted(out, certificate);
         }
         if let Some(agent) = &asked.user_agent {
             out.push_str(r#","user_agent":"#);

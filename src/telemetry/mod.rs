@@ -3,8 +3,13 @@
 //! What is counted is `metrics`' business.
 
 use std::io::{IsTerminal, stderr};
+use std::sync::OnceLock;
 
 use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::layer::{Layer, SubscriberExt};
+use tracing_subscriber::reload::{self, Handle};
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{Registry, fmt};
 
 use crate::config;
 
@@ -15,23 +20,40 @@ mod words;
 pub use access::{ACCESS_PAGE, AccessLog};
 pub use line::{AccessLine, Answered, Asked, Ended};
 
+/// From which level on lines flow; decided anew while the process runs.
+static LEVEL: OnceLock<Handle<LevelFilter, Registry>> = OnceLock::new();
+
 /// Lets log lines flow to standard error, in the format and from the level of `log`.
 ///
 /// The first call of a process decides; a further one changes nothing.
 pub fn init(log: &config::Log) {
-    let builder = tracing_subscriber::fmt()
-        .with_max_level(level(log.level))
+    let lines = fmt::layer()
         .with_writer(stderr)
         // A closed standard error must not turn a log line into a panic.
         .log_internal_errors(false);
-    let set = match log.format {
-        config::LogFormat::Json => builder.json().flatten_event(true).try_init(),
+    let lines = match log.format {
+        config::LogFormat::Json => lines.json().flatten_event(true).boxed(),
         // On a terminal the subscriber still asks NO_COLOR.
-        config::LogFormat::Text if stderr().is_terminal() => builder.try_init(),
-        config::LogFormat::Text => builder.with_ansi(false).try_init(),
+        config::LogFormat::Text if stderr().is_terminal() => lines.boxed(),
+        config::LogFormat::Text => lines.with_ansi(false).boxed(),
     };
-    if let Err(error) = set {
-        tracing::debug!(%error, "log lines already flow");
+    let (filter, handle) = reload::Layer::new(level(log.level));
+    let set = tracing_subscriber::registry()
+        .with(filter)
+        .with(lines)
+        .try_init();
+    match set {
+        Ok(()) => drop(LEVEL.set(handle)),
+        Err(error) => tracing::debug!(%error, "log lines already flow"),
+    }
+}
+
+/// Lets log lines flow from another level on, where [`init`] has let them.
+pub fn set_level(least: config::LogLevel) {
+    if let Some(handle) = LEVEL.get()
+        && let Err(error) = handle.reload(level(least))
+    {
+        tracing::error!(%error, "the log keeps its level");
     }
 }
 

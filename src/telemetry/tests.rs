@@ -19,6 +19,7 @@ fn asked() -> Asked {
         time: SystemTime::UNIX_EPOCH + Duration::from_millis(1_700_000_000_123),
         peer: Some(([10, 0, 0, 7], 51234).into()),
         is_secure: false,
+        certificate: None,
         method: Method::GET,
         hash: Some(ArtifactHash::parse("140a7f78c2a46f3e").unwrap()),
         team: Some("team_x".to_owned()),
@@ -67,16 +68,21 @@ fn a_text_line_reads_from_who_to_how() {
 }
 
 #[test]
-fn a_line_says_what_came_in_tls() {
-    let secure = Asked {
-        is_secure: true,
-        ..asked()
-    };
-    let text = written(&secure, &answered(), LogFormat::Text);
-    assert!(text.contains(" total=0.041876 tls=true team="), "{text}");
-    let json = written(&secure, &answered(), LogFormat::Json);
-    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
-    assert_eq!(json["tls"], true);
+fn a_line_says_what_came_in_tls_and_with_which_certificate() {
+    for (certificate, said) in [(None, ""), (Some("a \"b\""), r#" certificate="a \"b\"""#)] {
+        let secure = Asked {
+            is_secure: true,
+            certificate: certificate.map(Arc::from),
+            ..asked()
+        };
+        let text = written(&secure, &answered(), LogFormat::Text);
+        let expected = format!(" total=0.041876 tls=true{said} team=");
+        assert!(text.contains(&expected), "{text}");
+        let json = written(&secure, &answered(), LogFormat::Json);
+        let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+        assert_eq!(json["tls"], true);
+        assert_eq!(json["certificate"].as_str(), certificate);
+    }
 }
 
 #[test]

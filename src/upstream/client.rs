@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::PROXY_AUTHORIZATION;
-use http::{Extensions, Request, Response};
+use http::{Extensions, Request, Response, StatusCode};
 use http_body::Body;
 use http_body_util::BodyExt;
 use http_body_util::combinators::UnsyncBoxBody;
@@ -26,6 +26,7 @@ use super::error::{failure_of, in_full, is_slow, is_unprocessed, is_withdrawn};
 use super::http2;
 use super::pace::Pace;
 use super::sending::{End, Outbound, Piece, Sending};
+use super::tunnel::NoTunnel;
 use super::wire::Wire;
 use crate::artifact::Failure;
 
@@ -123,6 +124,10 @@ impl Client {
         };
         let wire = wire_of(&captured);
         match result {
+            Ok(response) if response.status() == StatusCode::PROXY_AUTHENTICATION_REQUIRED => {
+                let broken = self.turned_away();
+                Err(broken.on(wire.as_ref(), &sending, begun))
+            }
             Ok(response) => Ok(self.reply(response, sending, wire)),
             Err(broken) => {
                 if broken.failure == Failure::Timeout {
@@ -130,6 +135,16 @@ impl Client {
                 }
                 Err(broken.on(wire.as_ref(), &sending, begun))
             }
+        }
+    }
+
+    /// What a proxy's refusal is, whoever asked: it is not the upstream's, and the upstream has seen nothing.
+    fn turned_away(&self) -> Broken {
+        let (failure, cause) = (Failure::Unreachable, NoTunnel::Credential.to_string());
+        self.complaints.say(failure, &cause);
+        Broken {
+            excuse: Excuse::Disavowed,
+            ..Broken::new(failure, cause)
         }
     }
 

@@ -1,10 +1,14 @@
 //! What can be wrong with the way to the upstream, before and during an exchange.
 
 use std::error::Error;
+use std::io;
+use std::net::SocketAddr;
 
 use hyper_util::client::legacy;
+use rustls::AlertDescription;
 
 use super::reach::ForbiddenAddress;
+use super::tunnel::NoTunnel;
 use crate::artifact::Failure;
 
 /// Why the upstream cannot be set up; each is a mistake in the configuration.
@@ -32,6 +36,32 @@ pub enum BadTarget {
     NotAPath,
 }
 
+/// Why there is no connection, but for the time it took.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum NoConnection {
+    /// The look-up failed.
+    #[error("{0} is not found")]
+    Name(String, #[source] Box<dyn Error + Send + Sync>),
+    /// It has no address at all.
+    #[error("the host has no address")]
+    NoAddress,
+    /// It has none that a redirect may lead to.
+    #[error("the host is not for a redirect")]
+    Forbidden(#[from] ForbiddenAddress),
+    /// No address answers; this was the last to fail.
+    #[error("no connection to {0}")]
+    Address(SocketAddr, #[source] io::Error),
+    /// Somebody else answers, or they and we do not agree.
+    #[error("no TLS")]
+    Tls(#[source] io::Error),
+    /// Not even to the proxy in between.
+    #[error("the proxy cannot be reached")]
+    Proxy(#[source] Box<Self>),
+    /// The proxy leads nowhere.
+    #[error("no way through the proxy")]
+    Tunnel(#[from] NoTunnel),
+}
+
 /// No connection was made in time: the line may be slow, or nobody be there.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
 #[error("no connection in time")]
@@ -42,7 +72,7 @@ pub(super) fn failure_of(error: &legacy::Error) -> Failure {
     if chain(error).any(<dyn Error>::is::<ForbiddenAddress>) {
         return Failure::Error;
     }
-    if error.is_connect() {
+    if error.is_connect() || is_not_admitted(error) {
         return Failure::Unreachable;
     }
     let is_malformed = chain(error)
@@ -70,6 +100,31 @@ pub(super) fn is_unprocessed(error: &legacy::Error) -> bool {
     frame_errors(error).any(|cause| {
         let is_refused = cause.reason() == Some(h2::Reason::REFUSED_STREAM);
         cause.is_remote() && (cause.is_go_away() || is_refused)
+    })
+}
+
+/// Whether the server refuses to speak with us for what we show of ourselves: in TLS 1.3 it says so only
+/// behind the handshake.
+fn is_not_admitted(error: &legacy::Error) -> bool {
+    let inner = chain(error)
+        .filter_map(|cause| cause.downcast_ref::<io::Error>())
+        .filter_map(|cause| cause.get_ref()?.downcast_ref());
+    inner.into_iter().any(|cause| {
+        matches!(
+            cause,
+            rustls::Error::AlertReceived(
+                AlertDescription::CertificateRequired
+                    | AlertDescription::BadCertificate
+                    | AlertDescription::UnsupportedCertificate
+                    | AlertDescription::CertificateRevoked
+                    | AlertDescription::CertificateExpired
+                    | AlertDescription::CertificateUnknown
+                    | AlertDescription::UnknownCA
+                    // A signature with another key: no record can be the cause of it.
+                    | AlertDescription::DecryptError
+                    | AlertDescription::AccessDenied
+            )
+        )
     })
 }
 

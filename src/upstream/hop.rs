@@ -3,9 +3,9 @@
 use std::sync::LazyLock;
 
 use http::header::{
-    ACCEPT, ACCEPT_ENCODING, CONNECTION, CONTENT_TYPE, EXPECT, HOST, HeaderMap, HeaderName,
-    HeaderValue, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, RANGE, TE, TRAILER, TRANSFER_ENCODING,
-    UPGRADE, USER_AGENT, VIA,
+    ACCEPT, ACCEPT_ENCODING, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HOST, HeaderMap,
+    HeaderName, HeaderValue, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, RANGE, TE, TRAILER,
+    TRANSFER_ENCODING, UPGRADE, USER_AGENT, VIA,
 };
 
 use crate::caller::Caller;
@@ -97,6 +97,10 @@ pub fn forwarded_headers(client: &HeaderMap) -> HeaderMap {
 
 /// Removes what was meant for the other side of this hop, in either direction.
 pub(super) fn strip_hop_by_hop(headers: &mut HeaderMap) {
+    if headers.contains_key(TRANSFER_ENCODING) {
+        // A length beside a coding does not count, and must not go on without it (RFC 9112 §6.3).
+        headers.remove(CONTENT_LENGTH);
+    }
     for name in connection_options(headers) {
         headers.remove(name);
     }
@@ -138,7 +142,7 @@ fn members<'a>(
 
 fn may_be_added(name: &HeaderName) -> bool {
     let is_conditional = name.as_str().starts_with("if-");
-    let is_framing = name == http::header::CONTENT_LENGTH || name == EXPECT || name == HOST;
+    let is_framing = name == CONTENT_LENGTH || name == EXPECT || name == HOST;
     !is_conditional
         && !is_framing
         && name != RANGE
@@ -245,6 +249,21 @@ mod tests {
     }
 
     #[test]
+    fn a_length_beside_a_coding_ends_here_with_it() {
+        let framed = [
+            ("content-length", "9"),
+            ("transfer-encoding", "chunked"),
+            ("connection", "transfer-encoding"),
+        ];
+        let mut seen = headers(&framed);
+        strip_hop_by_hop(&mut seen);
+        assert!(seen.is_empty(), "{seen:?}");
+        let mut alone = headers(&framed[..1]);
+        strip_hop_by_hop(&mut alone);
+        assert_eq!(alone, headers(&framed[..1]));
+    }
+
+    #[test]
     fn a_body_in_any_coding_but_chunked_is_not_readable() {
         for (lines, readable) in [
             (&[][..], true),
@@ -295,7 +314,6 @@ mod tests {
             ("expect", "100-continue"),
             ("authorization", "Bearer t"),
             ("accept-encoding", "gzip"),
-            ("content-length", "3"),
             ("range", "bytes=0-1"),
             ("via", "1.1 outer"),
         ]));
@@ -303,14 +321,7 @@ mod tests {
         names.sort_unstable();
         assert_eq!(
             names,
-            [
-                "accept-encoding",
-                "authorization",
-                "content-length",
-                "range",
-                "via",
-                "via"
-            ]
+            ["accept-encoding", "authorization", "range", "via", "via"]
         );
     }
 

@@ -96,13 +96,14 @@ impl Http {
         tasks: Tasks,
     ) -> Result<Self, UpstreamError> {
         let base = Base::new(url)?;
-        let tls = tls::connector(config.ca_file.as_deref(), config.http2)?;
+        let (ca_file, identity) = (config.ca_file.as_deref(), config.identity.as_ref());
+        let tls = tls::connector(ca_file, identity, config.http2)?;
         let gates = Arc::new(Gates::new(config.breaker, open));
         let watched = Watched {
             timeout: config.connect_timeout,
             gates: Arc::clone(&gates),
         };
-        let connector = Connector::new(&base, &config.proxy, tls, watched)?;
+        let connector = Connector::new(&base, config, tls, watched)?;
         let pace = BodyPace {
             idle: config.idle_timeout,
             min_rate: config.min_rate,

@@ -11,6 +11,7 @@ mod client;
 mod complaints;
 mod connector;
 mod counted;
+mod dial;
 mod document;
 mod error;
 mod gates;
@@ -19,6 +20,7 @@ mod http;
 mod http2;
 mod lanes;
 mod line;
+mod names;
 mod others;
 mod outgoing;
 mod pace;
@@ -35,6 +37,7 @@ mod sending;
 mod setback;
 mod target;
 mod tls;
+mod tunnel;
 mod upload;
 mod wire;
 
@@ -76,7 +79,8 @@ const NOWHERE: Setback = Setback::spared(Failure::Unreachable);
 #[derive(Debug)]
 pub struct Upstream {
     http: Option<Arc<Http>>,
-    /// How whatever else is asked is reached; without the credential, which is for the upstream.
+    /// How whatever else is asked is reached; without what Larder shows of itself, which is for the
+    /// upstream.
     ways: config::Upstream,
     metrics: Arc<Metrics>,
     tasks: Tasks,
@@ -171,6 +175,7 @@ impl Upstream {
         };
         let ways = config::Upstream {
             token: None,
+            identity: None,
             ..config.clone()
         };
         Ok(Self {

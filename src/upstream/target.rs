@@ -130,6 +130,15 @@ impl Origin {
         self.scheme == Scheme::HTTPS
     }
 
+    pub(super) fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Host and port, whatever the scheme's own port.
+    pub(super) fn authority(&self) -> String {
+        format!("{}:{}", self.host, self.port)
+    }
+
     /// The host, without the brackets of an IPv6 address.
     pub(super) fn bare_host(&self) -> &str {
         self.host.trim_start_matches('[').trim_end_matches(']')

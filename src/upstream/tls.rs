@@ -3,12 +3,14 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use rustls::client::Resumption;
 use rustls::crypto::aws_lc_rs;
+use rustls::sign::SingleCertAndKey;
 use rustls::{ClientConfig, ClientConnection, RootCertStore};
 use tokio_rustls::TlsConnector;
 
 use super::UpstreamError;
-use crate::config;
+use crate::config::{self, Identity};
 
 const HTTP_1: &[u8] = b"http/1.1";
 const HTTP_2: &[u8] = b"h2";
@@ -16,15 +18,21 @@ const HTTP_2: &[u8] = b"h2";
 /// TLS to those who are asked, and to what stands in between.
 #[derive(Clone)]
 pub(super) struct Tls {
-    /// To an origin: HTTP/2 too, where that is wanted.
+    /// To the upstream: HTTP/2 too, where that is wanted, and a certificate where it asks for one.
+    pub(super) upstream: TlsConnector,
+    /// To another origin: the same with nothing to show.
     pub(super) origin: TlsConnector,
     /// To a proxy, which is spoken to in HTTP/1.1.
     pub(super) proxy: TlsConnector,
 }
 
 /// Sets up TLS, trusting the authorities in `ca_file` and no others where one is given; `http2` is
-/// offered before HTTP/1.1.
-pub(super) fn connector(ca_file: Option<&Path>, http2: bool) -> Result<Tls, UpstreamError> {
+/// offered before HTTP/1.1, and `identity` is for the upstream alone.
+pub(super) fn connector(
+    ca_file: Option<&Path>,
+    identity: Option<&Identity>,
+    http2: bool,
+) -> Result<Tls, UpstreamError> {
     let roots = match ca_file {
         Some(path) => config::authorities(path).map_err(UpstreamError::CaFile)?,
         None => system_roots(),
@@ -40,8 +48,19 @@ pub(super) fn connector(ca_file: Option<&Path>, http2: bool) -> Result<Tls, Upst
     if http2 {
         config.alpn_protocols.insert(0, HTTP_2.to_vec());
     }
-    let origin = TlsConnector::from(Arc::new(config));
-    Ok(Tls { origin, proxy })
+    let origin = TlsConnector::from(Arc::new(config.clone()));
+    if let Some(identity) = identity {
+        let own = SingleCertAndKey::from(Arc::clone(identity.certified_key()));
+        config.client_auth_cert_resolver = Arc::new(own);
+        // A session that is taken up again speaks for whoever began it.
+        config.resumption = Resumption::default();
+    }
+    let upstream = TlsConnector::from(Arc::new(config));
+    Ok(Tls {
+        upstream,
+        origin,
+        proxy,
+    })
 }
 
 /// Whether the other side has chosen HTTP/2.
@@ -71,7 +90,7 @@ mod tests {
     #[test]
     fn the_systems_authorities_or_our_own_are_always_there() {
         assert!(!system_roots().is_empty());
-        let missing = connector(Some(Path::new("/nowhere/ca.pem")), false)
+        let missing = connector(Some(Path::new("/nowhere/ca.pem")), None, false)
             .err()
             .unwrap();
         assert!(missing.to_string().contains("/nowhere/ca.pem"), "{missing}");

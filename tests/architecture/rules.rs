@@ -4,15 +4,16 @@ use crate::source::{Source, begins};
 
 /// Which top-level module may import which. A row may name only rows above it, so no import can
 /// close a cycle; every module may import itself.
-const IMPORTS: [(&str, Allowed); 20] = [
+const IMPORTS: [(&str, Allowed); 21] = [
     ("caller", Only(&[])),
+    ("certificate", Only(&[])),
     ("mapped", Only(&[])),
     ("seldom", Only(&[])),
     ("tasks", Only(&[])),
     ("outlet", Only(&["mapped"])),
     ("artifact", Only(&["caller"])),
     ("metrics", Only(&["artifact"])),
-    ("config", Only(&["artifact", "caller"])),
+    ("config", Only(&["artifact", "caller", "certificate"])),
     ("telemetry", Only(&["artifact", "config", "metrics"])),
     (
         "tiers",
@@ -33,21 +34,44 @@ const IMPORTS: [(&str, Allowed); 20] = [
     (
         "access",
         Only(&[
-            "artifact", "caller", "config", "metrics", "seldom", "tasks", "upstream",
+            "artifact",
+            "caller",
+            "certificate",
+            "config",
+            "metrics",
+            "seldom",
+            "tasks",
+            "upstream",
         ]),
     ),
     (
         "proxy",
         Only(&[
-            "access", "artifact", "caller", "config", "metrics", "outlet", "tasks", "tiers",
-            "transfer", "upstream",
+            "access",
+            "artifact",
+            "caller",
+            "certificate",
+            "config",
+            "metrics",
+            "outlet",
+            "tasks",
+            "tiers",
+            "transfer",
+            "upstream",
         ]),
     ),
     // The server is given a function, never a meaning.
     (
         "server",
         Only(&[
-            "artifact", "caller", "config", "metrics", "outlet", "seldom", "tasks",
+            "artifact",
+            "caller",
+            "certificate",
+            "config",
+            "metrics",
+            "outlet",
+            "seldom",
+            "tasks",
         ]),
     ),
     // It answers what the server accepts, and so knows the server's contract.
@@ -56,6 +80,7 @@ const IMPORTS: [(&str, Allowed); 20] = [
         Only(&[
             "artifact",
             "caller",
+            "certificate",
             "metrics",
             "outlet",
             "proxy",

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
 use tokio::net::TcpStream;
@@ -256,6 +257,26 @@ fn names(line: &str, what: &str) -> bool {
         !before.into_iter().chain(after).any(char::is_alphanumeric)
     };
     line.match_indices(what).any(stands_alone)
+}
+
+#[tokio::test]
+async fn a_group_may_be_let_in_by_sockets_for_clients_and_never_by_the_admin_socket() {
+    let setup = Setup::alone();
+    let directory = setup.directory().to_owned();
+    let socket = |name: &str| format!("unix:{}", directory.join(name).display());
+    let setup = setup
+        .set(
+            "server.listen",
+            &format!("127.0.0.1:0, {}", socket("data.sock")),
+        )
+        .set("server.socket_mode", "0660")
+        .set("admin.listen", &socket("admin.sock"));
+    let mut process = Process::spawn(setup.script(r#"exec "$0" serve --config "$1""#));
+    process.port().await;
+    for (name, mode) in [("data.sock", 0o660), ("admin.sock", 0o600)] {
+        let file = fs::metadata(directory.join(name)).expect("a socket");
+        assert_eq!(file.permissions().mode() & 0o777, mode, "{name}");
+    }
 }
 
 #[cfg(target_os = "linux")]

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use tokio::net::TcpStream;
+use tokio::time::{Duration, Instant};
 
 use crate::put::announced;
 use crate::support::{
@@ -306,4 +307,36 @@ async fn what_the_upstream_may_have_replaced_by_the_end_of_the_grace_is_forgotte
     reply.assert_body(&bytes(3, 5000));
     assert!(!reply.is_hit());
     assert!(client.get(&artifact("bb")).await.is_hit());
+}
+
+#[tokio::test]
+async fn who_sends_work_is_told_first_and_served_until_the_delay_is_over_or_cut_short() {
+    // Far beyond what a test waits for.
+    let setup = Setup::alone().set("server.drain_delay", "1h");
+    let mut larder = setup.start().await;
+    let mut kept = larder.client();
+    kept.get(&artifact("aa")).await;
+    larder.terminate();
+    eventually("not ready", async || {
+        larder.admin().get("/readyz").await.status == 503
+    })
+    .await;
+    let mut fresh = larder.client();
+    assert_accepted(&fresh.put(&artifact("aa"), b"body").await);
+    assert!(kept.get(&artifact("aa")).await.is_hit());
+    larder.process().interrupt();
+    let exit = larder.exit().await;
+    assert_eq!(exit.code, Some(1), "{}", exit.stderr);
+}
+
+#[tokio::test]
+async fn a_delay_ends_by_itself_and_then_the_process() {
+    let delay = Duration::from_millis(300);
+    let setup = Setup::alone().set("server.drain_delay", "300ms");
+    let mut larder = setup.start().await;
+    let before = Instant::now();
+    larder.terminate();
+    let exit = larder.exit().await;
+    assert_eq!(exit.code, Some(0), "{}", exit.stderr);
+    assert!(before.elapsed() >= delay);
 }

@@ -13,6 +13,7 @@ use super::report::Run;
 use super::wan::{Line, Wan};
 use crate::app::App;
 use crate::config::{AccessMode, Config, Listen, LogLevel, Target};
+use crate::server::Passed;
 use crate::tasks::Tasks;
 
 /// Time for what still runs when the demo is over.
@@ -53,7 +54,7 @@ impl Stage {
         let origin = Origin::open(&tasks).await?;
         let wan = Wan::lay(origin, line).await?;
         config.upstream.target = Target::Http(format!("http://{}", wan.address()).parse()?);
-        let app = App::start(config).await?;
+        let app = App::start(config, Passed::default()).await?;
         let addresses = app.addresses();
         let address = addresses.first().context("Larder listens nowhere")?;
         let larder = address.to_string().parse()?;

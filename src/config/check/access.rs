@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use super::super::problem::quoted;
 use super::super::raw::Raw;
 use super::super::secret::signature_key_file;
-use super::super::{Access, AccessMode, Listener, Roster, Target, units, value};
+use super::super::tls::CLIENT_CA;
+use super::super::{Access, AccessMode, Listener, Roster, Secured, Target, units, value};
 use super::listeners::{Asked, Place, Table};
 use super::upstream::headers;
 use super::{oidc, tokens};
@@ -37,9 +39,11 @@ pub(super) fn access(raw: &mut Raw, target: &Target, asked: &Asked) -> Access {
     let mode = raw
         .take(MODE, |value| value::choice(value, &words))
         .unwrap_or_else(|| default_mode(target, asked, &roster));
+    certificates(raw, &roster);
     let judges = Judges::new(raw, target, asked, mode);
     judges.judge(raw);
     judges.warn(raw);
+    judges.warn_of_certificates(raw, &roster);
     Access {
         mode,
         roster,
@@ -56,6 +60,20 @@ pub(super) fn access(raw: &mut Raw, target: &Target, asked: &Asked) -> Access {
     }
 }
 
+/// Certificates count where clients are asked for them.
+fn certificates(raw: &mut Raw, roster: &Roster) {
+    let mut entries = roster.tokens.iter();
+    let named = entries.find(|token| token.proof.certificate().is_some());
+    if let Some(token) = named
+        && !raw.is_set(CLIENT_CA)
+    {
+        let name = quoted(&token.name);
+        let message =
+            format!("{name} names a certificate, and without {CLIENT_CA} nobody shows one");
+        raw.mistake("access.tokens", message);
+    }
+}
+
 fn signature_key(raw: &mut Raw) -> Option<SignatureKey> {
     let key = "access.signature_key_file";
     let text = raw.take(key, |value| signature_key_file(&value::path(value)?))?;
@@ -69,7 +87,7 @@ fn signature_key(raw: &mut Raw) -> Option<SignatureKey> {
 pub(super) fn named(asked: &Asked, mode: AccessMode) -> BTreeMap<String, Listener> {
     let listener = |table: &Table| Listener {
         address: table.address.clone(),
-        is_secured: table.is_secured,
+        secured: table.secured,
         access: table.access.unwrap_or(mode),
     };
     let tables = asked.tables.iter();
@@ -148,19 +166,7 @@ impl<'a> Judges<'a> {
     }
 
     fn warn(&self, raw: &mut Raw) {
-        for key in self.keys.keys() {
-            let open = self.exposed(AccessMode::Open, |place| place.by == *key);
-            let with_own = if self.has_own {
-                ", upstream too, with Larder's credential"
-            } else {
-                ""
-            };
-            if !open.is_empty() {
-                let doubt =
-                    format!("is `open`: everyone who reaches {open} reads and writes{with_own}");
-                raw.warn(key, &doubt);
-            }
-        }
+        self.warn_of_strangers(raw);
         self.warn_of_clear_text(raw);
         let is_named = self.keys.keys().any(|key| key != MODE);
         if raw.is_set(MODE) && self.places.iter().all(|(place, _)| place.by != MODE) {
@@ -186,17 +192,59 @@ impl<'a> Judges<'a> {
         }
     }
 
+    fn warn_of_strangers(&self, raw: &mut Raw) {
+        let with_own = if self.has_own {
+            ", upstream too, with Larder's credential"
+        } else {
+            ""
+        };
+        for key in self.keys.keys() {
+            let open = self.exposed(AccessMode::Open, |place| place.by == *key);
+            let clear = self.exposed(AccessMode::Open, |place| {
+                place.by == *key && place.table.secured == Secured::Never
+            });
+            let who = if raw.is_set(CLIENT_CA) && clear.is_empty() {
+                "everyone with a certificate"
+            } else {
+                "everyone"
+            };
+            if !open.is_empty() {
+                let doubt =
+                    format!("is `open`: {who} who reaches {open} reads and writes{with_own}");
+                raw.warn(key, &doubt);
+            }
+        }
+    }
+
     fn warn_of_clear_text(&self, raw: &mut Raw) {
         let mut keys: Vec<&str> = self.places.iter().map(|(place, _)| &*place.at).collect();
         keys.dedup();
         for key in keys {
             let clear = self.exposed(AccessMode::Upstream, |place| {
-                place.at == key && !place.table.is_secured
+                place.at == key && place.table.secured == Secured::Never
             });
             if !clear.is_empty() {
                 let doubt = format!("takes the upstream's tokens in clear text at {clear}");
                 raw.warn(key, &doubt);
             }
+        }
+    }
+
+    /// Nobody shows one in clear text, whatever other listeners speak.
+    fn warn_of_certificates(&self, raw: &mut Raw, roster: &Roster) {
+        let mut tokens = roster.tokens.iter();
+        let mut listed = self
+            .places
+            .iter()
+            .filter(|(_, mode)| *mode == AccessMode::Tokens)
+            .peekable();
+        if raw.is_set(CLIENT_CA)
+            && tokens.any(|token| token.proof.certificate().is_some())
+            && listed.peek().is_some()
+            && listed.all(|(place, _)| place.table.secured == Secured::Never)
+        {
+            let doubt = "names certificates, and no listener speaks TLS where the list judges";
+            raw.warn("access.tokens", doubt);
         }
     }
 

@@ -5,7 +5,8 @@
 use std::collections::BTreeMap;
 
 use super::super::raw::Raw;
-use super::super::{AccessMode, Listen, address, value};
+use super::super::tls::CERT;
+use super::super::{AccessMode, Listen, Secured, address, value};
 
 /// The addresses that are all alike.
 const LISTEN: &str = "server.listen";
@@ -24,7 +25,7 @@ pub(super) struct Asked {
 #[derive(Clone)]
 pub(super) struct Table {
     pub(super) address: Listen,
-    pub(super) is_secured: bool,
+    pub(super) secured: Secured,
     /// Who judges, where the table says so.
     pub(super) access: Option<AccessMode>,
 }
@@ -46,7 +47,7 @@ pub(super) fn listeners(raw: &mut Raw) -> Asked {
     let mut asked = Asked {
         listen: if is_asked { plain(raw) } else { Vec::new() },
         tables: BTreeMap::new(),
-        has_certificate: raw.is_set("server.tls.cert"),
+        has_certificate: raw.is_set(CERT),
     };
     for name in names {
         if let Some(table) = table(raw, &name, asked.has_certificate) {
@@ -95,9 +96,14 @@ fn table(raw: &mut Raw, name: &str, has_certificate: bool) -> Option<Table> {
         raw.mistake(&key("tls"), message);
     }
     let address = address?;
+    let secured = match tls {
+        Some(true) => Secured::Always,
+        Some(false) => Secured::Never,
+        None => Secured::unsaid(&address, has_certificate),
+    };
     Some(Table {
-        is_secured: tls.unwrap_or(has_certificate && address.is_tcp()),
         address,
+        secured,
         access,
     })
 }
@@ -115,7 +121,7 @@ impl Asked {
         let plain = self.listen.iter().map(|address| Place {
             table: Table {
                 address: address.clone(),
-                is_secured: self.has_certificate && address.is_tcp(),
+                secured: Secured::unsaid(address, self.has_certificate),
                 access: None,
             },
             at: LISTEN.to_owned(),
@@ -126,7 +132,8 @@ impl Asked {
 
     /// Whether any of them speaks TLS.
     pub(super) fn is_secured(&self) -> bool {
-        self.places().any(|place| place.table.is_secured)
+        self.places()
+            .any(|place| place.table.secured != Secured::Never)
     }
 }
 

@@ -4,9 +4,11 @@
 //! looks at the mistakes before using the result.
 
 mod access;
+mod entrance;
 mod entry;
 mod listeners;
 mod oidc;
+mod pair;
 mod server;
 mod tier;
 mod tls;
@@ -14,6 +16,8 @@ mod tokens;
 mod upstream;
 
 use figment::value::Value;
+
+pub(super) use entrance::show_mode;
 
 use super::proxy::Ambient;
 use super::raw::Raw;

@@ -1,4 +1,6 @@
-//! The operator's list of tokens: each named, each kept as a digest only.
+//! The operator's list of tokens: each named, each kept as a digest only, or known by a certificate.
+
+use std::sync::Arc;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use data_encoding::HEXLOWER_PERMISSIVE;
@@ -7,7 +9,7 @@ use figment::value::Value;
 use super::super::problem::quoted;
 use super::super::raw::Raw;
 use super::super::secret::{token, token_file};
-use super::super::{Rights, Token, moment, value};
+use super::super::{Proof, Rights, Token, moment, value};
 use super::entry::{Entry, List, rights, teams};
 
 /// The list.
@@ -17,9 +19,19 @@ const LIST: List = List {
 };
 
 /// What an entry may say.
-const FIELDS: [&str; 7] = [
-    "name", "token", "sha256", "file", "teams", "rights", "expires",
+const FIELDS: [&str; 8] = [
+    "name",
+    "token",
+    "sha256",
+    "file",
+    "certificate",
+    "teams",
+    "rights",
+    "expires",
 ];
+
+/// The ways to give a token.
+const WAYS: [&str; 3] = ["token", "sha256", "file"];
 
 /// Checks `access.tokens`.
 pub(super) fn tokens(raw: &mut Raw) -> Vec<Token> {
@@ -32,12 +44,22 @@ fn name(item: &Value) -> Option<&str> {
 
 fn clash(one: &Token, two: &Token) -> Option<String> {
     if one.name == two.name {
-        Some(format!("two tokens are named {}", quoted(&one.name)))
-    } else if one.sha256 == two.sha256 {
-        let (one, two) = (quoted(&one.name), quoted(&two.name));
-        Some(format!("{one} and {two} are the same token"))
-    } else {
-        None
+        return Some(format!("two tokens are named {}", quoted(&one.name)));
+    }
+    let what = same(&one.proof, &two.proof)?;
+    let (one, two) = (quoted(&one.name), quoted(&two.name));
+    Some(format!("{one} and {two} are the same {what}"))
+}
+
+/// What two proofs have in common that should be one entry's alone. A token may be bound to several
+/// certificates, but not be bound and free.
+fn same(one: &Proof, two: &Proof) -> Option<&'static str> {
+    let certificates = one.certificate().zip(two.certificate());
+    let are_apart = certificates.is_some_and(|(one, two)| one != two);
+    match (one.sha256(), two.sha256()) {
+        (Some(one), Some(two)) => (one == two && !are_apart).then_some("token"),
+        (None, None) => (!are_apart).then_some("certificate"),
+        _ => None,
     }
 }
 
@@ -53,7 +75,7 @@ fn entry(item: &Value) -> Result<Token, Vec<String>> {
     });
     let token = Token {
         name: name.unwrap_or_default(),
-        sha256: sha256(&mut entry),
+        proof: proof(&mut entry),
         teams: entry
             .take("teams", teams)
             .unwrap_or_else(|| vec!["*".to_owned()]),
@@ -63,21 +85,30 @@ fn entry(item: &Value) -> Result<Token, Vec<String>> {
     entry.end(token)
 }
 
-/// The token's digest, however the token is given, which must be in one way only.
-fn sha256(entry: &mut Entry<'_>) -> [u8; 32] {
-    let ways = ["token", "sha256", "file"];
-    if ways.iter().filter(|way| entry.has(way)).count() != 1 {
+/// A token, in one way only, or a certificate, or both.
+fn proof(entry: &mut Entry<'_>) -> Proof {
+    let given = WAYS.iter().filter(|way| entry.has(way)).count();
+    let certificate = entry.take("certificate", |value| value::text(value).map(Arc::from));
+    if given > 1 || (given == 0 && !entry.has("certificate")) {
         entry
             .mistakes
-            .push("needs one of token, sha256 and file".to_owned());
+            .push("needs one of token, sha256 and file, or a certificate".to_owned());
     }
+    match (sha256(entry), certificate) {
+        (Some(sha256), Some(certificate)) => Proof::Both(sha256, certificate),
+        (None, Some(certificate)) => Proof::Certificate(certificate),
+        // Where there is neither, that was noted.
+        (sha256, None) => Proof::Token(sha256.unwrap_or_default()),
+    }
+}
+
+/// The token's digest, however the token is given.
+fn sha256(entry: &mut Entry<'_>) -> Option<[u8; 32]> {
     let text = entry.take("token", |value| token(value::text(value)?));
     let read = entry.take("file", |value| token_file(&value::path(value)?));
     let hex = entry.take("sha256", hex);
-    text.or(read)
-        .map(|secret| hash(secret.expose()))
-        .or(hex)
-        .unwrap_or_default()
+    let secret = text.or(read);
+    secret.map(|secret| hash(secret.expose())).or(hex)
 }
 
 fn hash(text: &str) -> [u8; 32] {
@@ -122,10 +153,45 @@ mod tests {
             format!("file = {:?}", file.path()),
         ] {
             let list = read(&format!("[{{name = \"ci\", {given}}}]")).unwrap();
-            assert_eq!(list[0].sha256, hash("007"), "{given}");
+            assert!(list[0].proof == Proof::Token(hash("007")), "{given}");
             assert_eq!(list[0].teams, ["*"]);
             assert_eq!(list[0].rights, Rights::ReadWrite);
             assert_eq!(list[0].expires, None);
+        }
+    }
+
+    #[test]
+    fn an_entry_is_known_by_a_token_or_a_certificate_or_both() {
+        let name = || Arc::from("ci.example");
+        for (given, proof) in [
+            ("certificate = \"ci.example\"", Proof::Certificate(name())),
+            (
+                "certificate = \"ci.example\", token = \"007\"",
+                Proof::Both(hash("007"), name()),
+            ),
+        ] {
+            let list = read(&format!("[{{name = \"ci\", {given}}}]")).unwrap();
+            assert!(list[0].proof == proof, "{given}");
+        }
+        let entry = |name: &str, rest: &str| format!("{{name = \"{name}\", {rest}}}");
+        let list = |one: &str, two: &str| format!("[{}, {}]", entry("a", one), entry("b", two));
+        let (ci, x) = ("certificate = \"ci\"", "certificate = \"x\"");
+        let (t, t_ci, t_x) = (
+            "token = \"t\"",
+            "token = \"t\", certificate = \"ci\"",
+            "token = \"t\", certificate = \"x\"",
+        );
+        for (one, two) in [(ci, x), (ci, t), (ci, t_ci), (t_ci, t_x)] {
+            assert_eq!(read(&list(one, two)).unwrap().len(), 2, "{one} {two}");
+        }
+        for (one, two, what) in [
+            (ci, ci, "the same certificate"),
+            (t_ci, t_ci, "the same token"),
+            (t, t_ci, "the same token"),
+            (t_ci, t, "the same token"),
+        ] {
+            let error = read(&list(one, two)).unwrap_err();
+            assert!(error.contains(what), "{one} {two}: {error}");
         }
     }
 
@@ -134,6 +200,11 @@ mod tests {
         for (entry, message) in [
             ("{token = \"canary\"}", "token 1: needs a name"),
             ("{name = \"a\"}", "needs one of"),
+            ("{name = \"a\", certificate = \"\"}", "certificate is empty"),
+            (
+                "{name = \"a\", certificate = 7}",
+                "certificate must be text",
+            ),
             ("{name = 7, token = \"canary\"}", "name must be text"),
             (
                 "{name = \"a\", token = \"canary\", sha256 = \"00\"}",

@@ -5,13 +5,18 @@ use std::path::PathBuf;
 use figment::value::Value;
 use http::header::HeaderName;
 
+use super::super::pinned::pinned;
 use super::super::problem::quoted;
 use super::super::proxy::{self, Ambient};
 use super::super::raw::{Raw, Setting};
 use super::super::secret::token_file;
 use super::super::{
-    Breaker, OnReadFailure, Proxy, Target, Upstream, address, authorities, units, value,
+    Breaker, Identity, OnReadFailure, Proxy, Target, Upstream, address, authorities, units, value,
 };
+use super::pair::pair;
+
+const CERT: &str = "upstream.client_cert";
+const KEY: &str = "upstream.client_key";
 
 /// Headers that belong to one connection, to one message's framing, or to what an artifact fetch
 /// must not carry: naming them as credentials or as forwarded would break requests.
@@ -37,8 +42,10 @@ const NOT_FOR_FORWARDING: [&str; 18] = [
 ];
 
 /// What means nothing where there is no upstream.
-const ONLY_WITH_UPSTREAM: [&str; 10] = [
+const ONLY_WITH_UPSTREAM: [&str; 12] = [
     "upstream.token_file",
+    CERT,
+    KEY,
     "upstream.max_concurrent",
     "upstream.absent_ttl",
     "upstream.forward_headers",
@@ -51,10 +58,11 @@ const ONLY_WITH_UPSTREAM: [&str; 10] = [
 ];
 
 /// And what means nothing either, unless the keys of issuers are fetched by it.
-const WAYS: [&str; 8] = [
+const WAYS: [&str; 9] = [
     "upstream.http2",
     "upstream.ca_file",
     "upstream.proxy",
+    "upstream.resolve",
     "upstream.connect_timeout",
     "upstream.first_byte_timeout",
     "upstream.idle_timeout",
@@ -89,7 +97,11 @@ pub(super) fn upstream(raw: &mut Raw, ambient: Ambient) -> Upstream {
             token_file(&value::path(value)?)
         }),
         ca_file: raw.take("upstream.ca_file", ca_file),
+        identity: identity(raw, &target),
         proxy: proxy(raw, &target, ambient),
+        resolve: raw
+            .take("upstream.resolve", |value| value::list(value, pinned))
+            .unwrap_or_default(),
         target,
         connect_timeout: period(raw, "upstream.connect_timeout"),
         first_byte_timeout: period(raw, "upstream.first_byte_timeout"),
@@ -136,6 +148,14 @@ fn breaker(raw: &mut Raw) -> Breaker {
 fn ca_file(value: &Value) -> Result<PathBuf, String> {
     let path = value::path(value)?;
     authorities(&path).map(|_| path)
+}
+
+/// The certificate for the upstream, which asks for it in TLS or not at all.
+fn identity(raw: &mut Raw, target: &Target) -> Option<Identity> {
+    if matches!(target, Target::Http(uri) if uri.scheme_str() == Some("http")) {
+        raw.without_effect(&[CERT, KEY], "the upstream is spoken to in clear text");
+    }
+    pair(raw, CERT, KEY)
 }
 
 /// The key's proxy, else that of the usual variables, which is then shown as the key's value.

@@ -7,11 +7,11 @@ use rcgen::generate_simple_self_signed;
 
 use super::{Written, mistake_in, written};
 
-const LOCAL: &str = "[listener.local]\naddress = \"127.0.0.1:1\"\n";
+pub(super) const LOCAL: &str = "[listener.local]\naddress = \"127.0.0.1:1\"\n";
 const VERCEL: &str = "upstream.url = \"vercel\"\n";
 
 /// The same text behind a certificate and its key.
-fn secured(text: &str) -> Written {
+pub(super) fn secured(text: &str) -> Written {
     let file = written("");
     let own = generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
     let keep = |name: &str, pem: String| {
@@ -27,14 +27,27 @@ fn secured(text: &str) -> Written {
     file
 }
 
-fn listeners(file: &Written, pairs: &[(&str, &str)]) -> Vec<(String, bool, &'static str)> {
+pub(super) fn listeners(
+    file: &Written,
+    pairs: &[(&str, &str)],
+) -> Vec<(String, bool, &'static str)> {
     let config = file.load(pairs).unwrap().config;
     let each = config.listeners();
-    each.map(|one| (one.address.to_string(), one.is_secured, one.access.as_str()))
-        .collect()
+    each.map(|one| {
+        (
+            one.address.to_string(),
+            one.is_secured(),
+            one.access.as_str(),
+        )
+    })
+    .collect()
 }
 
-fn of(address: &str, is_secured: bool, access: &'static str) -> (String, bool, &'static str) {
+pub(super) fn of(
+    address: &str,
+    is_secured: bool,
+    access: &'static str,
+) -> (String, bool, &'static str) {
     (address.to_owned(), is_secured, access)
 }
 
@@ -148,6 +161,14 @@ fn no_address_is_listened_at_twice() {
         (
             "[listener.x]\naddress = \"a:1\"\n[listener.y]\naddress = \"a:1\"",
             "listener.y.address: a:1 is in listener.x.address too",
+        ),
+        (
+            "[listener.x]\naddress = \"systemd:a\"\n[listener.y]\naddress = \"systemd:a\"",
+            "listener.y.address: systemd:a is in listener.x.address too",
+        ),
+        (
+            "admin.listen = \"systemd\"\n[listener.x]\naddress = \"systemd\"",
+            "admin.listen: systemd is a data listener too",
         ),
         (
             "[listener.x]\naddress = \"127.0.0.1:8586\"",

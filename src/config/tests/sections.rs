@@ -99,13 +99,7 @@ fn a_credential_of_larders_own_wants_somebody_else_to_judge() {
 
 #[test]
 fn what_is_not_in_this_version_is_refused_and_never_accepted_in_silence() {
-    for text in [
-        "server.tls.client_ca = \"a\"",
-        "upstream.client_cert = \"/x\"",
-        "upstream.client_key = \"/x\"",
-        "upload.mode = \"back\"",
-        "upstream.url = \"s3://bucket\"",
-    ] {
+    for text in ["upload.mode = \"back\"", "upstream.url = \"s3://bucket\""] {
         let mistakes = mistake_in(text);
         assert!(
             mistakes.contains("not in this version"),
@@ -113,10 +107,10 @@ fn what_is_not_in_this_version_is_refused_and_never_accepted_in_silence() {
         );
         assert_eq!(mistakes.lines().count(), 1, "{text}: {mistakes}");
     }
-    let variable = written("").mistakes(&[("LARDER_SERVER__TLS__CLIENT_CA", "/x")]);
+    let variable = written("").mistakes(&[("LARDER_UPLOAD__MODE", "back")]);
     assert_eq!(
         variable,
-        ["LARDER_SERVER__TLS__CLIENT_CA: server.tls.client_ca: not in this version"]
+        ["LARDER_UPLOAD__MODE: upload.mode: `back` is not in this version"]
     );
 }
 
@@ -286,5 +280,106 @@ fn the_breaker_and_http2_are_switched_in_words_that_are_understood_or_refused() 
     ] {
         let mistakes = mistake_in(&[vercel, text].concat());
         assert_eq!(mistakes.lines().count(), 1, "{text}: {mistakes}");
+    }
+}
+
+#[test]
+fn who_may_connect_is_said_in_networks_and_every_mistake_is_named() {
+    let text = "server.listen = \"[::]:1, unix:/run/l\"\n\
+                server.allow = [\"10.0.0.0/8\", \"2001:db8::/32\", \"192.0.2.7\"]\n\
+                server.proxy_protocol = \"unix, 192.0.2.0/24\"\n\
+                server.socket_mode = \"660\"\n\
+                server.drain_delay = \"5s\"\n\
+                access.mode = \"open\"\n";
+    let file = written(text);
+    for (key, shown) in [
+        (
+            "server.allow",
+            "[\"10.0.0.0/8\", \"2001:db8::/32\", \"192.0.2.7\"]",
+        ),
+        ("server.proxy_protocol", "[\"192.0.2.0/24\", \"unix\"]"),
+        ("server.socket_mode", "\"0660\""),
+        ("server.drain_delay", "\"5s\""),
+    ] {
+        let line = file.line(&[], key);
+        assert!(line.starts_with(&format!("{key} = {shown}  # ")), "{line}");
+    }
+    let warnings = file.load(&[]).unwrap().warnings;
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
+    for (text, mistake) in [
+        (
+            "server.allow = \"10.0.0.1/8, x\"",
+            "10.0.0.0/8; \"x\" is neither",
+        ),
+        ("server.allow = \"unix\"", "neither"),
+        ("server.proxy_protocol = \"loopback\"", "neither"),
+        (
+            "server.socket_mode = \"0777\"",
+            "more than reading and writing",
+        ),
+        (
+            "server.socket_mode = \"1660\"",
+            "more than reading and writing",
+        ),
+        ("server.socket_mode = \"0060\"", "Larder's own user"),
+        ("server.socket_mode = \"0o660\"", "is not a mode"),
+        ("server.socket_mode = \"0680\"", "is not a mode"),
+        ("server.socket_mode = 660", "in quotes"),
+        ("server.drain_delay = 5", "is not a duration"),
+    ] {
+        let mistakes = mistake_in(text);
+        assert!(mistakes.contains(mistake), "{text}: {mistakes}");
+        assert_eq!(mistakes.lines().count(), 1, "{text}: {mistakes}");
+    }
+}
+
+#[test]
+fn what_judges_nobody_is_a_warning() {
+    let unix = "server.listen = \"unix:/run/l\"\n";
+    for (text, warning) in [
+        (
+            [unix, "server.allow = \"10.0.0.0/8\""],
+            "nobody comes by an address",
+        ),
+        (
+            [
+                unix,
+                "server.allow = \"10.0.0.0/8\"\nserver.proxy_protocol = \"unix\"",
+            ],
+            "",
+        ),
+        (["", "server.proxy_protocol = \"unix\""], "there is none"),
+        (
+            [unix, "server.socket_mode = \"0666\""],
+            "every user of this machine",
+        ),
+        ([unix, "server.socket_mode = \"0660\""], ""),
+    ] {
+        let warnings = written(&text.concat())
+            .load(&[])
+            .unwrap()
+            .warnings
+            .join("\n");
+        assert_eq!(
+            warnings.is_empty(),
+            warning.is_empty(),
+            "{text:?} {warnings}"
+        );
+        assert!(warnings.contains(warning), "{text:?} {warnings}");
+    }
+}
+
+#[test]
+fn passed_sockets_may_be_anywhere_and_are_listened_at_once() {
+    let passed = written("server.listen = \"systemd\"\nadmin.listen = \"systemd:admin\"");
+    let line = passed.line(&[], "access.mode");
+    assert!(line.starts_with("access.mode = \"tokens\""), "{line}");
+    for text in [
+        "server.listen = \"systemd:a, systemd:a\"",
+        "server.listen = \"systemd:a\"\nadmin.listen = \"systemd:a\"",
+        "server.listen = \"systemd\"\nadmin.listen = \"systemd\"",
+        "server.listen = \"systemd:\"",
+    ] {
+        assert_eq!(mistake_in(text).lines().count(), 1, "{text}");
     }
 }

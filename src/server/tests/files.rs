@@ -8,12 +8,13 @@ use std::task::Poll;
 
 use http::{Method, header};
 use tempfile::NamedTempFile;
-use tokio::io::{duplex, join, sink};
+use tokio::io::{Join, duplex, join, sink};
 use tokio::net::{TcpListener, TcpStream, UnixStream};
 use tokio::time::Instant;
 use tokio_util::io::InspectWriter;
 
-use super::super::connection::{self, Accepted};
+use super::super::chooser::Agreed;
+use super::super::connection;
 use super::super::ration::RATION;
 use super::super::socket::Socket;
 use super::super::zero_copy::ZeroCopy;
@@ -75,7 +76,7 @@ impl Serve for Archive {
 
     async fn serve(
         &self,
-        request: Request<Incoming>,
+        request: Request<RequestBody>,
         _: Peer,
         (): &(),
         outlet: Option<&Outlet>,
@@ -128,17 +129,13 @@ fn unix() -> (UnixStream, Socket) {
 async fn run(archive: Arc<Archive>, socket: Socket) {
     let outlet = Outlet::default();
     let io = ZeroCopy::new(socket, outlet.clone());
-    connection::run(accepted(io, outlet), archive, limits(), &Tasks::new()).await;
-}
-
-fn accepted<I>(io: I, outlet: Outlet) -> Accepted<I> {
-    let peer = Peer {
-        address: None,
-        listener: ListenerId(0),
-        is_local: true,
-        is_secure: false,
-    };
-    Accepted::in_clear_text(io, peer, Some(outlet))
+    connection::run(
+        in_clear_text(io, Some(outlet), &limits()),
+        archive,
+        limits(),
+        &Tasks::new(),
+    )
+    .await;
 }
 
 fn get(length: usize) -> Vec<u8> {
@@ -262,6 +259,8 @@ async fn a_file_that_is_cut_while_it_leaves_breaks_the_body() {
     );
 }
 
+impl<R, W> Agreed for Join<R, W> {}
+
 #[tokio::test]
 async fn no_turn_of_a_connection_sends_more_than_its_ration() {
     let archive = Archive::new(file_of(&pattern(LONG, 7)), LONG, &[1024 * 1024]);
@@ -276,7 +275,8 @@ async fn no_turn_of_a_connection_sends_more_than_its_ration() {
     let (mut near, far) = duplex(1024);
     near.write_all(&get(LONG)).await.unwrap();
     let io = join(far, InspectWriter::new(sink(), count));
-    let (accepted, tasks) = (accepted(io, Outlet::default()), Tasks::new());
+    let accepted = in_clear_text(io, Some(Outlet::default()), &limits());
+    let tasks = Tasks::new();
     let mut connection = pin!(connection::run(accepted, archive, limits(), &tasks));
     let mut turns = Vec::new();
     poll_fn(|cx| {
@@ -299,6 +299,6 @@ async fn a_client_that_takes_nothing_of_a_file_is_cut() {
     near.write_all(&get(LONG)).await.unwrap();
     let start = Instant::now();
     run(archive, far).await;
-    assert_eq!(start.elapsed().as_secs(), WRITE_STALL.as_secs());
+    assert_eq!(start.elapsed().as_secs(), limits().stall_timeout.as_secs());
     assert!(read_rest(&mut near).await.len() < LONG);
 }

@@ -10,15 +10,23 @@ use http::{Request, Response};
 use http_body::Frame;
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full, StreamBody};
-use hyper::body::Incoming;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::Semaphore;
 
-use super::{BODY_IDLE, Limits, ListenerId, Peer, Serve, WRITE_STALL};
+use super::clock::Cuts;
+use super::connection::Accepted;
+use super::guard::Watch;
+use super::phase::Channel;
+use super::shown::Shown;
+use super::{Limits, ListenerId, Peer, RequestBody, Serve};
 use crate::outlet::Outlet;
 
+mod crowd;
+mod entrance;
 #[cfg(target_os = "linux")]
 mod files;
+mod floods;
+mod http2;
 mod sockets;
 mod time;
 mod tls;
@@ -58,7 +66,7 @@ impl Serve for Scripted {
 
     async fn serve(
         &self,
-        request: Request<Incoming>,
+        request: Request<RequestBody>,
         peer: Peer,
         before: &AtomicUsize,
         _: Option<&Outlet>,
@@ -117,12 +125,37 @@ fn gated(gate: Arc<Semaphore>) -> Response<Body> {
 
 fn limits() -> Limits {
     Limits {
+        handshake_timeout: Duration::from_secs(7),
         header_timeout: Duration::from_secs(10),
         idle_timeout: Duration::from_secs(130),
-        body_idle: BODY_IDLE,
-        write_stall: WRITE_STALL,
+        body_timeout: Duration::from_secs(30),
+        stall_timeout: Duration::from_mins(1),
+        min_rate: 0,
+        max_head: 16 * 1024,
+        max_fields: 64,
+        max_streams: 128,
         max_connections: 16,
+        max_connections_per_address: 16,
+        max_handshakes: 16,
         shutdown_grace: Duration::from_secs(30),
+    }
+}
+
+/// A connection whose bytes are sent as they are.
+fn in_clear_text<I>(io: I, outlet: Option<Outlet>, limits: &Limits) -> Accepted<I> {
+    Accepted {
+        io,
+        peer: Peer {
+            address: None,
+            listener: ListenerId(0),
+            is_local: true,
+            is_secure: false,
+        },
+        shown: Shown::default(),
+        outlet,
+        watch: Watch::new(Channel::Clear, limits),
+        guest: None,
+        cuts: Cuts::default(),
     }
 }
 

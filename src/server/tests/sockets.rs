@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 use super::*;
 use crate::config::Listen;
 use crate::metrics::Metrics;
-use crate::server::Listeners;
+use crate::server::{Listeners, Opening, Passed};
 use crate::tasks::Tasks;
 
 /// A running server.
@@ -37,7 +37,9 @@ impl Running {
             ended,
         };
         tasks.clone().spawn(async move {
-            listeners.run(service, limits, tasks, Some(metrics)).await;
+            listeners
+                .run(service, limits.into(), tasks, Some(metrics))
+                .await;
             end.send(()).ok();
         });
         running
@@ -280,6 +282,20 @@ async fn each_connection_knows_the_place_of_the_listener_it_came_by() {
     }
     server.tasks.stop();
     server.ended.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_unix_sockets_file_has_the_mode_that_is_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    for mode in [0o660, 0o666, 0o600] {
+        let path = folder.path().join(format!("{mode:o}.sock"));
+        let listen = [Listen::Unix(path.clone())];
+        let opening = Opening::new(&listen, Passed::default());
+        let mut opening = opening.with_socket_mode(mode);
+        let _listeners = Listeners::open(&listen, &mut opening).await.unwrap();
+        let file = fs::metadata(&path).unwrap();
+        assert_eq!(file.permissions().mode() & 0o777, mode);
+    }
 }
 
 #[tokio::test]

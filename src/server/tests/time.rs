@@ -7,19 +7,12 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::time::{Instant, sleep};
 
-use super::super::connection::{self, Accepted};
+use super::super::connection;
 use super::*;
 use crate::tasks::Tasks;
 
-const PEER: Peer = Peer {
-    address: None,
-    listener: ListenerId(0),
-    is_local: true,
-    is_secure: false,
-};
-
 fn accepted(io: DuplexStream) -> Accepted<DuplexStream> {
-    Accepted::in_clear_text(io, PEER, None)
+    in_clear_text(io, None, &limits())
 }
 
 /// Runs a connection and its client to the end of both.
@@ -212,4 +205,72 @@ async fn what_runs_is_given_up_when_the_grace_has_passed() {
     let start = Instant::now();
     connection::run(accepted(far), Scripted::new(), limits(), &tasks).await;
     assert_eq!(seconds(start), 30);
+}
+
+/// Runs a connection of which a thousand bytes a second are asked.
+async fn connect_hurried<C, F>(buffer: usize, client: C)
+where
+    C: FnOnce(DuplexStream) -> F,
+    F: Future<Output = ()>,
+{
+    let (near, far) = duplex(buffer);
+    let hurried = Limits {
+        min_rate: 1000,
+        ..limits()
+    };
+    let accepted = in_clear_text(far, None, &hurried);
+    let tasks = Tasks::new();
+    tokio::join!(
+        client(near),
+        connection::run(accepted, Scripted::new(), hurried, &tasks)
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_drips_is_cut_after_a_minute_and_one_at_the_least_rate_is_not() {
+    for (piece, minutes) in [(9000, 1), (10_000, 3)] {
+        connect_hurried(64 * 1024, |mut io| async move {
+            let put = b"PUT /echo HTTP/1.1\r\nhost: x\r\ncontent-length: 180000\r\n\r\n";
+            io.write_all(put).await.unwrap();
+            let start = Instant::now();
+            for _ in 0..18 {
+                sleep(Duration::from_secs(10)).await;
+                if io.write_all(&vec![0; piece]).await.is_err() {
+                    break;
+                }
+            }
+            assert_eq!(seconds(start) / 60, minutes, "{piece}");
+        })
+        .await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reader_that_sips_is_cut_after_a_minute_and_one_at_the_least_rate_is_not() {
+    for (piece, is_whole) in [(4000, false), (32 * 1024, true)] {
+        connect_hurried(4096, |mut io| async move {
+            io.write_all(b"GET /big HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
+                .await
+                .unwrap();
+            read_head(&mut io).await;
+            let mut taken = 0;
+            loop {
+                sleep(Duration::from_secs(5)).await;
+                let mut some = vec![0; piece];
+                let mut enough = 0;
+                while enough < piece {
+                    match io.read(&mut some).await.unwrap() {
+                        0 => break,
+                        read => enough += read,
+                    }
+                }
+                if enough == 0 {
+                    break;
+                }
+                taken += enough;
+            }
+            assert_eq!(taken == BIG, is_whole, "{piece}: {taken}");
+        })
+        .await;
+    }
 }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use http::Uri;
 
 use super::origin::{Origin, Step, answer, say};
-use super::routes::{certificate, secure};
-use super::{SHORT, config, upstream};
+use super::routes::{certificate, secure, secure_both_ways};
+use super::{SHORT, artifact, config, found, upstream};
 use crate::config::Target;
 use crate::metrics::Metrics;
 use crate::tasks::Tasks;
@@ -102,6 +102,17 @@ async fn a_redirect_is_not_followed() {
     .await;
     let document = document(&format!("http://{}/keys", origin.address));
     assert_eq!(text(&document).await.unwrap_err(), "status 302");
+    assert_eq!(origin.seen().len(), 1);
+}
+
+#[tokio::test]
+async fn what_is_shown_to_the_upstream_is_shown_to_no_server_of_documents() {
+    let (origin, ways, _file) = secure_both_ways().await;
+    let upstream = upstream(&ways);
+    found(upstream.fetch(&artifact()).await);
+    let url = format!("https://localhost:{}/keys", origin.address.port());
+    let document = upstream.document(url.parse().unwrap());
+    text(&document).await.unwrap_err();
     assert_eq!(origin.seen().len(), 1);
 }
 

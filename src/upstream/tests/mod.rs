@@ -33,12 +33,14 @@ const LONG: Duration = Duration::from_secs(30);
 /// Short enough to wait for.
 const SHORT: Duration = Duration::from_millis(100);
 
-fn config(url: &str) -> config::Upstream {
+pub(super) fn config(url: &str) -> config::Upstream {
     config::Upstream {
         token: None,
         target: Target::Http(url.parse().unwrap()),
         ca_file: None,
+        identity: None,
         proxy: Proxy::default(),
+        resolve: Vec::new(),
         connect_timeout: LONG,
         first_byte_timeout: LONG,
         idle_timeout: LONG,

@@ -3,30 +3,63 @@
 use std::io::Write;
 use std::sync::Arc;
 
-use rustls::ServerConfig;
+use rcgen::{CertifiedKey, KeyPair};
 use rustls::pki_types::PrivateKeyDer;
+use rustls::server::WebPkiClientVerifier;
+use rustls::{RootCertStore, ServerConfig};
 use tempfile::NamedTempFile;
 use tokio_rustls::TlsAcceptor;
 
 use super::origin::{Origin, Seen, Step, answer, say};
 use super::{SHORT, artifact, at, config, failed, found, upstream, whole};
 use crate::artifact::Failure;
-use crate::config::Upstream;
+use crate::config::{Identity, Upstream};
 
 /// A server for `localhost`, and the file that makes it trusted.
 pub(super) fn certificate() -> (TlsAcceptor, NamedTempFile) {
     let own = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
     let mut file = NamedTempFile::new().unwrap();
     file.write_all(own.cert.pem().as_bytes()).unwrap();
+    (acceptor(&own, None), file)
+}
+
+/// A server by this certificate, which wants one of `clients` where there are any.
+fn acceptor(own: &CertifiedKey<KeyPair>, clients: Option<RootCertStore>) -> TlsAcceptor {
     let key = PrivateKeyDer::try_from(own.signing_key.serialize_der()).unwrap();
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let verifier = match clients {
+        None => WebPkiClientVerifier::no_client_auth(),
+        Some(roots) => {
+            let roots = Arc::new(roots);
+            WebPkiClientVerifier::builder_with_provider(roots, Arc::clone(&provider))
+                .build()
+                .unwrap()
+        }
+    };
     let server = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .unwrap()
-        .with_no_client_auth()
+        .with_client_cert_verifier(verifier)
         .with_single_cert(vec![own.cert.der().clone()], key)
         .unwrap();
-    (TlsAcceptor::from(Arc::new(server)), file)
+    TlsAcceptor::from(Arc::new(server))
+}
+
+/// The same with an upstream that wants a certificate, and has Larder's.
+pub(super) async fn secure_both_ways() -> (Origin, Upstream, NamedTempFile) {
+    // One certificate for both ends.
+    let own = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+    let mut file = NamedTempFile::new().unwrap();
+    file.write_all(own.cert.pem().as_bytes()).unwrap();
+    let mut clients = RootCertStore::empty();
+    clients.add(own.cert.der().clone()).unwrap();
+    let tls = acceptor(&own, Some(clients));
+    let origin = Origin::with_tls(tls, |_| vec![answer("200 OK", "abc")]).await;
+    let mut config = config(&format!("https://localhost:{}", origin.address.port()));
+    config.ca_file = Some(file.path().to_owned());
+    let key = PrivateKeyDer::try_from(own.signing_key.serialize_der()).unwrap();
+    config.identity = Some(Identity::of(vec![own.cert.der().clone()], &key));
+    (origin, config, file)
 }
 
 pub(super) async fn secure() -> (Origin, Upstream, NamedTempFile) {

@@ -85,7 +85,7 @@ impl House {
 }
 
 /// The addresses on TCP that the log names, in the order of the listeners.
-async fn addresses(larder: &Larder, count: usize) -> Vec<SocketAddr> {
+pub async fn addresses(larder: &Larder, count: usize) -> Vec<SocketAddr> {
     let mut addresses = Vec::new();
     eventually("the addresses in the log", async || {
         let log = larder.process().printed_errors();

@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 use super::metrics::Metrics;
 use super::process::{Exit, Process};
-use super::{Certificate, Client, Origin, Trust, eventually};
+use super::{Badge, Certificate, Client, Origin, Trust, eventually};
 
 /// A configuration that is not running yet.
 #[derive(Clone, Debug)]
@@ -19,6 +19,7 @@ pub struct Setup {
     directory: Arc<TempDir>,
     settings: BTreeMap<String, String>,
     trust: Option<Trust>,
+    variables: BTreeMap<String, String>,
 }
 
 /// A running Larder; killed when dropped.
@@ -54,6 +55,7 @@ impl Setup {
             directory,
             settings: BTreeMap::new(),
             trust: None,
+            variables: BTreeMap::new(),
         }
         .set("data_dir", data_dir.to_str().expect("a plain path"))
         .set("admin.listen", "127.0.0.1:0")
@@ -69,6 +71,27 @@ impl Setup {
             .secret("server.tls.key", &certificate.key)
     }
 
+    /// Speaking TLS with clients, each of which is shown the one of these that it asks for.
+    pub fn secured_by(self, certificates: &[&Certificate]) -> Self {
+        let files = |key: &str, of: fn(&Certificate) -> &String| {
+            let paths = certificates.iter().enumerate().map(|(place, certificate)| {
+                let path = self.directory().join(format!("{key}.{place}.secret"));
+                fs::write(&path, of(certificate)).expect("a file");
+                path.to_str().expect("a plain path").to_owned()
+            });
+            format!("{:?}", paths.collect::<Vec<_>>())
+        };
+        let (certs, keys) = (
+            files("server.tls.cert", |certificate| &certificate.cert),
+            files("server.tls.key", |certificate| &certificate.key),
+        );
+        let mut setup = self
+            .toml("server.tls.cert", &certs)
+            .toml("server.tls.key", &keys);
+        setup.trust = certificates.first().map(|first| first.trust());
+        setup
+    }
+
     /// Sets a key to a text.
     pub fn set(self, key: &str, text: &str) -> Self {
         self.toml(key, &format!("{text:?}"))
@@ -77,6 +100,12 @@ impl Setup {
     /// Sets a key to a piece of TOML.
     pub fn toml(mut self, key: &str, value: &str) -> Self {
         self.settings.insert(key.to_owned(), value.to_owned());
+        self
+    }
+
+    /// Sets a variable of the environment.
+    pub fn variable(mut self, name: &str, text: &str) -> Self {
+        self.variables.insert(name.to_owned(), text.to_owned());
         self
     }
 
@@ -155,12 +184,25 @@ impl Setup {
 
     fn spawn(&self, arguments: &[&str]) -> Process {
         let mut command = Command::new(env!("CARGO_BIN_EXE_larder"));
+        self.surround(command.args(arguments));
+        Process::spawn(command)
+    }
+
+    /// A shell's `script` about the binary (`$0`) and the configuration's path (`$1`), to be started.
+    pub fn script(&self, script: &str) -> Command {
+        let config = self.write();
+        let mut command = Command::new("/bin/sh");
+        let binary = env!("CARGO_BIN_EXE_larder");
+        self.surround(command.args(["-c", script, binary, &config]));
         command
-            .args(arguments)
+    }
+
+    fn surround(&self, command: &mut Command) {
+        command
             .env_clear()
             .env("HOME", self.directory())
+            .envs(&self.variables)
             .current_dir(self.directory());
-        Process::spawn(command)
     }
 }
 
@@ -190,6 +232,12 @@ impl Larder {
     /// A client without credential.
     pub fn stranger(&self) -> Client {
         Client::new(self.data).trusting(self.setup.trust.clone())
+    }
+
+    /// A client with this token and this certificate, which is a new acquaintance of every server.
+    pub fn client_showing(&self, token: &str, badge: &Badge) -> Client {
+        let trust = self.setup.trust.clone().map(|trust| trust.showing(badge));
+        Client::new(self.data).trusting(trust).token(token)
     }
 
     /// A client of the admin listener.

@@ -2,6 +2,7 @@
 //!
 //! Nothing here knows what Larder should do; that is said in the tests.
 
+mod authority;
 mod ci;
 mod client;
 mod dice;
@@ -12,6 +13,7 @@ mod metrics;
 mod openssl;
 mod origin;
 mod process;
+mod proxy;
 mod tls;
 mod wire;
 
@@ -21,14 +23,16 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::time::{sleep, timeout};
 
+pub use authority::{Authority, Badge};
 pub use ci::{Ci, JWKS};
 pub use client::{Client, Reply, Request};
 pub use dice::Dice;
 pub use larder::{Larder, Setup};
 pub use line::{Line, Width};
 pub use metrics::Metrics;
-pub use origin::{Artifact, Moment, Origin, Script, Seen, Speech, Style, script};
+pub use origin::{Artifact, Demand, Moment, NAME, Origin, Script, Seen, Speech, Style, script};
 pub use process::{Exit, Process};
+pub use proxy::{Manners, Proxy};
 pub use tls::{Agreed, Certificate, Trust};
 pub use wire::{Ended, Head, Incoming};
 

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
+use std::os::fd::OwnedFd;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::pin::pin;
@@ -45,6 +46,19 @@ impl Process {
             .stderr(Stdio::piped());
         let mut child = piped.spawn().expect("the binary");
         let stdout = collect(child.stdout.take().expect("piped"));
+        Self::of(child, stdout)
+    }
+
+    /// Starts it with two sockets in the place of its input and its output.
+    pub fn spawn_with(mut command: Command, sockets: [OwnedFd; 2]) -> Self {
+        let [input, output] = sockets;
+        let piped = command.stdin(input).stdout(output).stderr(Stdio::piped());
+        let child = piped.spawn().expect("the binary");
+        let (_, nothing) = watch::channel(String::new());
+        Self::of(child, nothing)
+    }
+
+    fn of(mut child: Child, stdout: watch::Receiver<String>) -> Self {
         let stderr = collect(child.stderr.take().expect("piped"));
         Self {
             child,

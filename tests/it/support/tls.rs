@@ -3,8 +3,11 @@
 use std::fs;
 use std::sync::Arc;
 
+use rcgen::{CertificateParams, KeyPair, date_time_ymd};
+use rustls::client::Resumption;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::sign::SingleCertAndKey;
 use rustls::{
     ClientConfig, ClientConnection, ProtocolVersion, RootCertStore, SupportedProtocolVersion,
 };
@@ -14,6 +17,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
+use super::authority::Badge;
 use super::openssl::certify;
 
 /// A connection, with TLS or without.
@@ -48,13 +52,26 @@ pub struct Agreed {
 impl Certificate {
     /// For the address that Larders have here.
     pub fn new() -> Self {
-        let own = rcgen::generate_simple_self_signed(vec!["127.0.0.1".to_owned()])
-            .expect("a certificate");
+        Self::of(&["127.0.0.1"])
+    }
+
+    /// For these names.
+    pub fn of(names: &[&str]) -> Self {
+        Self::until(2100, names)
+    }
+
+    /// For these names, until the first day of a year.
+    pub fn until(year: i32, names: &[&str]) -> Self {
+        let names: Vec<_> = names.iter().map(|&name| name.to_owned()).collect();
+        let mut params = CertificateParams::new(names).expect("names");
+        params.not_after = date_time_ymd(year, 1, 1);
+        let key = KeyPair::generate().expect("a key");
+        let own = params.self_signed(&key).expect("a certificate");
         let mut roots = RootCertStore::empty();
-        roots.add(own.cert.der().clone()).expect("an authority");
+        roots.add(own.der().clone()).expect("an authority");
         Self {
-            cert: own.cert.pem(),
-            key: own.signing_key.serialize_pem(),
+            cert: own.pem(),
+            key: key.serialize_pem(),
             trust: Trust::with(roots, rustls::ALL_VERSIONS),
         }
     }
@@ -112,6 +129,26 @@ impl Trust {
     /// Speaks this version of TLS alone; whom it trusts are those of `certificate`.
     pub fn only(certificate: &Certificate, version: &'static SupportedProtocolVersion) -> Self {
         Self::with(certificate.roots(), &[version])
+    }
+
+    /// Asks for the server by this name.
+    pub fn named(mut self, name: &'static str) -> Self {
+        self.name = ServerName::try_from(name).expect("a name");
+        self
+    }
+
+    /// Shows this certificate to whoever asks for one. Sessions before are forgotten.
+    pub fn showing(mut self, badge: &Badge) -> Self {
+        let config = Arc::make_mut(&mut self.config);
+        config.client_auth_cert_resolver =
+            Arc::new(SingleCertAndKey::from(Arc::clone(&badge.shown)));
+        self.afresh()
+    }
+
+    /// Remembers no session from before.
+    pub fn afresh(mut self) -> Self {
+        Arc::make_mut(&mut self.config).resumption = Resumption::default();
+        self
     }
 
     /// Offers these protocols.

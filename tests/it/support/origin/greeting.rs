@@ -1,5 +1,7 @@
 //! What a new connection meets: the origin as it is, or what a script does in its place.
 
+use std::sync::atomic::Ordering;
+
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -37,8 +39,22 @@ pub async fn welcome(mut stream: TcpStream, shared: &Shared, speech: &Speech) ->
         meet(script, shared, Link::Plain(stream)).await;
         return None;
     }
-    let secured = certificate.acceptor().accept(stream).await.ok()?;
-    Some(Link::Secure(Box::new(secured)))
+    match certificate.acceptor().accept(stream).into_fallible().await {
+        Ok(secured) => {
+            let is_shown = secured.get_ref().1.peer_certificates().is_some();
+            shared
+                .shown
+                .fetch_add(usize::from(is_shown), Ordering::Relaxed);
+            Some(Link::Secure(Box::new(secured)))
+        }
+        Err((_, mut stream)) => {
+            // Closed at once, with a request unread, it could break before the reason is heard.
+            tokio::io::copy(&mut stream, &mut tokio::io::sink())
+                .await
+                .ok();
+            None
+        }
+    }
 }
 
 /// Plays a script that answers no request; the connection ends with it.

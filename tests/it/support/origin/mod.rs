@@ -29,7 +29,7 @@ use guard::Guard;
 pub use guard::Style;
 pub use script::{Script, script};
 use speech::Certificate;
-pub use speech::Speech;
+pub use speech::{Demand, NAME, Speech};
 pub use store::Artifact;
 use store::Store;
 
@@ -60,6 +60,8 @@ struct Shared {
     seen: watch::Sender<Vec<Seen>>,
     open: watch::Sender<usize>,
     accepted: AtomicUsize,
+    /// Handshakes in which a client showed a certificate.
+    shown: AtomicUsize,
     /// Every answer is the last on its connection.
     closes: AtomicBool,
     gates: Gates,
@@ -81,8 +83,13 @@ struct Plan {
 impl Origin {
     /// Listens on a port of its own.
     pub fn start() -> Self {
+        Self::speaking(Speech::Http1)
+    }
+
+    /// The same, speaking this.
+    pub fn speaking(speech: Speech) -> Self {
         Self::listen(Manner {
-            speech: Speech::Http1,
+            speech,
             is_narrow: false,
         })
     }
@@ -162,6 +169,11 @@ impl Origin {
     /// How many connections there have been.
     pub fn accepted(&self) -> usize {
         self.shared.accepted.load(Ordering::Relaxed)
+    }
+
+    /// In how many handshakes a client's certificate was shown.
+    pub fn shown(&self) -> usize {
+        self.shared.shown.load(Ordering::Relaxed)
     }
 
     /// Answers the next such request by `script`; several are used up in order. `name` is a path,

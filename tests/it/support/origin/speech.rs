@@ -2,10 +2,16 @@
 
 use std::sync::Arc;
 
-use rustls::ServerConfig;
 use rustls::crypto::aws_lc_rs;
-use rustls::pki_types::PrivateKeyDer;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::WebPkiClientVerifier;
+use rustls::server::danger::ClientCertVerifier;
+use rustls::{RootCertStore, ServerConfig};
 use tokio_rustls::TlsAcceptor;
+
+/// A name that leads to an origin only for whoever is told so.
+pub const NAME: &str = "cache.corp.invalid";
 
 /// A protocol, and the certificate where it is spoken over TLS.
 #[derive(Clone, Debug)]
@@ -13,6 +19,15 @@ pub enum Speech {
     Http1,
     Http1Tls(Certificate),
     Http2Tls(Certificate),
+}
+
+/// What a server wants of its clients in the handshake: a certificate of this authority, as PEM.
+#[derive(Clone, Copy, Debug)]
+pub enum Demand<'a> {
+    /// It asks, and does without.
+    Asks(&'a str),
+    /// Whoever has none is turned away.
+    Wants(&'a str),
 }
 
 /// A certificate that vouches for itself, made for one origin.
@@ -27,12 +42,17 @@ pub struct Certificate {
 impl Speech {
     /// HTTP/1.1 over TLS, with a certificate of its own.
     pub fn http1_tls() -> Self {
-        Self::Http1Tls(Certificate::new("http/1.1"))
+        Self::Http1Tls(Certificate::new("http/1.1", None))
     }
 
     /// HTTP/2 over TLS, with a certificate of its own.
     pub fn http2_tls() -> Self {
-        Self::Http2Tls(Certificate::new("h2"))
+        Self::Http2Tls(Certificate::new("h2", None))
+    }
+
+    /// HTTP/1.1 over TLS with clients that have a certificate of their own.
+    pub fn http1_tls_with(demand: Demand<'_>) -> Self {
+        Self::Http1Tls(Certificate::new("http/1.1", Some(demand)))
     }
 
     pub fn scheme(&self) -> &'static str {
@@ -50,19 +70,40 @@ impl Speech {
     }
 }
 
+// === impl Demand ===
+
+impl Demand<'_> {
+    fn verifier(self) -> Arc<dyn ClientCertVerifier> {
+        let (Self::Asks(pem) | Self::Wants(pem)) = self;
+        let der = CertificateDer::from_pem_slice(pem.as_bytes()).expect("a certificate");
+        let mut roots = RootCertStore::empty();
+        roots.add(der).expect("an authority");
+        let provider = Arc::new(aws_lc_rs::default_provider());
+        let verifier = WebPkiClientVerifier::builder_with_provider(roots.into(), provider);
+        let verifier = match self {
+            Self::Asks(_) => verifier.allow_unauthenticated(),
+            Self::Wants(_) => verifier,
+        };
+        verifier.build().expect("an authority")
+    }
+}
+
 // === impl Certificate ===
 
 impl Certificate {
-    /// For the address that origins have, and for this protocol behind the handshake.
-    fn new(protocol: &str) -> Self {
-        let own = rcgen::generate_simple_self_signed(vec!["127.0.0.1".to_owned()])
-            .expect("a certificate");
+    /// For the address that origins have and the name that some are given, and for this protocol
+    /// behind the handshake.
+    fn new(protocol: &str, demand: Option<Demand<'_>>) -> Self {
+        let names = ["127.0.0.1", NAME].map(str::to_owned);
+        let own = rcgen::generate_simple_self_signed(names).expect("a certificate");
         let key = PrivateKeyDer::try_from(own.signing_key.serialize_der()).expect("a key");
         let mut server =
             ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
                 .with_safe_default_protocol_versions()
                 .expect("versions of TLS")
-                .with_no_client_auth()
+                .with_client_cert_verifier(
+                    demand.map_or_else(WebPkiClientVerifier::no_client_auth, Demand::verifier),
+                )
                 .with_single_cert(vec![own.cert.der().clone()], key)
                 .expect("a certificate and its key");
         server.alpn_protocols = vec![protocol.as_bytes().to_vec()];

@@ -5,7 +5,10 @@ use std::os::unix::fs::PermissionsExt;
 
 use rcgen::{CertifiedKey, KeyPair, generate_simple_self_signed};
 
-use super::{Written, mistake_in, written};
+use super::{Loaded, Written, mistake_in, written};
+
+mod clients;
+mod several;
 
 const CERT: &str = "LARDER_SERVER__TLS__CERT";
 const KEY: &str = "LARDER_SERVER__TLS__KEY";
@@ -41,7 +44,7 @@ impl Pair {
         self.0.mistakes(&[(CERT, &cert), (KEY, &key)])
     }
 
-    fn load(&self, further: &[(&str, &str)]) -> super::Loaded {
+    fn load(&self, further: &[(&str, &str)]) -> Loaded {
         let (cert, key) = (self.path("tls.pem"), self.path("tls-key.pem"));
         let pairs = [&[(CERT, cert.as_str()), (KEY, key.as_str())], further].concat();
         self.0.load(&pairs).unwrap()
@@ -55,7 +58,8 @@ fn a_certificate_and_its_key_are_taken_and_never_printed() {
     let pair = Pair::of(&chain, &own.signing_key.serialize_pem());
     let loaded = pair.load(&[]);
     assert_eq!(loaded.warnings, Vec::<String>::new());
-    let identity = loaded.config.server.tls.as_ref().unwrap();
+    let tls = loaded.config.server.tls.as_ref().unwrap();
+    let identity = &tls.identities[0];
     assert_eq!(identity.certified_key().cert.len(), 2);
     let shown: Vec<_> = loaded.values.iter().map(ToString::to_string).collect();
     let shown = format!("{} {loaded:?}", shown.join("\n"));
@@ -177,7 +181,7 @@ fn with_tls_no_token_crosses_the_network_in_clear_text() {
 fn memory_admits_more_where_files_are_encrypted_before_they_leave() {
     let own = own();
     let pair = Pair::of(&own.cert.pem(), &own.signing_key.serialize_pem());
-    let memory = |loaded: super::Loaded| loaded.config.tier.memory.max_artifact;
+    let memory = |loaded: Loaded| loaded.config.tier.memory.max_artifact;
     assert_eq!(memory(pair.load(&[])), 1 << 20);
     let asked = [("LARDER_TIER__MEMORY__MAX_ARTIFACT", "64KiB")];
     assert_eq!(memory(pair.load(&asked)), 64 << 10);
