@@ -82,9 +82,9 @@ impl Accepted<()> {
         Accepted {
             io,
             peer,
-            shown,
             outlet,
             watch,
+            shown,
             guest,
             cuts,
         }
