@@ -10,6 +10,11 @@ use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::hmac;
 use http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 
+/// What a digest begins with that is made of another one: what a request carries begins with the length of
+/// a header's name, and none is as long.
+const CERTIFIED: u64 = u64::MAX;
+const SPOKEN_FOR: u64 = u64::MAX - 1;
+
 /// Makes callers from requests, under the key of one data directory.
 pub struct Sealer {
     key: hmac::Key,
@@ -74,28 +79,33 @@ impl Sealer {
                 credentials.push((name.clone(), sealed(value)));
             }
         }
-        let mut digest = [0; 32];
-        digest.copy_from_slice(context.sign().as_ref());
         Ok(Caller {
-            digest: CallerDigest(digest),
+            digest: CallerDigest::of(context),
             credentials: credentials.into(),
         })
+    }
+
+    /// What a caller's artifacts without a team are known by where somebody else spoke for it: in the
+    /// upstream's eyes they are not those that it has by its own credential.
+    pub fn spoken_for(&self, caller: CallerDigest) -> CallerDigest {
+        self.derived(SPOKEN_FOR, caller, "")
     }
 
     /// The same credential in the hands of somebody whose certificate is for `name`: another caller for each
     /// name, and none of those that no certificate stands for.
     pub fn certified(&self, caller: &Caller, name: &str) -> Caller {
-        let mut context = hmac::Context::with_key(&self.key);
-        // No header's name is as long.
-        context.update(&u64::MAX.to_le_bytes());
-        context.update(caller.digest.as_bytes());
-        context.update(name.as_bytes());
-        let mut digest = [0; 32];
-        digest.copy_from_slice(context.sign().as_ref());
         Caller {
-            digest: CallerDigest(digest),
+            digest: self.derived(CERTIFIED, caller.digest, name),
             credentials: Arc::clone(&caller.credentials),
         }
+    }
+
+    fn derived(&self, lead: u64, caller: CallerDigest, name: &str) -> CallerDigest {
+        let mut context = hmac::Context::with_key(&self.key);
+        context.update(&lead.to_le_bytes());
+        context.update(caller.as_bytes());
+        context.update(name.as_bytes());
+        CallerDigest::of(context)
     }
 
     /// Whether these headers carry what `caller` was sealed from, to the last byte: then sealing
@@ -181,6 +191,12 @@ impl fmt::Debug for Caller {
 // === impl CallerDigest ===
 
 impl CallerDigest {
+    fn of(context: hmac::Context) -> Self {
+        let mut digest = [0; 32];
+        digest.copy_from_slice(context.sign().as_ref());
+        Self(digest)
+    }
+
     /// Takes a digest back from where it was remembered.
     pub fn from_bytes(bytes: [u8; 32]) -> Self {
         Self(bytes)
@@ -231,6 +247,38 @@ mod tests {
             digest(&[("authorization", "Bearer a"), ("user-agent", "x")]),
             digest(&[("authorization", "Bearer a")])
         );
+    }
+
+    #[test]
+    fn who_is_spoken_for_is_somebody_else_and_the_same_each_time() {
+        let digests = [&[][..], &[("authorization", "Bearer a")]].map(|pairs| {
+            let own = caller(pairs).unwrap().digest();
+            assert!(sealer().spoken_for(own) == sealer().spoken_for(own));
+            [own, sealer().spoken_for(own)]
+        });
+        let all = digests.as_flattened();
+        for (index, one) in all.iter().enumerate() {
+            assert!(all.iter().skip(index + 1).all(|other| other != one));
+        }
+    }
+
+    #[test]
+    fn who_is_spoken_for_with_a_certificate_is_neither_one_nor_the_other() {
+        let own = caller(&[("authorization", "Bearer a")]).unwrap();
+        let (certified, unnamed) = (sealer().certified(&own, "ci"), sealer().certified(&own, ""));
+        let spoken_for = |caller: &Caller| sealer().spoken_for(caller.digest());
+        let all = [
+            own.digest(),
+            certified.digest(),
+            unnamed.digest(),
+            spoken_for(&own),
+            spoken_for(&certified),
+            spoken_for(&unnamed),
+        ];
+        for (index, one) in all.iter().enumerate() {
+            let mut others = all.iter().skip(index + 1);
+            assert!(others.all(|other| other != one), "{index}");
+        }
     }
 
     #[test]

@@ -141,3 +141,46 @@ fn check_warns_of_what_is_rarely_meant() {
         "warning: LARDER_ACCESS__MODE: access.mode is `open`: everyone who reaches 0.0.0.0:1 reads and writes\n"
     );
 }
+
+#[test]
+fn listeners_that_differ_are_shown_with_their_sources_and_their_mistakes_all_at_once() {
+    let home = tempfile::tempdir().unwrap();
+    let file = home.path().join("listeners.toml");
+    let path = file.to_str().unwrap();
+    std::fs::write(&file, "[listener.local]\naddress = \"127.0.0.1:1\"\n").unwrap();
+    let variables = [
+        ("LARDER_LISTENER__MY_CI__ADDRESS", "unix:/l"),
+        ("LARDER_LISTENER__MY_CI__ACCESS", "tokens"),
+    ];
+    let output = larder(home.path(), &["check", "--config", path], &variables);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert_eq!(stderr(&output), "");
+    let text = stdout(&output);
+    for line in [
+        "# server.listen is not set",
+        &format!("listener.local.address = \"127.0.0.1:1\"  # {path}:2"),
+        "listener.local.access = \"open\"  # default",
+        "listener.my-ci.address = \"unix:/l\"  # LARDER_LISTENER__MY_CI__ADDRESS",
+        "listener.my-ci.tls = false  # default",
+        "listener.my-ci.access = \"tokens\"  # LARDER_LISTENER__MY_CI__ACCESS",
+    ] {
+        assert!(text.lines().any(|other| other == line), "{line}\n{text}");
+    }
+    // What is printed is a configuration that brings the same about.
+    std::fs::write(&file, &text).unwrap();
+    let again = larder(home.path(), &["check", "--config", path], &[]);
+    assert_eq!(again.status.code(), Some(0), "{}", stderr(&again));
+
+    std::fs::write(&file, "[listener.a]\ntls = true\naccess = \"upstream\"\n").unwrap();
+    for command in ["check", "serve"] {
+        let output = larder(home.path(), &[command, "--config", path], &[]);
+        assert_eq!(output.status.code(), Some(2), "{command}");
+        let text = stderr(&output);
+        assert_eq!(text.lines().count(), 2, "{text}");
+        assert!(text.contains("listener.a: needs an address"), "{text}");
+        assert!(
+            text.contains("listener.a.tls: there is no certificate"),
+            "{text}"
+        );
+    }
+}

@@ -27,7 +27,7 @@ use futures_util::FutureExt;
 use http::{HeaderValue, Method, StatusCode};
 use larder::artifact::{ArtifactKey, OriginId, Outcome, RouteName, Tier};
 use larder::config::LogFormat;
-use larder::proxy::{Acquaintance, Right};
+use larder::proxy::Right;
 use larder::router::Route;
 use larder::telemetry::{AccessLine, Answered, Asked, Ended};
 use tokio::time::Instant;
@@ -56,7 +56,7 @@ fn main() {
 }
 
 fn pieces(stage: &Stage) {
-    let client = Acquaintance::default();
+    let client = stage.proxy.acquaint(0);
     let head = head(7);
     let (method, uri) = (&head.method, &head.uri);
     time("read a route", || Route::parse(method, uri));

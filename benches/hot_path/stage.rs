@@ -51,7 +51,7 @@ impl Stage {
         let upstream = Upstream::new(&config.upstream, Arc::clone(&metrics), tasks.clone());
         let upstream = Arc::new(upstream.unwrap());
         let access = Access::new(
-            &config.access,
+            &config,
             None,
             Arc::clone(&upstream),
             Arc::clone(&metrics),

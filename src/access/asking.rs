@@ -10,6 +10,7 @@ use super::probes::Told;
 use super::verdicts::{Remembered, Subject};
 use super::{Access, Decision, Question};
 use crate::artifact::{Answer, Failure};
+use crate::config::AccessMode;
 use crate::metrics::{Ground, Verdict};
 use crate::upstream::{ArtifactRequest, Fetched};
 
@@ -55,7 +56,12 @@ impl Access {
 
     /// What the upstream said a moment ago to whoever may not read, for a miss as for a hit: by an
     /// answer that comes sooner for what is here, a stranger would learn what is.
+    ///
+    /// Nothing where it does not judge: whom it refused elsewhere may be spoken for by somebody else.
     pub fn recent_refusal(&self, question: &Question<'_>) -> Option<Answer> {
+        if question.judge != AccessMode::Upstream {
+            return None;
+        }
         let refusal = self.verdicts.recent_refusal(question.subject());
         if refusal.is_some() {
             self.count(Verdict::Refused, Ground::Memory);

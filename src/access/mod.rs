@@ -28,6 +28,7 @@ use tokio::time::Instant;
 pub use evidence::{Evidence, Right, weigh};
 pub use oidc::judge_job;
 pub use own::Admitted;
+pub use roster::Presented;
 pub use standing::Standing;
 pub use tokens::Denial;
 
@@ -39,8 +40,7 @@ use self::roster::Roster;
 use self::verdicts::{Subject, Verdicts};
 use crate::artifact::{Answer, ArtifactKey, Failure, Landed, ScopeDigest};
 use crate::caller::{Caller, CallerDigest};
-use crate::certificate::Certificate;
-use crate::config::{self, AccessMode};
+use crate::config::{self, AccessMode, Config};
 use crate::metrics::{Ground, Metrics, Verdict};
 use crate::tasks::Tasks;
 use crate::upstream::{Outgoing, Upstream};
@@ -50,7 +50,10 @@ const MAX_PAUSES: usize = 1024;
 
 /// Judges callers.
 pub struct Access {
-    judge: Judge,
+    /// The operator's list, where it judges anybody.
+    roster: Option<Roster>,
+    /// Whether the upstream judges anybody.
+    asks_upstream: bool,
     own: Option<Arc<Own>>,
     verdicts: Verdicts,
     probes: Probes,
@@ -62,22 +65,13 @@ pub struct Access {
     changed: Notify,
 }
 
-/// Who judges.
-#[derive(Debug)]
-enum Judge {
-    /// The upstream.
-    Upstream,
-    /// The operator's list.
-    Roster(Roster),
-    /// Nobody.
-    Nobody,
-}
-
 /// Who asks for what, having been [let in](Access::admit).
 #[derive(Debug)]
 pub struct Question<'a> {
     /// Who asks.
     pub caller: &'a Caller,
+    /// Who judges it, where it came in.
+    pub judge: AccessMode,
     /// With what it was let in.
     pub admitted: &'a Admitted,
     /// What is remembered of its verdict for this scope.
@@ -121,32 +115,29 @@ impl Question<'_> {
 // === impl Access ===
 
 impl Access {
-    /// Judges as configured, asking `upstream` where it is the judge; `own` speaks there for those
-    /// whom the list lets in.
+    /// Judges as configured, asking `upstream` where it is the judge; `own` speaks there for whoever
+    /// it does not judge.
     pub fn new(
-        config: &config::Access,
+        config: &Config,
         own: Option<Caller>,
         upstream: Arc<Upstream>,
         metrics: Arc<Metrics>,
         tasks: Tasks,
     ) -> Arc<Self> {
-        let judge = match config.mode {
-            AccessMode::Upstream => Judge::Upstream,
-            AccessMode::Tokens => {
-                let means = Means {
-                    upstream: Arc::clone(&upstream),
-                    metrics: Arc::clone(&metrics),
-                    tasks: tasks.clone(),
-                };
-                Judge::Roster(Roster::new(&config.roster, means))
-            }
-            AccessMode::Open => Judge::Nobody,
-        };
+        let roster = config.has(AccessMode::Tokens).then(|| {
+            let means = Means {
+                upstream: Arc::clone(&upstream),
+                metrics: Arc::clone(&metrics),
+                tasks: tasks.clone(),
+            };
+            Roster::new(&config.access.roster, means)
+        });
         let own = own.map(|credential| Arc::new(Own::new(credential, Arc::clone(&metrics))));
         Arc::new(Self {
-            judge,
+            roster,
+            asks_upstream: config.has(AccessMode::Upstream),
             own,
-            verdicts: Verdicts::new(config.verdict_ttl, config.offline_grace),
+            verdicts: Verdicts::new(config.access.verdict_ttl, config.access.offline_grace),
             probes: Probes::default(),
             upstream,
             metrics,
@@ -158,7 +149,7 @@ impl Access {
 
     /// Judges by another list from the next request on, where a list judges.
     pub fn replace_roster(&self, listed: &config::Roster) {
-        if let Judge::Roster(roster) = &self.judge {
+        if let Some(roster) = &self.roster {
             roster.replace(listed);
         }
     }
@@ -170,35 +161,47 @@ impl Access {
         }
     }
 
-    /// Whether callers are judged at all.
-    pub fn is_open(&self) -> bool {
-        matches!(self.judge, Judge::Nobody)
-    }
-
     /// Lets a caller in, for one request with this raw query, by what is known here: before anything
     /// is looked up or asked of anybody.
     ///
     /// Where the upstream judges, everybody is let in: it has yet to be asked.
     pub async fn admit(
         &self,
-        caller: &Caller,
-        certificate: Option<&Certificate>,
+        judge: AccessMode,
+        presented: Presented<'_>,
         query: &str,
         right: Right,
     ) -> Result<Admitted, Denial> {
-        let counted = match &self.judge {
-            Judge::Roster(roster) => roster.admit(caller, certificate, query, right).await?,
-            Judge::Upstream | Judge::Nobody => None,
+        let counted = match judge {
+            AccessMode::Tokens => {
+                let roster = self.roster.as_ref().ok_or(Denial::UnknownToken)?;
+                roster.admit(presented, query, right).await?
+            }
+            AccessMode::Upstream | AccessMode::Open => None,
         };
-        Ok(Admitted::new(self.own.as_ref(), counted))
+        Ok(Admitted::new(self.speaker(judge), counted))
+    }
+
+    /// Whether Larder speaks upstream for whoever has this judge.
+    pub fn speaks_for(&self, judge: AccessMode) -> bool {
+        self.speaker(judge).is_some()
+    }
+
+    /// Larder's own credential, for whom it speaks: whom the upstream judges it must hear itself.
+    fn speaker(&self, judge: AccessMode) -> Option<&Arc<Own>> {
+        match judge {
+            AccessMode::Upstream => None,
+            AccessMode::Tokens | AccessMode::Open => self.own.as_ref(),
+        }
     }
 
     /// Whether requests that are about no artifact may be passed on: not where a credential of
     /// Larder's own speaks for everybody, nor with tokens that are no upstream's.
-    pub fn passes_on(&self) -> Result<(), Denial> {
-        match self.own {
-            Some(_) => Err(Denial::OtherRoute),
-            None => Ok(()),
+    pub fn passes_on(&self, judge: AccessMode) -> Result<(), Denial> {
+        if self.speaks_for(judge) {
+            Err(Denial::OtherRoute)
+        } else {
+            Ok(())
         }
     }
 
@@ -220,46 +223,50 @@ impl Access {
 
     /// Decides without asking anybody, where that can be.
     fn recall(self: &Arc<Self>, question: &Question<'_>) -> Recalled {
-        match &self.judge {
+        match question.judge {
             // It was let in, and that was all there is to judge.
-            Judge::Roster(_) | Judge::Nobody => {
+            AccessMode::Tokens | AccessMode::Open => {
                 Recalled::Decided(Decision::Allowed { grace: false })
             }
-            Judge::Upstream => self.as_the_upstream_judged(question),
+            AccessMode::Upstream => self.as_the_upstream_judged(question),
         }
     }
 
-    /// Whether a caller is known to have this right: accepted by the upstream a while ago, or let in
-    /// where nobody else judges.
-    pub fn is_proven(&self, caller: CallerDigest, scope: ScopeDigest, right: Right) -> bool {
-        match &self.judge {
-            Judge::Roster(_) | Judge::Nobody => true,
-            Judge::Upstream => self.verdicts.is_proven(Subject {
-                caller,
-                scope,
+    /// Whether who asks is known to have this right: accepted by the upstream a while ago, or let in
+    /// by a list. Where nobody judges everybody has it, unless the upstream judges others: what those
+    /// are served must not come from whom it has not accepted.
+    pub fn is_proven(&self, question: &Question<'_>, right: Right) -> bool {
+        match question.judge {
+            AccessMode::Tokens => true,
+            AccessMode::Open if !self.asks_upstream => true,
+            AccessMode::Open | AccessMode::Upstream => self.verdicts.is_proven(Subject {
                 right,
+                ..question.subject()
             }),
         }
     }
 
-    /// Whether what the upstream has not for one caller it has not for the other: a stranger's 404
-    /// must not become a member's miss.
-    pub fn share_absences(&self, callers: [CallerDigest; 2], scope: ScopeDigest) -> bool {
-        match &self.judge {
-            _ if self.own.is_some() => true,
-            Judge::Upstream => callers
-                .iter()
-                .all(|caller| self.is_proven(*caller, scope, Right::Read)),
-            // Whose credential the upstream takes for a member's is not known here.
-            Judge::Roster(_) | Judge::Nobody => false,
-        }
+    /// Whether what the upstream has not for one who speaks there it has not for the other: a
+    /// stranger's 404 must not become a member's miss.
+    ///
+    /// What is asked with Larder's own credential, or where nobody judges, proves nobody.
+    pub fn share_absences(&self, speakers: [CallerDigest; 2], scope: ScopeDigest) -> bool {
+        let [one, other] = speakers;
+        let is_accepted = |caller| {
+            self.verdicts.is_proven(Subject {
+                caller,
+                scope,
+                right: Right::Read,
+            })
+        };
+        one == other || (is_accepted(one) && is_accepted(other))
     }
 
     /// Learns from the upstream's answer to an artifact request, where it is the judge.
     ///
     /// Elsewhere its answers say nothing of the caller, and must not be taken for its word later.
     pub fn learn(&self, question: &Question<'_>, right: Right, answer: &Answer) {
-        if matches!(self.judge, Judge::Upstream) {
+        if question.judge == AccessMode::Upstream {
             let subject = Subject {
                 right,
                 ..question.subject()
@@ -298,7 +305,7 @@ impl Access {
     /// would be strangers to its own artifacts in the next outage.
     pub fn prove_read(self: &Arc<Self>, question: &Question<'_>) {
         let subject = question.subject();
-        let asks = matches!(self.judge, Judge::Upstream);
+        let asks = question.judge == AccessMode::Upstream;
         if asks && !self.verdicts.is_proven(subject) {
             let (access, key) = (Arc::clone(self), question.key.digest);
             let request = question.outgoing.request();
@@ -312,7 +319,7 @@ impl Access {
     /// Learns that the upstream gave the caller an artifact.
     pub fn learn_read(&self, question: &Question<'_>) {
         question.admitted.was_served();
-        if matches!(self.judge, Judge::Upstream) {
+        if question.judge == AccessMode::Upstream {
             self.accept(question.subject(), question.since);
         }
     }
@@ -353,7 +360,8 @@ impl Access {
 impl std::fmt::Debug for Access {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Access")
-            .field("judge", &self.judge)
+            .field("roster", &self.roster)
+            .field("asks_upstream", &self.asks_upstream)
             .finish_non_exhaustive()
     }
 }

@@ -13,6 +13,15 @@ use crate::certificate::Certificate;
 use crate::config;
 use crate::metrics::{Ground, Verdict};
 
+/// What somebody presents to be let in.
+#[derive(Clone, Copy, Debug)]
+pub struct Presented<'a> {
+    /// A credential, or none.
+    pub caller: &'a Caller,
+    /// What was shown in TLS.
+    pub certificate: Option<&'a Certificate>,
+}
+
 /// The operator's list.
 pub(super) struct Roster {
     listed: RwLock<Arc<Listed>>,
@@ -48,15 +57,14 @@ impl Roster {
     /// Returns the name of the certificate that counted.
     pub(super) async fn admit(
         &self,
-        caller: &Caller,
-        certificate: Option<&Certificate>,
+        presented: Presented<'_>,
         query: &str,
         right: Right,
     ) -> Result<Option<Arc<str>>, Denial> {
         let (mut listed, mut judged, mut ground);
         loop {
             listed = self.current();
-            (judged, ground) = listed.judge(caller, certificate, query, right).await;
+            (judged, ground) = listed.judge(presented, query, right).await;
             // Keys may have been waited for, and the list replaced meanwhile.
             if Arc::ptr_eq(&listed, &self.current()) {
                 break;
@@ -88,11 +96,14 @@ impl Listed {
     /// A token that is known decides, also where it may less than the certificate beside it could.
     async fn judge(
         &self,
-        caller: &Caller,
-        certificate: Option<&Certificate>,
+        presented: Presented<'_>,
         query: &str,
         right: Right,
     ) -> (Result<Option<Arc<str>>, Denial>, Ground) {
+        let Presented {
+            caller,
+            certificate,
+        } = presented;
         let mut ground = Ground::List;
         let mut judged = tokens::judge(&self.tokens, caller, certificate, query, right);
         if judged == Err(Denial::UnknownToken) && !self.issuers.is_empty() {

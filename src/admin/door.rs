@@ -93,14 +93,17 @@ mod tests {
     use http::HeaderValue;
 
     use super::*;
+    use crate::server::ListenerId;
 
     const HERE: Peer = Peer {
         address: None,
+        listener: ListenerId(0),
         is_local: true,
         is_secure: false,
     };
     const ELSEWHERE: Peer = Peer {
         address: None,
+        listener: ListenerId(0),
         is_local: false,
         is_secure: false,
     };

@@ -177,6 +177,8 @@ impl Serve for Admin {
     type Body = Full<Bytes>;
     type Acquaintance = ();
 
+    fn acquaint(&self, _: &Peer) {}
+
     async fn serve(
         &self,
         request: Request<RequestBody>,

@@ -8,7 +8,7 @@ use tokio::net::TcpStream;
 use super::*;
 use crate::artifact::{ArtifactHash, Fields, Label, Landed, Meta, Outcome, RouteName};
 use crate::config::{Listen, Secret};
-use crate::server::Listeners;
+use crate::server::{ListenerId, Listeners};
 use crate::tasks::Tasks;
 
 fn admin(readiness: &Readiness) -> (Admin, Arc<Metrics>) {
@@ -34,6 +34,7 @@ async fn ask(admin: &Admin, method: &str, path: &str) -> (u16, String) {
 async fn asked(admin: &Admin, request: Request<()>, is_local: bool) -> (u16, String) {
     let peer = Peer {
         address: None,
+        listener: ListenerId(0),
         is_local,
         is_secure: false,
     };

@@ -2,6 +2,7 @@
 
 mod certificates;
 mod ending;
+mod listening;
 mod live;
 mod notices;
 mod secrets;
@@ -14,6 +15,7 @@ use tokio::time::{Duration, Instant, timeout};
 
 use certificates::Certificates;
 pub use ending::Ending;
+use listening::{behind, certificates, hosts, is_any, machine_name, open};
 pub use live::Live;
 pub use notices::Notices;
 pub use secrets::SecretError;
@@ -22,13 +24,11 @@ use verdicts::Notes;
 use crate::access::Access;
 use crate::admin::{Admin, Door, Readiness, Refresh, Sources};
 use crate::caller::{Caller, Sealer};
-use crate::config::{self, AccessMode, Config, Listen, Secret};
+use crate::config::{self, AccessMode, Config, Listen, Listener, Secret};
 use crate::metrics::Metrics;
 use crate::proxy::{Proxy, Stations};
 use crate::router::Router;
-use crate::server::{
-    BindError, Entrance, Limits, Listeners, LiveLimits, Opening, Passed, TlsError,
-};
+use crate::server::{BindError, Limits, Listeners, LiveLimits, Passed, TlsError};
 use crate::tasks::Tasks;
 use crate::telemetry::AccessLog;
 use crate::tiers::{OpenError, Tiers};
@@ -101,21 +101,15 @@ impl App {
             tasks.clone(),
         )
         .await?;
-        let made_token = make_first_token(&mut config.access, &config.data_dir)?;
+        let data_dir = config.data_dir.clone();
+        let made_token = make_first_token(&mut config, &data_dir)?;
         let admin_token = secrets::admin_token(config.admin.token.as_ref())?;
         let door = Door::new(hosts(&config), &admin_token);
         let admin_service = Arc::new(admin(door, &metrics, &tiers));
         let upstream = Upstream::new(&config.upstream, Arc::clone(&metrics), tasks.clone())?;
         let upstream = Arc::new(upstream);
         let sealer = Arc::new(sealer(&config)?);
-        let access = Access::new(
-            &config.access,
-            own_credential(&mut config.upstream, &sealer),
-            Arc::clone(&upstream),
-            Arc::clone(&metrics),
-            tasks.clone(),
-        );
-        verdicts::recall(&access, &config.data_dir);
+        let access = access(&mut config, &sealer, &upstream, &metrics, &tasks);
         let stations = Stations {
             sealer: Arc::clone(&sealer),
             tiers: Arc::clone(&tiers),
@@ -128,19 +122,12 @@ impl App {
         let log =
             AccessLog::new(&config.log, Arc::clone(&metrics)).map_err(StartError::AccessLog)?;
         let access_log = Arc::new(log);
-        let router = Router::new(
-            Arc::clone(&proxy),
-            Arc::clone(&metrics),
-            Arc::clone(&access_log),
-            hosts(&config),
-        );
-        let router = Arc::new(router);
+        let router = router(&config, &proxy, &metrics, &access_log);
         let certificates = certificates(&config, &metrics)?;
-        let tls = certificates.as_ref().map(|it| it.tls().clone());
         let (data, admin) = open(&config, passed).await?;
-        let entrance = Entrance::new(&config.server, Arc::clone(&metrics));
+        let data = behind(data, certificates.as_deref(), &config, &metrics);
         let app = Self {
-            data: data.secured(tls).behind(entrance),
+            data,
             admin,
             limits: Limits::from(&config.server).into(),
             access_log,
@@ -170,11 +157,26 @@ impl App {
         self.admin.addresses()
     }
 
-    /// An address as somebody else would write it; none for a unix socket.
+    /// The data listeners as they really are, once for each address.
+    pub fn listeners(&self) -> Vec<Listener> {
+        let configured: Vec<Listener> = self.config.listeners().collect();
+        let places = self.data.places().into_iter();
+        places
+            .filter_map(|(id, address)| {
+                let listener = configured.get(id.0)?.clone();
+                Some(Listener {
+                    address,
+                    ..listener
+                })
+            })
+            .collect()
+    }
+
+    /// A listener's address as somebody else would write it; none for a unix socket.
     ///
     /// Where any address of this machine will do, it is called by its name.
-    pub fn reachable(&self, listen: &Listen) -> Option<String> {
-        let Listen::Tcp { host, port } = listen else {
+    pub fn reachable(listener: &Listener) -> Option<String> {
+        let Listen::Tcp { host, port } = &listener.address else {
             return None;
         };
         let host = if is_any(host) {
@@ -182,9 +184,10 @@ impl App {
         } else {
             host.clone()
         };
-        let scheme = match self.config.server.tls {
-            Some(_) => "https",
-            None => "http",
+        let scheme = if listener.is_secured() {
+            "https"
+        } else {
+            "http"
         };
         Some(format!("{scheme}://{}", Listen::Tcp { host, port: *port }))
     }
@@ -283,34 +286,16 @@ impl App {
     }
 }
 
-/// What is shown in TLS, where that is spoken.
-fn certificates(
+/// What answers the data listeners.
+fn router(
     config: &Config,
+    proxy: &Arc<Proxy>,
     metrics: &Arc<Metrics>,
-) -> Result<Option<Arc<Certificates>>, TlsError> {
-    let tls = config.server.tls.as_ref();
-    tls.map(|tls| Certificates::new(tls, metrics)).transpose()
-}
-
-/// Opens the data listeners and the admin listener.
-///
-/// The mode of socket files is for the former: whoever reaches the other one is trusted.
-async fn open(config: &Config, passed: Passed) -> Result<(Listeners, Listeners), BindError> {
-    let (data, admin) = (
-        &config.server.listen,
-        std::slice::from_ref(&config.admin.listen),
-    );
-    let mut opening = Opening::new(data.iter().chain(admin), passed);
-    let admin = Listeners::open(admin, &mut opening).await?;
-    let mut opening = opening.with_socket_mode(config.server.socket_mode);
-    let data = Listeners::open(data, &mut opening).await?;
-    for name in opening.left() {
-        tracing::warn!(
-            name,
-            "nobody listens at a socket that the service manager passed"
-        );
-    }
-    Ok((data, admin))
+    access_log: &Arc<AccessLog>,
+) -> Arc<Router> {
+    let (proxy, metrics) = (Arc::clone(proxy), Arc::clone(metrics));
+    let router = Router::new(proxy, metrics, Arc::clone(access_log), hosts(config));
+    Arc::new(router)
 }
 
 /// What turns credentials into callers, under the data directory's key.
@@ -324,6 +309,21 @@ fn sealer(config: &Config) -> Result<Sealer, SecretError> {
     );
     let names = credentials.iter().chain(forwarded).cloned().collect();
     Ok(Sealer::new(&key, names))
+}
+
+/// Who judges, and remembers what it learned before.
+fn access(
+    config: &mut Config,
+    sealer: &Sealer,
+    upstream: &Arc<Upstream>,
+    metrics: &Arc<Metrics>,
+    tasks: &Tasks,
+) -> Arc<Access> {
+    let own = own_credential(&mut config.upstream, sealer);
+    let (upstream, metrics) = (Arc::clone(upstream), Arc::clone(metrics));
+    let access = Access::new(config, own, upstream, metrics, tasks.clone());
+    verdicts::recall(&access, &config.data_dir);
+    access
 }
 
 /// Larder's own credential upstream, if it has one; from here on it is nowhere else.
@@ -345,43 +345,12 @@ fn admin(door: Door, metrics: &Arc<Metrics>, tiers: &Arc<Tiers>) -> Admin {
     Admin::new(Readiness::new(), door, sources)
 }
 
-/// The names this process answers to where it asks for no credential: those configured, and the
-/// machine's own where it is reached under that.
-fn hosts(config: &Config) -> Vec<String> {
-    let mut hosts = config.server.hosts.clone();
-    let listen = config.server.listen.iter();
-    if listen
-        .chain([&config.admin.listen])
-        .any(|listen| match listen {
-            Listen::Tcp { host, .. } => is_any(host),
-            Listen::Unix(_) => false,
-            // What it stands for is not known yet.
-            Listen::Passed(_) => true,
-        })
-    {
-        hosts.push(machine_name());
-    }
-    hosts
-}
-
-fn is_any(host: &str) -> bool {
-    host == "0.0.0.0" || host == "::"
-}
-
-fn machine_name() -> String {
-    let system = rustix::system::uname();
-    system.nodename().to_string_lossy().into_owned()
-}
-
 /// Where a list judges and nobody is on it, puts a token there that is made once; returns its file.
-fn make_first_token(
-    access: &mut config::Access,
-    data_dir: &Path,
-) -> Result<Option<PathBuf>, SecretError> {
-    if !matches!(access.mode, AccessMode::Tokens) || !access.roster.is_empty() {
+fn make_first_token(config: &mut Config, data_dir: &Path) -> Result<Option<PathBuf>, SecretError> {
+    if !config.has(AccessMode::Tokens) || !config.access.roster.is_empty() {
         return Ok(None);
     }
     let (token, path) = secrets::first_token(data_dir)?;
-    access.roster.tokens.push(token);
+    config.access.roster.tokens.push(token);
     Ok(Some(path))
 }

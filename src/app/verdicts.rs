@@ -114,7 +114,7 @@ mod tests {
         let metrics = Arc::new(Metrics::new().unwrap());
         let upstream =
             Arc::new(Upstream::new(&config.upstream, Arc::clone(&metrics), Tasks::new()).unwrap());
-        let access = Access::new(&config.access, None, upstream, metrics, Tasks::new());
+        let access = Access::new(&config, None, upstream, metrics, Tasks::new());
         Notes::new(access, dir)
     }
 

@@ -51,16 +51,27 @@ impl Reload {
         for warning in &loaded.warnings {
             tracing::warn!("{warning}");
         }
-        for (old, new) in self.values.iter().zip(&loaded.values) {
-            if !Live::applies(old.key, old.value.as_ref(), new.value.as_ref()) {
-                tracing::warn!(
-                    "{} takes effect at the next start; until then {old}",
-                    old.key
-                );
-            }
+        for (key, until_then) in unapplied(&self.values, &loaded.values) {
+            tracing::warn!("{key} takes effect at the next start; until then {until_then}");
         }
         tracing::info!(
             "the configuration was read once more, and applied where that can be done live"
         );
     }
+}
+
+/// The keys that changed and were not applied, each with what holds until the next start: the two
+/// configurations may name different listeners.
+fn unapplied(old: &[Effective], new: &[Effective]) -> Vec<(String, String)> {
+    let in_new = |key: &str| new.iter().find(|value| value.key == key);
+    let changed = old.iter().filter(|old| {
+        let value = in_new(&old.key).and_then(|new| new.value.as_ref());
+        !Live::applies(&old.key, old.value.as_ref(), value)
+    });
+    let changed = changed.map(|old| (old.key.clone(), old.to_string()));
+    let added = new
+        .iter()
+        .filter(|new| old.iter().all(|old| old.key != new.key));
+    let added = added.map(|new| (new.key.clone(), format!("# {} is not set", new.key)));
+    changed.chain(added).collect()
 }

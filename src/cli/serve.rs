@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::io::{self, Write, stdout};
+use std::iter;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -185,8 +186,14 @@ impl Signals {
 
 fn announce(app: &App) {
     let config = app.config();
-    for address in app.addresses() {
-        tracing::info!(%address, "listening");
+    for listener in app.listeners() {
+        let (address, access) = (&listener.address, listener.access.as_str());
+        let speaks = if listener.is_secured() {
+            "TLS"
+        } else {
+            "clear text"
+        };
+        tracing::info!(%address, speaks, access, "listening");
     }
     for address in app.admin_addresses() {
         tracing::info!(%address, "admin listening");
@@ -205,19 +212,12 @@ fn announce(app: &App) {
 fn welcome(app: &App) -> String {
     let config = app.config();
     let is_alone = config.upstream.target == Target::None;
-    let api = app
-        .addresses()
-        .iter()
-        .find_map(|address| app.reachable(address));
-    let api = api.map_or_else(
-        || "# turbo cannot use a unix socket; put a TCP listener beside it".to_owned(),
-        |api| format!("export TURBO_API={api}"),
-    );
-    let token = match (&config.access.mode, app.made_token()) {
-        (_, Some(path)) => format!("\"$(cat '{}')\"", path.display()),
+    let (api, access) = reachable(app);
+    let token = match (access, app.made_token()) {
+        (AccessMode::Tokens, Some(path)) => format!("\"$(cat '{}')\"", path.display()),
         (AccessMode::Tokens, None) => "'a token of access.tokens'".to_owned(),
-        (AccessMode::Open, None) if is_alone => "anything".to_owned(),
-        (AccessMode::Open | AccessMode::Upstream, None) => "'your token upstream'".to_owned(),
+        (AccessMode::Open, _) if is_alone => "anything".to_owned(),
+        (AccessMode::Open | AccessMode::Upstream, _) => "'your token upstream'".to_owned(),
     };
     let team = if is_alone {
         "my-team"
@@ -243,6 +243,29 @@ fn welcome(app: &App) -> String {
         version = env!("CARGO_PKG_VERSION"),
         data = config.data_dir.display(),
     )
+}
+
+/// The line that says where turbo reaches Larder, and who judges there. Where listeners differ, each of
+/// the others has a line as well.
+fn reachable(app: &App) -> (String, AccessMode) {
+    let listeners = app.listeners();
+    let mut urls = listeners
+        .iter()
+        .filter_map(|listener| Some((App::reachable(listener)?, listener.access)));
+    let Some((first, access)) = urls.next() else {
+        let none = "# turbo cannot use a unix socket; put a TCP listener beside it".to_owned();
+        let access = listeners.first().map(|listener| listener.access);
+        return (none, access.unwrap_or(app.config().access.mode));
+    };
+    let others = urls.filter(|_| !app.config().server.named.is_empty());
+    let others = others.map(|(url, access)| {
+        let access = access.as_str();
+        format!("# or {url}, where access is `{access}`")
+    });
+    let lines: Vec<String> = iter::once(format!("export TURBO_API={first}"))
+        .chain(others)
+        .collect();
+    (lines.join("\n"), access)
 }
 
 #[cfg(test)]

@@ -13,8 +13,8 @@ use super::check::show_mode;
 use super::raw::Raw;
 use super::tls::{CERT, CLIENT_CA, CLIENT_CRL, KEY};
 use super::{
-    Access, AccessMode, Admin, Config, LogFormat, OnReadFailure, OnUploadFailure, Roster, Server,
-    Target, Tier, Upload, Upstream, Verify, address, proxy, shown, units,
+    AccessMode, Admin, Config, Listener, LogFormat, OnReadFailure, OnUploadFailure, Roster,
+    Secured, Server, Target, Tier, Upload, Upstream, Verify, address, proxy, shown, units,
 };
 
 /// What a secret is shown as.
@@ -24,7 +24,7 @@ pub(super) const MASK: &str = "***";
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Effective {
     /// The key's path.
-    pub key: &'static str,
+    pub key: String,
     /// Its value as TOML; nothing where it is not set.
     pub value: Option<String>,
     /// `default`, `FILE:LINE`, a variable's name, or a flag.
@@ -34,34 +34,59 @@ pub struct Effective {
 /// A key and its value, if it has one.
 type Row = (&'static str, Option<Value>);
 
-/// Every key this version reads, in their order.
+/// Every key this version reads, in their order, and those of each listener that is named.
 pub(super) fn rows(config: &Config, raw: &Raw) -> Vec<Effective> {
-    let sections = [
+    let before = [
         vec![set("data_dir", path(&config.data_dir))],
         server(&config.server, raw),
+    ];
+    let after = [
         admin(&config.admin, raw),
         upstream(&config.upstream, raw),
-        access(&config.access, raw),
+        access(config, raw),
         tier(&config.tier),
         upload(&config.upload),
         log(&config.log),
     ];
-    sections
-        .into_iter()
-        .flatten()
+    let fixed = |sections: Vec<Row>| {
+        let rows = sections.into_iter();
+        rows.map(|(key, value)| (key.to_owned(), value))
+    };
+    fixed(before.concat())
+        .chain(config.server.named.iter().flat_map(listener))
+        .chain(fixed(after.concat()))
         .map(|(key, value)| Effective {
-            key,
             value: value.map(|value| value.to_string()),
-            source: raw.source(key),
+            source: raw.source(&key),
+            key,
         })
         .collect()
+}
+
+fn listener((name, listener): (&String, &Listener)) -> [(String, Option<Value>); 3] {
+    let row = |field, value| (format!("listener.{name}.{field}"), value);
+    let secured = match listener.secured {
+        Secured::Never => Some(false),
+        Secured::Always => Some(true),
+        // Either word would be another way to listen.
+        Secured::OverTcp => None,
+    };
+    let address = listener.address.to_string();
+    [
+        row("address", Some(Value::from(address))),
+        row("tls", secured.map(Value::from)),
+        row("access", Some(Value::from(listener.access.as_str()))),
+    ]
 }
 
 fn server(server: &Server, raw: &Raw) -> Vec<Row> {
     let text = |key| (key, raw.text(key).map(Value::from));
     let paths = |key| (key, raw.texts(key).map(|paths| one_or_more(&paths)));
     vec![
-        set("server.listen", texts(&server.listen)),
+        (
+            "server.listen",
+            (!server.listen.is_empty()).then(|| texts(&server.listen)),
+        ),
         set("server.allow", texts(&server.allow.0)),
         set(
             "server.proxy_protocol",
@@ -166,15 +191,15 @@ fn upstream(upstream: &Upstream, raw: &Raw) -> Vec<Row> {
     ]
 }
 
-fn access(access: &Access, raw: &Raw) -> Vec<Row> {
-    let nobody = Roster::default();
-    let (mode, roster) = match access.mode {
-        AccessMode::Upstream => ("upstream", &nobody),
-        AccessMode::Tokens => ("tokens", &access.roster),
-        AccessMode::Open => ("open", &nobody),
+fn access(config: &Config, raw: &Raw) -> Vec<Row> {
+    let (access, nobody) = (&config.access, Roster::default());
+    let roster = if config.has(AccessMode::Tokens) {
+        &access.roster
+    } else {
+        &nobody
     };
     vec![
-        set("access.mode", mode),
+        set("access.mode", access.mode.as_str()),
         set("access.tokens", shown::tokens(&roster.tokens)),
         set(
             "access.credential_headers",

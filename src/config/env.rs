@@ -127,21 +127,21 @@ impl std::fmt::Debug for Environment {
 
 impl Ours {
     fn note(&mut self, name: &str, value: &OsStr) {
-        let path = path(name);
+        let path = keys::path(name);
         let known = keys::find(&path).filter(|_| name == keys::variable(&path));
         match (known, link(name)) {
-            (Some(key), _) => self.note_key(key.name, &path, name, value),
+            (Some(_), _) => self.note_key(&path, name, value),
             (None, Some(Link::Part)) => {}
             (None, Some(Link::Address)) => self.note_address(name, value),
             (None, None) => self.problems.push(Problem::unknown_variable(name)),
         }
     }
 
-    fn note_key(&mut self, key: &str, path: &str, name: &str, value: &OsStr) {
+    fn note_key(&mut self, path: &str, name: &str, value: &OsStr) {
         match (Problem::of_key(name, path), value.to_str()) {
             (Some(problem), _) => self.problems.push(problem),
-            (None, Some(text)) => self.settings.push(Setting::text(key, text, name)),
-            (None, None) => self.problems.push(Problem::at(name, key, "is not UTF-8")),
+            (None, Some(text)) => self.settings.push(Setting::text(path, text, name)),
+            (None, None) => self.problems.push(Problem::at(name, path, "is not UTF-8")),
         }
     }
 
@@ -154,12 +154,6 @@ impl Ours {
             ));
         }
     }
-}
-
-/// The key path that a variable's name spells.
-fn path(name: &str) -> String {
-    let rest = name.strip_prefix(PREFIX).unwrap_or(name);
-    rest.replace("__", ".").to_lowercase()
 }
 
 /// Whether a variable is a service link: ours by its prefix, but nobody's configuration.

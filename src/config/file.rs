@@ -141,6 +141,12 @@ fn flatten(
         let path = join(parent, name);
         match item.as_table_like() {
             Some(inner) if !inner.is_empty() => flatten(inner, &path, at, content),
+            // It says that there is one, and nothing of what a listener needs.
+            Some(_) if keys::is_named_table(&path) => content.settings.push(Setting {
+                key: path,
+                value: Value::from(Dict::new()),
+                source,
+            }),
             Some(_) if keys::is_table(&path) => {}
             _ => note(path, item, source, content),
         }

@@ -7,10 +7,22 @@ use super::raw::Setting;
 /// What the names of our variables begin with.
 pub(super) const PREFIX: &str = "LARDER_";
 
+/// Stands in a key's path for a name that the operator chose.
+const NAME: &str = "NAME";
+
+/// The table whose tables the operator names.
+const NAMED: &str = "listener.";
+
+/// Longest name of a listener: it stands in lines of a log.
+const MAX_NAME: usize = 32;
+
+/// What a listener may be called.
+pub(super) const NAMES: &str = "is no name of a listener: 1 to 32 of a-z, 0-9 and `-`";
+
 /// One key of the configuration.
 #[derive(Debug)]
 pub struct Key {
-    /// Its path, parts separated by dots.
+    /// Its path, parts separated by dots; `NAME` stands for any name of a listener.
     pub name: &'static str,
     /// What this version makes of it.
     pub standing: Standing,
@@ -23,8 +35,6 @@ pub enum Standing {
     Preset(&'static str),
     /// Known; nothing holds where nobody sets it, or something that depends on the surroundings.
     Unset,
-    /// Documented, and refused by this version, with everything below it.
-    Reserved,
 }
 
 /// Every key, in the order in which people are shown them.
@@ -53,7 +63,9 @@ pub const KEYS: &[Key] = &[
     unset("server.tls.key"),
     unset("server.tls.client_ca"),
     unset("server.tls.client_crl"),
-    reserved("listener"),
+    unset("listener.NAME.address"),
+    unset("listener.NAME.tls"),
+    unset("listener.NAME.access"),
     preset("admin.listen", "127.0.0.1:8586"),
     unset("admin.token"),
     unset("admin.token_file"),
@@ -121,23 +133,11 @@ const fn unset(name: &'static str) -> Key {
     }
 }
 
-const fn reserved(name: &'static str) -> Key {
-    Key {
-        name,
-        standing: Standing::Reserved,
-    }
-}
-
-/// The keys this version reads.
-pub(super) fn live() -> impl Iterator<Item = &'static Key> {
-    KEYS.iter().filter(|key| key.standing != Standing::Reserved)
-}
-
 /// The built-in defaults, the lowest layer.
 pub(super) fn presets() -> impl Iterator<Item = Setting> {
     KEYS.iter().filter_map(|key| match key.standing {
         Standing::Preset(text) => Some(Setting::text(key.name, text, "default")),
-        Standing::Unset | Standing::Reserved => None,
+        Standing::Unset => None,
     })
 }
 
@@ -145,29 +145,51 @@ pub(super) fn presets() -> impl Iterator<Item = Setting> {
 pub(super) fn preset_of(path: &str) -> Option<&'static str> {
     find(path).and_then(|key| match key.standing {
         Standing::Preset(text) => Some(text),
-        Standing::Unset | Standing::Reserved => None,
+        Standing::Unset => None,
     })
 }
 
-/// The key that governs `path`: the key itself, or the reserved one above it.
+/// The key at `path`.
 pub(super) fn find(path: &str) -> Option<&'static Key> {
-    KEYS.iter().find(|key| key.governs(path))
+    KEYS.iter().find(|key| key.rest_behind(path) == Some(0))
 }
 
 /// Whether `path` is a table that keys live in.
 pub(super) fn is_table(path: &str) -> bool {
-    KEYS.iter().any(|key| below(key.name, path))
+    KEYS.iter().any(|key| key.rest_behind(path) > Some(0))
+}
+
+/// Whether `path` is the table of one listener.
+pub(super) fn is_named_table(path: &str) -> bool {
+    path.strip_prefix(NAMED).is_some_and(is_name)
+}
+
+/// Whether `path` is in the table of a listener whose name is none.
+pub(super) fn is_misnamed(path: &str) -> bool {
+    path.strip_prefix(NAMED)
+        .and_then(|rest| rest.split('.').next())
+        .is_some_and(|name| !is_name(name))
+}
+
+fn is_name(text: &str) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    (1..=MAX_NAME).contains(&text.len()) && text.bytes().all(is_plain)
 }
 
 /// The variable that sets the key at `path`.
 pub(super) fn variable(path: &str) -> String {
-    format!("{PREFIX}{}", path.replace('.', "__").to_uppercase())
+    let name = path.replace('.', "__").replace('-', "_");
+    format!("{PREFIX}{}", name.to_uppercase())
 }
 
-/// Whether `path` lies in the table `table`.
-fn below(path: &str, table: &str) -> bool {
-    path.strip_prefix(table)
-        .is_some_and(|rest| rest.starts_with('.'))
+/// The key path that a variable's name spells. Shells know no variable with a `-` in its name.
+pub(super) fn path(variable: &str) -> String {
+    let rest = variable.strip_prefix(PREFIX).unwrap_or(variable);
+    let path = rest.replace("__", ".").to_lowercase();
+    match path.strip_prefix(NAMED) {
+        Some(named) => format!("{NAMED}{}", named.replace('_', "-")),
+        None => path,
+    }
 }
 
 // === impl Key ===
@@ -178,7 +200,24 @@ impl Key {
         variable(self.name)
     }
 
-    fn governs(&self, path: &str) -> bool {
-        self.name == path || (self.standing == Standing::Reserved && below(path, self.name))
+    /// Its path where what `path` calls a listener is called so.
+    pub(super) fn called_as_in(&self, path: &str) -> String {
+        let parts: Vec<&str> = path.split('.').collect();
+        match *parts {
+            [_, name, _] if is_name(name) => self.name.replace(NAME, name),
+            _ => self.name.to_owned(),
+        }
+    }
+
+    /// How many parts of the key are left behind `path`, where it begins as that does.
+    fn rest_behind(&self, path: &str) -> Option<usize> {
+        let mut parts = self.name.split('.');
+        for written in path.split('.') {
+            let part = parts.next()?;
+            if part != written && !(part == NAME && is_name(written)) {
+                return None;
+            }
+        }
+        Some(parts.count())
     }
 }

@@ -3,8 +3,7 @@
 //! [`Config`] is data: every value checked, nothing opened or connected. After start-up nobody reads
 //! the environment.
 
-use std::fmt;
-use std::net::IpAddr;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -22,6 +21,7 @@ mod file;
 mod identity;
 mod key_set;
 mod keys;
+mod listener;
 mod load;
 mod moment;
 mod network;
@@ -49,6 +49,7 @@ pub use exceptions::Exceptions;
 pub use identity::Identity;
 pub use key_set::{MAX_KEY_SET, key_file, key_set};
 pub use keys::{KEYS, Key, Standing};
+pub use listener::{Listen, Listener, Secured};
 pub use load::{Flags, Loaded, load};
 pub use network::{Forwarders, Network, Networks};
 pub use pinned::Pinned;
@@ -85,8 +86,10 @@ pub struct Config {
 /// The data listeners and their limits.
 #[derive(Clone, Debug)]
 pub struct Server {
-    /// At least one address.
+    /// Where it listens as everything here and `access.mode` have it; none where only `named` do.
     pub listen: Vec<Listen>,
+    /// The listeners with a table of their own, by name.
+    pub named: BTreeMap<String, Listener>,
     /// Who may connect by TCP; everybody where it names nobody.
     pub allow: Networks,
     /// Whose connections begin with a PROXY header.
@@ -125,22 +128,6 @@ pub struct Server {
     pub shutdown_grace: Duration,
     /// What is spoken over TCP; none for clear text.
     pub tls: Option<ServerTls>,
-}
-
-/// An address to listen at.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Listen {
-    /// A host name or address, and a port; 0 lets the system choose.
-    Tcp {
-        /// Name or address, without brackets.
-        host: String,
-        /// Port.
-        port: u16,
-    },
-    /// A unix socket's path.
-    Unix(PathBuf),
-    /// The sockets of this name that the service manager passed; without one, all that no key names.
-    Passed(Option<String>),
 }
 
 /// The admin listener.
@@ -227,7 +214,7 @@ pub enum OnReadFailure {
 /// Who may read a hit.
 #[derive(Clone, Debug)]
 pub struct Access {
-    /// Who judges.
+    /// Who judges, where a listener has no word of its own.
     pub mode: AccessMode,
     /// The list, whoever judges; where it does, and is empty, one token is made at first start.
     pub roster: Roster,
@@ -242,7 +229,7 @@ pub struct Access {
 }
 
 /// Who judges whether a caller may read a hit.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AccessMode {
     /// The upstream, for this token and this team.
     Upstream,
@@ -349,33 +336,18 @@ pub enum LogLevel {
     Trace,
 }
 
-// === impl Listen ===
+// === impl AccessMode ===
 
-impl Listen {
-    /// Whether only this machine can reach the address: a unix socket, `localhost`, a loopback address.
-    pub fn is_local(&self) -> bool {
-        match self {
-            Self::Unix(_) => true,
-            // Whoever passes them knows.
-            Self::Passed(_) => false,
-            Self::Tcp { host, .. } => {
-                host == "localhost"
-                    || host
-                        .parse::<IpAddr>()
-                        .is_ok_and(|address| address.is_loopback())
-            }
-        }
-    }
-}
+impl AccessMode {
+    /// Every mode.
+    pub const ALL: [Self; 3] = [Self::Upstream, Self::Tokens, Self::Open];
 
-impl fmt::Display for Listen {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    /// The mode's word.
+    pub fn as_str(self) -> &'static str {
         match self {
-            Self::Tcp { host, port } if host.contains(':') => write!(f, "[{host}]:{port}"),
-            Self::Tcp { host, port } => write!(f, "{host}:{port}"),
-            Self::Unix(path) => write!(f, "unix:{}", path.display()),
-            Self::Passed(None) => f.write_str("systemd"),
-            Self::Passed(Some(name)) => write!(f, "systemd:{name}"),
+            Self::Upstream => "upstream",
+            Self::Tokens => "tokens",
+            Self::Open => "open",
         }
     }
 }

@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-use super::keys::{self, Standing};
+use super::keys;
 use super::suggest;
 
 /// The longest piece of a wrong value that is shown.
@@ -44,9 +44,9 @@ impl Problem {
 
     /// What is wrong with setting `path` at all; nothing when it is a key of this version.
     pub(super) fn of_key(source: &str, path: &str) -> Option<Self> {
-        match keys::find(path).map(|key| key.standing) {
-            Some(Standing::Preset(_) | Standing::Unset) => None,
-            Some(Standing::Reserved) => Some(Self::at(source, path, "not in this version")),
+        match keys::find(path) {
+            Some(_) => None,
+            None if keys::is_misnamed(path) => Some(Self::at(source, path, keys::NAMES)),
             None => Some(Self::plain(
                 source,
                 &format!("unknown key {path}{}", hint(suggest::key(path))),

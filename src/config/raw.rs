@@ -126,6 +126,12 @@ impl Raw {
         (!self.hidden.contains(key)).then_some(value)
     }
 
+    /// The names of the tables in the table `table`.
+    pub(super) fn names(&self, table: &str) -> Vec<String> {
+        let tables = self.find(table).and_then(Value::into_dict);
+        tables.unwrap_or_default().into_keys().collect()
+    }
+
     /// A key's value where it is text.
     pub(super) fn text(&self, key: &str) -> Option<String> {
         self.find(key)?.into_string()
@@ -144,6 +150,11 @@ impl Raw {
             .and_then(|metadata| metadata.source.as_ref()?.custom())
             .unwrap_or("default")
             .to_owned()
+    }
+
+    /// Whether the key has a value at all, whatever it says.
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.find(key).is_some()
     }
 
     /// Whether somebody set the key, rather than nobody.

@@ -1,17 +1,19 @@
 //! The known name nearest to a mistyped one.
 
-use super::keys::{self, PREFIX};
+use super::keys::{self, KEYS, PREFIX};
 
 /// The key that was probably meant by `path`.
 pub(super) fn key(path: &str) -> Option<String> {
-    nearest(path, ".", keys::live().map(|key| key.name.to_owned()))
+    nearest(path, ".", KEYS.iter().map(|key| key.called_as_in(path)))
 }
 
 /// The variable that was probably meant by `name`.
 pub(super) fn variable(name: &str) -> Option<String> {
     let rest = name.strip_prefix(PREFIX).unwrap_or(name);
-    let known = keys::live()
-        .map(keys::Key::variable)
+    let path = keys::path(name);
+    let known = KEYS
+        .iter()
+        .map(|key| keys::variable(&key.called_as_in(&path)))
         .filter_map(|name| Some(name.strip_prefix(PREFIX)?.to_owned()));
     nearest(rest, "__", known).map(|found| format!("{PREFIX}{found}"))
 }
@@ -86,6 +88,8 @@ mod tests {
             ("upstream_url", Some("upstream.url")),
             ("max_age", Some("tier.disk.max_age")),
             ("disk.capacity", Some("tier.disk.capacity")),
+            ("listener.office.adress", Some("listener.office.address")),
+            ("listner.office.tls", Some("listener.office.tls")),
             ("xyzzy", None),
         ] {
             assert_eq!(key(name).as_deref(), meant, "{name}");
@@ -93,6 +97,10 @@ mod tests {
         assert_eq!(
             variable("LARDER_UPSTREAM_URL").as_deref(),
             Some("LARDER_UPSTREAM__URL")
+        );
+        assert_eq!(
+            variable("LARDER_LISTENER__MY_CI__ADRESS").as_deref(),
+            Some("LARDER_LISTENER__MY_CI__ADDRESS")
         );
         assert_eq!(variable("LARDER_Q"), None);
     }

@@ -1,6 +1,6 @@
 //! Absences remembered for a moment, where the operator wants that.
 //!
-//! What is remembered is what the upstream said to one caller. It ends with its time, with whatever
+//! What is remembered is what the upstream said to whoever spoke. It ends with its time, with whatever
 //! bumps the key's epoch (an upload, a purge), and with a fill of the key.
 
 use hashlink::LruCache;
@@ -22,11 +22,11 @@ pub(super) struct Absences {
     table: Mutex<LruCache<KeyDigest, Absence>>,
 }
 
-/// What the upstream said to one caller.
+/// What the upstream said to whoever spoke.
 #[derive(Clone)]
 pub(super) struct Absence {
     pub(super) answer: Answer,
-    pub(super) caller: CallerDigest,
+    pub(super) speaker: CallerDigest,
     epoch: Epoch,
     until: Instant,
 }
@@ -42,13 +42,19 @@ impl Absences {
 
     /// Takes note of an absence. `epoch` is what the key's was when the upstream was asked: where it
     /// has another by then, this is not found.
-    pub(super) fn note(&self, key: KeyDigest, caller: CallerDigest, answer: &Answer, epoch: Epoch) {
+    pub(super) fn note(
+        &self,
+        key: KeyDigest,
+        speaker: CallerDigest,
+        answer: &Answer,
+        epoch: Epoch,
+    ) {
         if self.ttl.is_zero() || answer.body().len() > LONGEST {
             return;
         }
         let absence = Absence {
             answer: answer.clone(),
-            caller,
+            speaker,
             epoch,
             until: Instant::now() + self.ttl,
         };
@@ -109,7 +115,7 @@ mod tests {
         let absences = Absences::new(TTL);
         let (then, later) = (Epoch::first(), Epoch::first().next());
         absences.note(key(), caller(), &answer(9), then);
-        assert_eq!(absences.recall(&key(), then).unwrap().caller, caller());
+        assert_eq!(absences.recall(&key(), then).unwrap().speaker, caller());
         assert!(absences.recall(&key(), later).is_none());
         assert!(
             absences.recall(&key(), then).is_none(),

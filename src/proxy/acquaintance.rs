@@ -9,15 +9,22 @@ use parking_lot::Mutex;
 use crate::access::Standing;
 use crate::artifact::Scope;
 use crate::caller::{Caller, RepeatedAuthorization, Sealer};
+use crate::config::AccessMode;
 
 /// The client of one connection, as it asked last.
-#[derive(Debug, Default)]
-pub struct Acquaintance(Mutex<Option<Arc<Known>>>);
+#[derive(Debug)]
+pub struct Acquaintance {
+    judge: AccessMode,
+    /// Whether Larder speaks for it upstream.
+    is_spoken_for: bool,
+    last: Mutex<Option<Arc<Known>>>,
+}
 
-/// Who asks, under which scope, and where it stands there.
+/// Who asks, under which scope, who judges that, and where it stands there.
 #[derive(Debug)]
 pub(super) struct Known {
     pub(super) caller: Caller,
+    pub(super) judge: AccessMode,
     pub(super) scope: Scope,
     pub(super) standing: Standing,
     /// The raw query that the scope was read from.
@@ -25,6 +32,25 @@ pub(super) struct Known {
 }
 
 impl Acquaintance {
+    /// Of a client that has not asked yet, and that `judge` judges.
+    pub(super) fn new(judge: AccessMode, is_spoken_for: bool) -> Self {
+        Self {
+            judge,
+            is_spoken_for,
+            last: Mutex::default(),
+        }
+    }
+
+    /// Who judges, whatever it asks for.
+    pub(super) fn judge(&self) -> AccessMode {
+        self.judge
+    }
+
+    /// Whether no credential at all is asked for.
+    pub fn is_judged_by_nobody(&self) -> bool {
+        self.judge == AccessMode::Open
+    }
+
     /// Takes the credential and the scope of a request, anew only where they differ from the last.
     pub(super) fn meet(
         &self,
@@ -32,28 +58,33 @@ impl Acquaintance {
         head: &Parts,
     ) -> Result<Arc<Known>, RepeatedAuthorization> {
         let query = head.uri.query().unwrap_or_default();
-        let mut last = self.0.lock();
+        let mut last = self.last.lock();
         let known = last
             .take()
             .filter(|known| &*known.query == query && sealer.is_same(&head.headers, &known.caller));
         let known = match known {
             Some(known) => known,
-            None => Arc::new(Known::new(sealer.seal(&head.headers)?, query)),
+            None => Arc::new(self.known(sealer, sealer.seal(&head.headers)?, query)),
         };
         Ok(Arc::clone(last.insert(known)))
     }
-}
 
-impl Known {
     /// The same client, where its certificate is part of who it is.
-    pub(super) fn certified(&self, sealer: &Sealer, name: &str) -> Self {
-        Self::new(sealer.certified(&self.caller, name), &self.query)
+    pub(super) fn certified(&self, sealer: &Sealer, known: &Known, name: &str) -> Known {
+        let caller = sealer.certified(&known.caller, name);
+        self.known(sealer, caller, &known.query)
     }
 
-    fn new(caller: Caller, query: &str) -> Self {
-        Self {
-            scope: Scope::new(query, caller.digest()),
+    fn known(&self, sealer: &Sealer, caller: Caller, query: &str) -> Known {
+        let account = if self.is_spoken_for {
+            sealer.spoken_for(caller.digest())
+        } else {
+            caller.digest()
+        };
+        Known {
+            scope: Scope::new(query, account),
             caller,
+            judge: self.judge,
             standing: Standing::default(),
             query: query.into(),
         }
@@ -76,7 +107,7 @@ mod tests {
     #[test]
     fn a_client_is_known_again_only_by_the_same_token_and_query() {
         let sealer = Sealer::new(&[7; 32], Vec::new());
-        let client = Acquaintance::default();
+        let client = Acquaintance::new(AccessMode::Upstream, false);
         let meet = |token, query| client.meet(&sealer, &head(token, query)).unwrap();
         let first = meet("a", "slug=acme");
         assert!(Arc::ptr_eq(&first, &meet("a", "slug=acme")));
@@ -94,9 +125,34 @@ mod tests {
     }
 
     #[test]
+    fn artifacts_without_a_team_are_by_certificate_and_by_who_speaks_upstream() {
+        let sealer = Sealer::new(&[7; 32], Vec::new());
+        let scopes = [false, true].map(|is_spoken_for| {
+            let client = Acquaintance::new(AccessMode::Tokens, is_spoken_for);
+            let known = client.meet(&sealer, &head("a", "")).unwrap();
+            let certified = client.certified(&sealer, &known, "ci");
+            assert_eq!(certified.judge, AccessMode::Tokens);
+            let account = certified.caller.digest();
+            assert_eq!(account, sealer.certified(&known.caller, "ci").digest());
+            let account = if is_spoken_for {
+                sealer.spoken_for(account)
+            } else {
+                account
+            };
+            let scope = Scope::new("", account);
+            assert_eq!(certified.scope.digest(), scope.digest());
+            [known.scope.digest(), scope.digest()]
+        });
+        let all = scopes.as_flattened();
+        for (index, one) in all.iter().enumerate() {
+            assert!(all.iter().skip(index + 1).all(|other| other != one));
+        }
+    }
+
+    #[test]
     fn a_request_that_names_nobody_is_not_taken_for_the_last_one() {
         let sealer = Sealer::new(&[7; 32], Vec::new());
-        let client = Acquaintance::default();
+        let client = Acquaintance::new(AccessMode::Upstream, false);
         client.meet(&sealer, &head("a", "slug=acme")).unwrap();
         let mut twice = head("a", "slug=acme");
         let value = twice.headers["authorization"].clone();

@@ -25,10 +25,11 @@ impl Proxy {
         self: &Arc<Self>,
         head: &Parts,
         admitted: &Admitted,
+        client: &Acquaintance,
         body: Bytes,
     ) -> Result<Served, ProxyError> {
         if self.upstream.is_none() {
-            return self.batch_here(head, &body).await;
+            return self.batch_here(head, client, &body).await;
         }
         let answer = self
             .ask_upstream(head, admitted, body)
@@ -57,6 +58,7 @@ impl Proxy {
     async fn batch_here(
         self: &Arc<Self>,
         head: &Parts,
+        client: &Acquaintance,
         body: &Bytes,
     ) -> Result<Served, ProxyError> {
         let Ok(Batch { hashes }) = serde_json::from_slice(body) else {
@@ -65,9 +67,9 @@ impl Proxy {
         if hashes.len() > MAX_HASHES {
             return Err(ProxyError::BadBody("at most 100 hashes in one request"));
         }
-        let (mut found, client) = (Map::new(), Acquaintance::default());
+        let mut found = Map::new();
         for hash in hashes {
-            let described = self.describe_for_batch(head, &hash, &client).await?;
+            let described = self.describe_for_batch(head, &hash, client).await?;
             found.insert(hash, described);
         }
         let reply = Reply::Here(Here::Exist(Value::Object(found).to_string().into()));

@@ -73,11 +73,9 @@ impl Proxy {
         }
         let key = &ask.key.digest;
         let absence = self.absences.recall(key, self.tiers.epoch(key))?;
-        let caller = ask.caller().digest();
-        let is_theirs = absence.caller == caller
-            || self
-                .access
-                .share_absences([absence.caller, caller], ask.key.scope.digest());
+        let speakers = [absence.speaker, ask.speaker()];
+        let scope = ask.key.scope.digest();
+        let is_theirs = self.access.share_absences(speakers, scope);
         is_theirs.then(|| absent(absence.answer))
     }
 

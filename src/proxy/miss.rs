@@ -75,14 +75,14 @@ impl Proxy {
         ask: &Ask,
         patience: &mut Patience,
     ) -> Attempt {
-        let follower = match self.flights.join(ask.key.digest, ask.caller().digest()) {
+        let follower = match self.flights.join(ask.key.digest, ask.speaker()) {
             Joined::Lead(lead, follower) => {
                 self.lead(ask, lead, LookAgain::Yes);
                 return self.follow(ask, &follower, Came::First, patience).await;
             }
             Joined::Follow(follower) => follower,
         };
-        let is_own = follower.leader() == ask.caller().digest();
+        let is_own = follower.leader() == ask.speaker();
         if patience.followed_stranger && !is_own {
             return Attempt::Alone;
         }
@@ -95,7 +95,7 @@ impl Proxy {
         ask: &Ask,
         spent: &Patience,
     ) -> Result<Served, ProxyError> {
-        let (lead, follower) = self.flights.alone(ask.key.digest, ask.caller().digest());
+        let (lead, follower) = self.flights.alone(ask.key.digest, ask.speaker());
         self.lead(ask, lead, LookAgain::No);
         let mut patience = Patience {
             retries: 0,
@@ -144,7 +144,7 @@ impl Proxy {
     ///
     /// The bytes are for whoever is proven, and that is a question also of one's own fill: a caller
     /// may have been refused since it began. An absence counts only where the leader is proven too;
-    /// a refusal is the leader's own affair.
+    /// a refusal is the leader's own affair, also one of a credential that Larder spoke with.
     async fn follow_later(
         self: &Arc<Self>,
         ask: &Ask,
@@ -161,14 +161,14 @@ impl Proxy {
                 ControlFlow::Break(told) => Attempt::Done(told),
             };
         }
-        let (leader, caller) = (follower.leader(), ask.caller().digest());
+        let (leader, speaker) = (follower.leader(), ask.speaker());
         let is_shared = || {
             let scope = ask.key.scope.digest();
-            self.access.share_absences([leader, caller], scope)
+            self.access.share_absences([leader, speaker], scope)
         };
         let is_the_leaders_affair = match &head {
-            Head::Refused(_) => leader != caller,
-            Head::Absent(_) => leader != caller && !is_shared(),
+            Head::Refused(_) | Head::Failed(Failure::Credential) => leader != speaker,
+            Head::Absent(_) => !is_shared(),
             _ => false,
         };
         if is_the_leaders_affair {
@@ -212,8 +212,7 @@ impl Proxy {
                 Source::Found(head, found.body)
             }
             Fetched::Absent(answer) => {
-                self.absences
-                    .note(key, ask.caller().digest(), &answer, noted);
+                self.absences.note(key, ask.speaker(), &answer, noted);
                 Source::Absent(answer)
             }
             Fetched::Refused(answer) => {

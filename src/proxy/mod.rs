@@ -34,11 +34,11 @@ pub use served::{Here, Reply, Served, ServedBody};
 
 use self::absences::Absences;
 use self::acquaintance::Known;
-use crate::access::{Access, Admitted, Question};
+use crate::access::{Access, Admitted, Presented, Question};
 use crate::artifact::{ArtifactHash, ArtifactKey, OriginId};
-use crate::caller::{Caller, Sealer};
+use crate::caller::{Caller, CallerDigest, Sealer};
 use crate::certificate::Certificate;
-use crate::config::{Config, OnReadFailure};
+use crate::config::{AccessMode, Config, OnReadFailure};
 use crate::metrics::Metrics;
 use crate::tasks::Tasks;
 use crate::tiers::Tiers;
@@ -55,6 +55,8 @@ const MOST_IN_MEMORY: u64 = 4 * 1024 * 1024;
 /// Everything a decision needs.
 pub struct Proxy {
     config: Config,
+    /// Who judges at each listener, in their order.
+    judges: Vec<AccessMode>,
     origin: OriginId,
     forward: Arc<[HeaderName]>,
     sealer: Arc<Sealer>,
@@ -118,6 +120,7 @@ impl Proxy {
         let events = EventQueue::start(&upstream, &metrics, &tasks);
         let signature_key = config.access.signature_key.clone();
         Arc::new(Self {
+            judges: config.listeners().map(|listener| listener.access).collect(),
             origin: upstream.origin_id(),
             forward: config.upstream.forward_headers.clone().into(),
             absences: Absences::new(config.upstream.absent_ttl),
@@ -135,6 +138,15 @@ impl Proxy {
         })
     }
 
+    /// What there is to remember of a client before its first request; `listener` is the place of the
+    /// one it came by among all of them.
+    pub fn acquaint(&self, listener: usize) -> Acquaintance {
+        let judge = self.judges.get(listener).copied();
+        // Whom nothing is known of is a stranger until the upstream says otherwise.
+        let judge = judge.unwrap_or(AccessMode::Upstream);
+        Acquaintance::new(judge, self.access.speaks_for(judge))
+    }
+
     /// Names an artifact request of a caller that is let in for it; takes its headers.
     pub async fn name(
         &self,
@@ -145,13 +157,11 @@ impl Proxy {
     ) -> Result<Ask, ProxyError> {
         let known = client.meet(&self.sealer, head)?;
         let query = head.uri.query().unwrap_or_default();
-        let certificate = Certificate::of(&head.extensions).map(AsRef::as_ref);
-        let admitted = self
-            .access
-            .admit(&known.caller, certificate, query, right)
-            .await?;
+        let presented = presented(&known.caller, head);
+        let admitted = self.access.admit(known.judge, presented, query, right);
+        let admitted = admitted.await?;
         let known = match admitted.certificate() {
-            Some(name) => Arc::new(known.certified(&self.sealer, name)),
+            Some(name) => Arc::new(client.certified(&self.sealer, &known, name)),
             None => known,
         };
         let outgoing = Outgoing {
@@ -171,11 +181,11 @@ impl Proxy {
     }
 
     /// Lets a caller in where no single artifact is asked for.
-    pub async fn admit(&self, head: &Parts) -> Result<Admitted, ProxyError> {
+    pub async fn admit(&self, head: &Parts, client: &Acquaintance) -> Result<Admitted, ProxyError> {
         let caller = self.sealer.seal(&head.headers)?;
         let query = head.uri.query().unwrap_or_default();
-        let certificate = Certificate::of(&head.extensions).map(AsRef::as_ref);
-        let admitted = self.access.admit(&caller, certificate, query, Right::Read);
+        let (judge, presented) = (client.judge(), presented(&caller, head));
+        let admitted = self.access.admit(judge, presented, query, Right::Read);
         Ok(admitted.await?)
     }
 
@@ -200,11 +210,6 @@ impl Proxy {
             None => forwarded_headers(&head.headers),
         };
         Ok(request)
-    }
-
-    /// Whether this listener asks for no credential at all.
-    pub fn is_open(&self) -> bool {
-        self.access.is_open()
     }
 
     /// Whether this very process has forwarded the request before.
@@ -241,15 +246,24 @@ impl Proxy {
     }
 }
 
+/// What the sender of a request presents.
+fn presented<'a>(caller: &'a Caller, head: &'a Parts) -> Presented<'a> {
+    Presented {
+        caller,
+        certificate: Certificate::of(&head.extensions).map(AsRef::as_ref),
+    }
+}
+
 impl Ask {
-    /// Who asks.
-    fn caller(&self) -> &Caller {
-        &self.known.caller
+    /// Whose word the upstream hears: what it says of an artifact it says to them.
+    fn speaker(&self) -> CallerDigest {
+        self.outgoing.speaker.digest()
     }
 
     fn question(&self) -> Question<'_> {
         Question {
             caller: &self.known.caller,
+            judge: self.known.judge,
             admitted: &self.admitted,
             standing: &self.known.standing,
             since: self.since,

@@ -6,14 +6,18 @@ use bytes::Bytes;
 use http::request::Parts;
 
 use super::put::UploadBody;
-use super::{Here, Proxy, ProxyError, Reply, Served};
+use super::{Acquaintance, Here, Proxy, ProxyError, Reply, Served};
 use crate::artifact::Outcome;
 use crate::upstream::forwarded_headers;
 
 impl Proxy {
     /// Says whether caching is enabled.
-    pub async fn status(self: &Arc<Self>, head: &Parts) -> Result<Served, ProxyError> {
-        let admitted = self.admit(head).await?;
+    pub async fn status(
+        self: &Arc<Self>,
+        head: &Parts,
+        client: &Acquaintance,
+    ) -> Result<Served, ProxyError> {
+        let admitted = self.admit(head, client).await?;
         if self.upstream.is_none() {
             return Ok(Served {
                 outcome: Outcome::Answered,
@@ -40,11 +44,16 @@ impl Proxy {
     }
 
     /// Passes any other request on, untouched but for its hop-by-hop headers.
-    pub async fn pass(&self, head: &Parts, body: UploadBody) -> Result<Served, ProxyError> {
+    pub async fn pass(
+        &self,
+        head: &Parts,
+        client: &Acquaintance,
+        body: UploadBody,
+    ) -> Result<Served, ProxyError> {
         if self.upstream.is_none() {
             return Err(ProxyError::NoRoute);
         }
-        self.access.passes_on()?;
+        self.access.passes_on(client.judge())?;
         let mut request = http::Request::new(body);
         *request.method_mut() = head.method.clone();
         *request.uri_mut() = self.upstream.target(&head.uri)?.into();

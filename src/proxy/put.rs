@@ -210,11 +210,8 @@ impl Upload {
     }
 
     fn may_write(&self) -> bool {
-        self.proxy.access.is_proven(
-            self.ask.caller().digest(),
-            self.ask.key.scope.digest(),
-            Right::Write,
-        )
+        let access = &self.proxy.access;
+        access.is_proven(&self.ask.question(), Right::Write)
     }
 
     pub(super) fn limit(&self) -> u64 {

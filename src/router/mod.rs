@@ -81,11 +81,11 @@ impl Router {
                 Box::pin(proxy.head(ask)).await
             }
             Route::Put(hash) => Box::pin(self.put(head, hash, body, client)).await,
-            Route::Batch => Box::pin(self.batch(head, body)).await,
-            Route::Events => Box::pin(self.events(head, body)).await,
-            Route::Status => Box::pin(proxy.status(head)).await,
+            Route::Batch => Box::pin(self.batch(head, body, client)).await,
+            Route::Events => Box::pin(self.events(head, body, client)).await,
+            Route::Status => Box::pin(proxy.status(head, client)).await,
             Route::Preflight => Ok(proxy.preflight()),
-            Route::Pass => Box::pin(proxy.pass(head, body.boxed_unsync())).await,
+            Route::Pass => Box::pin(proxy.pass(head, client, body.boxed_unsync())).await,
             Route::Invalid(_) => Err(InvalidHash.into()),
         }
     }
@@ -106,13 +106,24 @@ impl Router {
     }
 
     /// Nobody's body is read who is not let in.
-    async fn batch(&self, head: &Parts, body: Arriving) -> Result<Served, ProxyError> {
-        let admitted = self.proxy.admit(head).await?;
-        self.proxy.batch(head, &admitted, small(body).await?).await
+    async fn batch(
+        &self,
+        head: &Parts,
+        body: Arriving,
+        client: &Acquaintance,
+    ) -> Result<Served, ProxyError> {
+        let admitted = self.proxy.admit(head, client).await?;
+        let body = small(body).await?;
+        self.proxy.batch(head, &admitted, client, body).await
     }
 
-    async fn events(&self, head: &Parts, body: Arriving) -> Result<Served, ProxyError> {
-        let admitted = self.proxy.admit(head).await?;
+    async fn events(
+        &self,
+        head: &Parts,
+        body: Arriving,
+        client: &Acquaintance,
+    ) -> Result<Served, ProxyError> {
+        let admitted = self.proxy.admit(head, client).await?;
         self.proxy.events(head, &admitted, small(body).await?)
     }
 }
@@ -120,6 +131,10 @@ impl Router {
 impl Serve for Router {
     type Body = Observed;
     type Acquaintance = Acquaintance;
+
+    fn acquaint(&self, peer: &Peer) -> Acquaintance {
+        self.proxy.acquaint(peer.listener.0)
+    }
 
     async fn serve(
         &self,
@@ -133,7 +148,7 @@ impl Serve for Router {
         let watch = Watch::over(&body);
         let body = watch.watched(body);
         let observation = Observation::begin(&self.observer, &head, &route, peer, watch);
-        let (outcome, mut response) = match self.refuse(&head) {
+        let (outcome, mut response) = match self.refuse(&head, client) {
             Some(refused) => refused,
             None => reply::respond(self.decide(route, &mut head, body, client).await),
         };

@@ -7,7 +7,7 @@ use http::{Method, Response, StatusCode};
 
 use super::{Router, reply};
 use crate::artifact::Outcome;
-use crate::proxy::{Proxy, ServedBody};
+use crate::proxy::{Acquaintance, Proxy, ServedBody};
 use crate::server::{Foreign, Unfit, check_form, check_host};
 
 /// Why a request is not even looked at.
@@ -21,8 +21,12 @@ enum Refusal {
 
 impl Router {
     /// The answer to a request that is refused whatever it is about.
-    pub(super) fn refuse(&self, head: &Parts) -> Option<(Outcome, Response<ServedBody>)> {
-        let refusal = self.check(head).err()?;
+    pub(super) fn refuse(
+        &self,
+        head: &Parts,
+        client: &Acquaintance,
+    ) -> Option<(Outcome, Response<ServedBody>)> {
+        let refusal = self.check(head, client).err()?;
         let (status, code, message) = refusal.told();
         let mut response = reply::error(status, code, &message);
         let headers = response.headers_mut();
@@ -41,9 +45,9 @@ impl Router {
         Some((outcome, response))
     }
 
-    fn check(&self, head: &Parts) -> Result<(), Refusal> {
+    fn check(&self, head: &Parts, client: &Acquaintance) -> Result<(), Refusal> {
         check_form(head).map_err(Refusal::Unfit)?;
-        if self.proxy.is_open() {
+        if client.is_judged_by_nobody() {
             check_host(&head.headers, &head.uri, &self.hosts).map_err(Refusal::Foreign)?;
         }
         if Proxy::is_loop(head) {

@@ -147,11 +147,11 @@ where
     };
     let session = |outlet| Session {
         client: Arc::new(Client {
+            acquaintance: service.acquaint(&peer),
             service,
             peer,
             shown,
             outlet,
-            acquaintance: S::Acquaintance::default(),
         }),
         watch,
         ration: Ration::new(),

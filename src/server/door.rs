@@ -8,11 +8,11 @@ use std::task::{Context, Poll};
 use tokio::net::{TcpListener, TcpSocket, TcpStream, UnixListener, lookup_host};
 use tracing::debug;
 
-use super::Peer;
 use super::opening::Opening;
 use super::passed::NotPassed;
 use super::socket::Socket;
 use super::unix::{self, SocketFile};
+use super::{ListenerId, Peer};
 use crate::config::Listen;
 
 /// Connections that wait to be accepted; the system may keep fewer.
@@ -83,24 +83,30 @@ impl Door {
         matches!(self, Self::Tcp(_, address) if *address == sought)
     }
 
-    /// The next connection, if one is there.
-    pub(super) fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<(Socket, Peer)>> {
+    /// The next connection, if one is there; the door is one of `listener`.
+    pub(super) fn poll_accept(
+        &self,
+        cx: &mut Context<'_>,
+        listener: ListenerId,
+    ) -> Poll<io::Result<(Socket, Peer)>> {
         match self {
-            Self::Tcp(listener, local) => listener.poll_accept(cx).map_ok(|(stream, peer)| {
+            Self::Tcp(socket, local) => socket.poll_accept(cx).map_ok(|(stream, peer)| {
                 if let Err(error) = tune(&stream) {
                     debug!(%error, "a connection keeps the system's options");
                 }
                 let peer = Peer {
                     // A listener for both families shows IPv4 in the clothes of IPv6.
                     address: Some(SocketAddr::new(peer.ip().to_canonical(), peer.port())),
+                    listener,
                     is_local: is_local(local),
                     is_secure: false,
                 };
                 (Socket::Tcp(stream), peer)
             }),
-            Self::Unix(listener, _) => listener.poll_accept(cx).map_ok(|(stream, _)| {
+            Self::Unix(socket, _) => socket.poll_accept(cx).map_ok(|(stream, _)| {
                 let peer = Peer {
                     address: None,
+                    listener,
                     is_local: true,
                     is_secure: false,
                 };

@@ -16,8 +16,8 @@ use super::entrance::Entrance;
 use super::opening::Opening;
 use super::passed::Passed;
 use super::socket::Socket;
-use super::{LiveLimits, Peer, Serve, Tls};
-use crate::config::Listen;
+use super::{ListenerId, LiveLimits, Peer, Serve, Tls};
+use crate::config::{Listen, Secured};
 use crate::metrics::Metrics;
 use crate::seldom::Seldom;
 use crate::tasks::Tasks;
@@ -29,13 +29,15 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Sockets that listen.
 #[derive(Debug)]
 pub struct Listeners {
-    doors: Vec<Door>,
+    doors: Vec<(ListenerId, Door)>,
     /// Where the next round of asking begins, so that a busy listener cannot starve another.
     next: usize,
     /// That none can be accepted: connections that end let others in, now and then.
     said: Seldom<()>,
-    /// What is spoken over TCP; none for clear text.
+    /// What those of them speak that are secured.
     tls: Option<Tls>,
+    /// Where each listener speaks it.
+    secured: Vec<Secured>,
     entrance: Entrance,
 }
 
@@ -44,29 +46,37 @@ impl Listeners {
     ///
     /// A name is listened at under each of its addresses that this machine has. The file of a unix
     /// socket is private to this user; one left behind is replaced, one that answers is not.
-    pub async fn bind(listen: &[Listen]) -> Result<Self, BindError> {
-        Self::open(listen, &mut Opening::new(listen, Passed::default())).await
+    pub async fn bind<'a>(listen: impl IntoIterator<Item = &'a Listen>) -> Result<Self, BindError> {
+        let listen: Vec<&Listen> = listen.into_iter().collect();
+        let mut opening = Opening::new(listen.iter().copied(), Passed::default());
+        Self::open(listen, &mut opening).await
     }
 
-    /// Listens at every address of `listen` as `with` says.
-    pub async fn open(listen: &[Listen], with: &mut Opening) -> Result<Self, BindError> {
+    /// Listens at every address of `listen` as `with` says, which knows of all there are.
+    pub async fn open<'a>(
+        listen: impl IntoIterator<Item = &'a Listen>,
+        with: &mut Opening,
+    ) -> Result<Self, BindError> {
         let mut doors = Vec::new();
-        for address in listen {
-            doors.extend(Door::open(address, with).await?);
+        for (index, address) in listen.into_iter().enumerate() {
+            let opened = Door::open(address, with).await?.into_iter();
+            doors.extend(opened.map(|door| (ListenerId(index), door)));
         }
         Ok(Self {
             doors,
             next: 0,
             said: Seldom::default(),
             tls: None,
+            secured: Vec::new(),
             entrance: Entrance::default(),
         })
     }
 
-    /// Speaks `tls`, where there is one, with whoever comes by TCP; unix sockets are private as they are.
+    /// Speaks `tls`, if given, where `each` listener does, in their order.
     #[must_use]
-    pub fn secured(mut self, tls: Option<Tls>) -> Self {
+    pub fn secured(mut self, tls: Option<Tls>, each: impl IntoIterator<Item = Secured>) -> Self {
         self.tls = tls;
+        self.secured = each.into_iter().collect();
         self
     }
 
@@ -79,7 +89,13 @@ impl Listeners {
 
     /// Where it really listens: names resolved, port 0 replaced.
     pub fn addresses(&self) -> Vec<Listen> {
-        self.doors.iter().map(Door::address).collect()
+        self.doors.iter().map(|(_, door)| door.address()).collect()
+    }
+
+    /// The same, each address with the listener it belongs to.
+    pub fn places(&self) -> Vec<(ListenerId, Listen)> {
+        let doors = self.doors.iter();
+        doors.map(|(id, door)| (*id, door.address())).collect()
     }
 
     /// Serves until `tasks` stop; returns when every connection has ended, at most the grace later.
@@ -94,8 +110,8 @@ impl Listeners {
     ) {
         let crowd = Crowd::new(metrics.clone());
         while let Some((socket, peer)) = self.admit(&crowd, &limits, &tasks).await {
-            let (tls, entrance) = (self.tls_for(&socket), &self.entrance);
-            let arrival = Arrival::new(&crowd, tls, entrance, limits.get(), metrics.clone());
+            let (tls, entrance) = (self.tls_for(&socket, peer.listener), &self.entrance);
+            let arrival = Arrival::new(&crowd, tls, entrance, limits.get(), metrics.as_ref());
             let (service, connection_tasks) = (Arc::clone(&service), tasks.clone());
             tasks.spawn_punctual(async move {
                 arrival
@@ -107,11 +123,14 @@ impl Listeners {
         crowd.empty().await;
     }
 
-    fn tls_for(&self, socket: &Socket) -> Option<&Tls> {
-        match socket {
-            Socket::Tcp(_) => self.tls.as_ref(),
-            Socket::Unix(_) => None,
-        }
+    fn tls_for(&self, socket: &Socket, listener: ListenerId) -> Option<&Tls> {
+        let is_tcp = matches!(socket, Socket::Tcp(_));
+        let is_secured = match self.secured.get(listener.0)? {
+            Secured::Always => true,
+            Secured::OverTcp => is_tcp,
+            Secured::Never => false,
+        };
+        self.tls.as_ref().filter(|_| is_secured)
     }
 
     /// The next connection, once there is room for it; none once the process stops.
@@ -157,7 +176,7 @@ impl Listeners {
         after
             .iter()
             .chain(before)
-            .map(|door| door.poll_accept(cx))
+            .map(|(id, door)| door.poll_accept(cx, *id))
             .find(Poll::is_ready)
             .unwrap_or(Poll::Pending)
     }

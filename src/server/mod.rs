@@ -72,7 +72,10 @@ pub trait Serve: Send + Sync + 'static {
     type Body: Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static;
 
     /// What is remembered of a client from one request of its connection to the next.
-    type Acquaintance: Default + Send + Sync + 'static;
+    type Acquaintance: Send + Sync + 'static;
+
+    /// What there is to remember of `peer` before its first request.
+    fn acquaint(&self, peer: &Peer) -> Self::Acquaintance;
 
     /// Answers one request of `peer`. Every request has an answer; a body that cannot be finished
     /// ends in an error. Where there is an `outlet`, stretches of files may leave by it. What the client has
@@ -94,11 +97,17 @@ pub trait Serve: Send + Sync + 'static {
 pub struct Peer {
     /// Its address; a unix socket's client has none.
     pub address: Option<SocketAddr>,
+    /// The listener it came by.
+    pub listener: ListenerId,
     /// Whether it came by a listener that only this machine can reach.
     pub is_local: bool,
     /// Whether what it says is encrypted on its way.
     pub is_secure: bool,
 }
+
+/// A listener among those that were bound together: its place in their order, and no meaning.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ListenerId(pub usize);
 
 /// How many connections there may be, and how long each may take.
 #[derive(Clone, Copy, Debug)]

@@ -29,6 +29,7 @@ mod killed;
 mod large;
 mod life;
 mod limits;
+mod listeners;
 mod matrix;
 mod observed;
 mod oidc;

@@ -230,9 +230,12 @@ async fn its_refusal_is_a_miss_that_says_so_and_never_a_clients_refusal() {
         hit.assert_body(&body);
         assert_eq!(hit.cache_status(), MEMORY, "what is here is served on");
         assert!(refused_gauge(&larder).await > 0.5);
-        let said = larder.printed();
-        let lines = said.matches("refuses Larder's own credential (").count();
-        assert_eq!(lines, 1, "{said}");
+        let lines = || {
+            let said = larder.printed();
+            said.matches("refuses Larder's own credential (").count()
+        };
+        eventually("the refusal in the log", async || lines() > 0).await;
+        assert_eq!(lines(), 1, "{}", larder.printed());
 
         origin.members(&["own"], refusal);
         origin.hold("bb", &bytes(3, 500));

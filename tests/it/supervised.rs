@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{UnixDatagram, UnixStream};
 
-use crate::support::{Client, Process, Setup, within};
+use crate::support::{Certificate, Client, Process, Setup, artifact, error_code, within};
 
 /// Makes two sockets the descriptors 3 and 4, as systemd does.
 const PASS: &str =
@@ -41,6 +41,10 @@ impl Manager {
     fn start(&self, names: &str, data: &str, admin: &str) -> Process {
         let setup = self.setup.clone();
         let setup = setup.set("server.listen", data).set("admin.listen", admin);
+        self.start_as(names, &setup)
+    }
+
+    fn start_as(&self, names: &str, setup: &Setup) -> Process {
         let mut command = setup.script(PASS);
         command
             .env("LISTEN_FDS", "2")
@@ -152,6 +156,49 @@ async fn what_no_key_names_is_all_the_rest_or_told() {
         exit.stderr
     );
     assert!(exit.stderr.contains("two"), "{}", exit.stderr);
+}
+
+#[tokio::test]
+async fn a_table_takes_passed_sockets_which_speak_tls_over_tcp_unless_it_says_otherwise() {
+    let certificate = Certificate::new();
+    for (said, over_tcp, over_unix) in [
+        ("", true, false),
+        (", tls = true", true, true),
+        (", tls = false", false, false),
+    ] {
+        let manager = Manager::new();
+        let table =
+            |name: &str| format!(r#"{{ address = "systemd:{name}", access = "open"{said} }}"#);
+        let setup = manager.setup.clone().secured(&certificate);
+        let setup = setup
+            .unset("server.listen")
+            .toml("listener.tcp", &table("web"));
+        let setup = setup.toml("listener.unix", &table("sock"));
+        let mut process = manager.start_as("web:sock", &setup);
+        let ready = manager.hears("READY=1").await;
+        let (address, path) = (
+            manager.tcp.local_addr().expect("an address"),
+            manager.setup.directory().join("web.sock"),
+        );
+        let both = format!("serving at {address}, unix:{}", path.display());
+        assert!(ready.ends_with(&both), "{ready}");
+
+        let trust = over_tcp.then(|| certificate.trust());
+        let mut tcp = manager.client().trusting(trust);
+        assert_eq!(tcp.get(&artifact("aa")).await.status, 404, "{said}");
+        let told = Client::of_socket(&path).get(&artifact("aa")).await;
+        if over_unix {
+            assert_eq!(error_code(&told), "tls_required", "{said}");
+        } else {
+            assert_eq!(told.status, 404, "{said}");
+        }
+        process.terminate();
+        let exit = process.exit().await;
+        assert_eq!(exit.code, Some(0), "{}", exit.stderr);
+        let secured = exit.stderr.matches("speaks=\"TLS\"").count();
+        let expected = usize::from(over_tcp) + usize::from(over_unix);
+        assert_eq!(secured, expected, "{}", exit.stderr);
+    }
 }
 
 #[tokio::test]

@@ -1,64 +1,51 @@
 //! Who may read a hit, and which defaults follow from where Larder listens and what is behind it.
 
+use std::collections::BTreeMap;
+
 use super::super::problem::quoted;
 use super::super::raw::Raw;
 use super::super::secret::signature_key_file;
 use super::super::tls::CLIENT_CA;
-use super::super::{Access, AccessMode, Listen, Roster, Server, Target, units, value};
+use super::super::{Access, AccessMode, Listener, Roster, Secured, Target, units, value};
+use super::listeners::{Asked, Place, Table};
 use super::upstream::headers;
 use super::{oidc, tokens};
 use crate::artifact::SignatureKey;
 
+/// Who judges where a listener does not say.
+const MODE: &str = "access.mode";
+
 /// Bytes below which clients warn of their signature key: those of the MAC it is for.
 const LONG_ENOUGH: usize = 32;
 
-/// The words of `access.mode`.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Mode {
-    Upstream,
-    Tokens,
-    Open,
-}
-
-/// What is known of where Larder stands, when its access is checked.
-struct Place<'a> {
+/// Who judges at each listener, and what stands behind all of them.
+struct Judges<'a> {
     target: &'a Target,
-    listen: &'a [Listen],
-    /// Whether what it hears over a network is in clear text.
-    is_clear: bool,
-    /// Whether it has a credential of its own upstream.
+    /// Whether Larder has a credential of its own upstream.
     has_own: bool,
+    /// Each listener with its judge.
+    places: Vec<(Place, AccessMode)>,
+    /// Each key that names a judge.
+    keys: BTreeMap<String, AccessMode>,
 }
 
-/// Checks `access.…`.
-pub(super) fn access(raw: &mut Raw, target: &Target, server: &Server) -> Access {
+/// Checks `access.…` and what the listeners' tables say of it.
+pub(super) fn access(raw: &mut Raw, target: &Target, asked: &Asked) -> Access {
     let roster = Roster {
         tokens: tokens::tokens(raw),
         issuers: oidc::issuers(raw),
     };
-    let place = Place {
-        target,
-        listen: &server.listen,
-        is_clear: server.tls.is_none(),
-        has_own: raw.is_set("upstream.token_file"),
-    };
-    let words = [
-        ("upstream", Mode::Upstream),
-        ("tokens", Mode::Tokens),
-        ("open", Mode::Open),
-    ];
+    let words = AccessMode::ALL.map(|mode| (mode.as_str(), mode));
     let mode = raw
-        .take("access.mode", |value| value::choice(value, &words))
-        .unwrap_or_else(|| default_mode(&place, &roster));
+        .take(MODE, |value| value::choice(value, &words))
+        .unwrap_or_else(|| default_mode(target, asked, &roster));
     certificates(raw, &roster);
-    judge(raw, mode, &place);
-    warn(raw, mode, &place);
+    let judges = Judges::new(raw, target, asked, mode);
+    judges.judge(raw);
+    judges.warn(raw);
+    judges.warn_of_certificates(raw, &roster);
     Access {
-        mode: match mode {
-            Mode::Upstream => AccessMode::Upstream,
-            Mode::Tokens => AccessMode::Tokens,
-            Mode::Open => AccessMode::Open,
-        },
+        mode,
         roster,
         credential_headers: raw
             .take("access.credential_headers", headers)
@@ -96,80 +83,179 @@ fn signature_key(raw: &mut Raw) -> Option<SignatureKey> {
     Some(SignatureKey::new(text.as_bytes()))
 }
 
+/// The listeners with a table of their own; `mode` judges where it does not say who does.
+pub(super) fn named(asked: &Asked, mode: AccessMode) -> BTreeMap<String, Listener> {
+    let listener = |table: &Table| Listener {
+        address: table.address.clone(),
+        secured: table.secured,
+        access: table.access.unwrap_or(mode),
+    };
+    let tables = asked.tables.iter();
+    tables
+        .map(|(name, table)| (name.clone(), listener(table)))
+        .collect()
+}
+
 /// Who judges where nobody says: the upstream if there is one. Without, everybody on this machine
 /// may read, but nobody beyond it, and a list is never passed over.
-fn default_mode(place: &Place<'_>, roster: &Roster) -> Mode {
-    let is_local = place.listen.iter().all(Listen::is_local);
-    match place.target {
-        Target::Http(_) => Mode::Upstream,
-        Target::None if is_local && roster.is_empty() => Mode::Open,
-        Target::None => Mode::Tokens,
+fn default_mode(target: &Target, asked: &Asked, roster: &Roster) -> AccessMode {
+    let mut unsaid = asked.places().filter(|place| place.table.access.is_none());
+    let is_local = unsaid.all(|place| place.table.address.is_local());
+    match target {
+        Target::Http(_) => AccessMode::Upstream,
+        Target::None if is_local && roster.is_empty() => AccessMode::Open,
+        Target::None => AccessMode::Tokens,
     }
 }
 
-fn judge(raw: &mut Raw, mode: Mode, place: &Place<'_>) {
-    match (mode, place.target) {
-        (Mode::Upstream, Target::None) => {
-            raw.mistake(
-                "access.mode",
-                "`upstream` needs an upstream to judge: set upstream.url, or use `tokens`",
-            );
+// === impl Judges ===
+
+impl<'a> Judges<'a> {
+    fn new(raw: &Raw, target: &'a Target, asked: &Asked, mode: AccessMode) -> Self {
+        let places: Vec<_> = asked
+            .places()
+            .map(|place| {
+                let judge = place.table.access.unwrap_or(mode);
+                (place, judge)
+            })
+            .collect();
+        let named = places
+            .iter()
+            .map(|(place, judge)| (place.by.clone(), *judge));
+        let mut keys: BTreeMap<String, AccessMode> = named.collect();
+        // Where every listener has its own word, nobody's default is no mistake.
+        if raw.is_set(MODE) || places.is_empty() {
+            keys.insert(MODE.to_owned(), mode);
         }
-        // It would be asked about its own credential, and accept everybody.
-        (Mode::Upstream, Target::Http(_)) if place.has_own => {
+        Self {
+            target,
+            has_own: raw.is_set("upstream.token_file"),
+            places,
+            keys,
+        }
+    }
+
+    fn has(&self, mode: AccessMode) -> bool {
+        self.keys.values().any(|judge| *judge == mode)
+    }
+
+    fn judge(&self, raw: &mut Raw) {
+        for (key, mode) in &self.keys {
+            match (mode, self.target) {
+                (AccessMode::Upstream, Target::None) => raw.mistake(
+                    key,
+                    "`upstream` needs an upstream to judge: set upstream.url, or use `tokens`",
+                ),
+                (AccessMode::Tokens, Target::Http(_)) if !self.has_own => raw.mistake(
+                    key,
+                    "`tokens` before an upstream needs a credential for it: set upstream.token_file",
+                ),
+                _ => {}
+            }
+        }
+        // It would be asked about its own credential, and accept everybody; where it judges one listener
+        // of several, it hears there what its callers say.
+        let judges_all = self.keys.values().all(|mode| *mode == AccessMode::Upstream);
+        if self.has_own && judges_all && matches!(self.target, Target::Http(_)) {
             raw.mistake(
                 "upstream.token_file",
                 "takes the place of the clients' tokens, and the upstream could judge nobody: set \
                  access.mode to `tokens`, or to `open`",
             );
         }
-        (Mode::Tokens, Target::Http(_)) if !place.has_own => {
-            raw.mistake(
-                "access.mode",
-                "`tokens` before an upstream needs a credential for it: set upstream.token_file",
-            );
-        }
-        _ => {}
     }
-}
 
-fn warn(raw: &mut Raw, mode: Mode, place: &Place<'_>) {
-    let exposed: Vec<String> = place
-        .listen
-        .iter()
-        .filter(|listen| !listen.is_local())
-        .map(ToString::to_string)
-        .collect();
-    let exposed = exposed.join(", ");
-    let with_own = if place.has_own {
-        ", upstream too, with Larder's credential"
-    } else {
-        ""
-    };
-    match mode {
-        Mode::Open if !exposed.is_empty() => {
-            let who = if raw.is_set(CLIENT_CA) {
+    fn warn(&self, raw: &mut Raw) {
+        self.warn_of_strangers(raw);
+        self.warn_of_clear_text(raw);
+        let is_named = self.keys.keys().any(|key| key != MODE);
+        if raw.is_set(MODE) && self.places.iter().all(|(place, _)| place.by != MODE) {
+            raw.warn(MODE, "has no effect: every listener says who judges");
+        }
+        for (mode, keys, alone, among) in [
+            (
+                AccessMode::Tokens,
+                ["access.tokens", "access.oidc"],
+                "access.mode is not `tokens`",
+                "no listener's access is `tokens`",
+            ),
+            (
+                AccessMode::Upstream,
+                ["access.verdict_ttl", "access.offline_grace"],
+                "access.mode is not `upstream`",
+                "no listener's access is `upstream`",
+            ),
+        ] {
+            if !self.has(mode) {
+                raw.without_effect(&keys, if is_named { among } else { alone });
+            }
+        }
+    }
+
+    fn warn_of_strangers(&self, raw: &mut Raw) {
+        let with_own = if self.has_own {
+            ", upstream too, with Larder's credential"
+        } else {
+            ""
+        };
+        for key in self.keys.keys() {
+            let open = self.exposed(AccessMode::Open, |place| place.by == *key);
+            let clear = self.exposed(AccessMode::Open, |place| {
+                place.by == *key && place.table.secured == Secured::Never
+            });
+            let who = if raw.is_set(CLIENT_CA) && clear.is_empty() {
                 "everyone with a certificate"
             } else {
                 "everyone"
             };
-            raw.warn(
-                "access.mode",
-                &format!("is `open`: {who} who reaches {exposed} reads and writes{with_own}"),
-            );
+            if !open.is_empty() {
+                let doubt =
+                    format!("is `open`: {who} who reaches {open} reads and writes{with_own}");
+                raw.warn(key, &doubt);
+            }
         }
-        Mode::Upstream if !exposed.is_empty() && place.is_clear => raw.warn(
-            "server.listen",
-            &format!("takes the upstream's tokens in clear text at {exposed}"),
-        ),
-        _ => {}
     }
-    if mode != Mode::Tokens {
-        let keys = ["access.tokens", "access.oidc"];
-        raw.without_effect(&keys, "access.mode is not `tokens`");
+
+    fn warn_of_clear_text(&self, raw: &mut Raw) {
+        let mut keys: Vec<&str> = self.places.iter().map(|(place, _)| &*place.at).collect();
+        keys.dedup();
+        for key in keys {
+            let clear = self.exposed(AccessMode::Upstream, |place| {
+                place.at == key && place.table.secured == Secured::Never
+            });
+            if !clear.is_empty() {
+                let doubt = format!("takes the upstream's tokens in clear text at {clear}");
+                raw.warn(key, &doubt);
+            }
+        }
     }
-    if mode != Mode::Upstream {
-        let keys = ["access.verdict_ttl", "access.offline_grace"];
-        raw.without_effect(&keys, "access.mode is not `upstream`");
+
+    /// Nobody shows one in clear text, whatever other listeners speak.
+    fn warn_of_certificates(&self, raw: &mut Raw, roster: &Roster) {
+        let mut tokens = roster.tokens.iter();
+        let mut listed = self
+            .places
+            .iter()
+            .filter(|(_, mode)| *mode == AccessMode::Tokens)
+            .peekable();
+        if raw.is_set(CLIENT_CA)
+            && tokens.any(|token| token.proof.certificate().is_some())
+            && listed.peek().is_some()
+            && listed.all(|(place, _)| place.table.secured == Secured::Never)
+        {
+            let doubt = "names certificates, and no listener speaks TLS where the list judges";
+            raw.warn("access.tokens", doubt);
+        }
+    }
+
+    /// Where strangers reach those of the listeners with this judge that are `such`.
+    fn exposed(&self, mode: AccessMode, such: impl Fn(&Place) -> bool) -> String {
+        let places = self.places.iter().filter(|(_, judge)| *judge == mode);
+        let addresses: Vec<String> = places
+            .map(|(place, _)| place)
+            .filter(|place| !place.table.address.is_local() && such(place))
+            .map(|place| place.table.address.to_string())
+            .collect();
+        addresses.join(", ")
     }
 }

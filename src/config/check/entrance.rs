@@ -6,6 +6,7 @@ use super::super::network::{forwarder, network};
 use super::super::problem::quoted;
 use super::super::raw::Raw;
 use super::super::{Forwarders, Listen, Networks, value};
+use super::listeners::{Asked, Place};
 
 const ALLOW: &str = "server.allow";
 const FORWARDERS: &str = "server.proxy_protocol";
@@ -21,8 +22,10 @@ const OWN_RIGHT: u32 = 0o600;
 const EVERYBODY: u32 = 0o006;
 
 /// Checks `server.allow`.
-pub(super) fn allow(raw: &mut Raw, listen: &[Listen], forwarders: &Forwarders) -> Networks {
-    if !listen.is_empty() && listen.iter().all(is_unix) && !forwarders.unix {
+pub(super) fn allow(raw: &mut Raw, asked: &Asked, forwarders: &Forwarders) -> Networks {
+    let mut places = asked.places().peekable();
+    let is_reached_by_name = places.peek().is_some() && places.all(|place| is_unix(&place));
+    if is_reached_by_name && !forwarders.unix {
         raw.without_effect(&[ALLOW], "nobody comes by an address");
     }
     let networks = raw.take(ALLOW, |value| value::list(value, network));
@@ -30,10 +33,10 @@ pub(super) fn allow(raw: &mut Raw, listen: &[Listen], forwarders: &Forwarders) -
 }
 
 /// Checks `server.proxy_protocol`.
-pub(super) fn forwarders(raw: &mut Raw, listen: &[Listen]) -> Forwarders {
+pub(super) fn forwarders(raw: &mut Raw, asked: &Asked) -> Forwarders {
     let entries = raw.take(FORWARDERS, |value| value::list(value, forwarder));
     let forwarders: Forwarders = entries.unwrap_or_default().into_iter().collect();
-    if forwarders.unix && !listen.iter().any(may_be_unix) {
+    if forwarders.unix && !asked.places().any(|place| may_be_unix(&place)) {
         raw.warn(FORWARDERS, "names unix sockets, and there is none");
     }
     forwarders
@@ -67,11 +70,11 @@ pub(in super::super) fn show_mode(mode: u32) -> String {
     format!("{mode:04o}")
 }
 
-fn is_unix(listen: &Listen) -> bool {
-    matches!(listen, Listen::Unix(_))
+fn is_unix(place: &Place) -> bool {
+    matches!(place.table.address, Listen::Unix(_))
 }
 
 /// Of sockets that are passed only their owner knows what they are.
-fn may_be_unix(listen: &Listen) -> bool {
-    !matches!(listen, Listen::Tcp { .. })
+fn may_be_unix(place: &Place) -> bool {
+    !matches!(place.table.address, Listen::Tcp { .. })
 }

@@ -6,6 +6,7 @@
 mod access;
 mod entrance;
 mod entry;
+mod listeners;
 mod oidc;
 mod pair;
 mod server;
@@ -34,11 +35,13 @@ pub(super) fn config(raw: &mut Raw, ambient: Ambient) -> Config {
         );
     }
     let data_dir = data_dir.unwrap_or_default();
-    let server = server::server(raw);
-    let admin = server::admin(raw, &server.listen);
+    let asked = listeners::listeners(raw);
+    let mut server = server::server(raw, &asked);
+    let admin = server::admin(raw, &asked);
     let upstream = upstream::upstream(raw, ambient);
-    let access = access::access(raw, &upstream.target, &server);
-    let tier = tier::tier(raw, &data_dir, server.tls.is_some());
+    let access = access::access(raw, &upstream.target, &asked);
+    server.named = access::named(&asked, access.mode);
+    let tier = tier::tier(raw, &data_dir, asked.is_secured());
     let upload = upload(raw, &upstream.target);
     let log = log(raw);
     Config {

@@ -1,5 +1,6 @@
-//! The listeners and their limits.
+//! What holds for every data listener, and the admin listener.
 
+use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
 use figment::value::Value;
@@ -8,6 +9,7 @@ use super::super::raw::Raw;
 use super::super::secret::{Secret, token, token_file};
 use super::super::{Admin, Listen, Server, address, units, value};
 use super::entrance::{allow, forwarders, socket_mode};
+use super::listeners::Asked;
 use super::tls::tls;
 
 /// Bytes of a head: what the clients in the field send is a tenth of the least, and what is read of a
@@ -20,16 +22,16 @@ const FIELDS: RangeInclusive<u64> = 16..=1024;
 /// Requests at once: with fewer than the least turbo waits for itself.
 const STREAMS: RangeInclusive<u64> = 1..=1024;
 
-/// Checks `server.…`.
-pub(super) fn server(raw: &mut Raw) -> Server {
-    let listen = listeners(raw);
-    let proxy_protocol = forwarders(raw, &listen);
+/// Checks `server.…`; the listeners with a table of their own are for whoever knows who judges there.
+pub(super) fn server(raw: &mut Raw, asked: &Asked) -> Server {
+    let proxy_protocol = forwarders(raw, asked);
     Server {
-        tls: tls(raw, &listen),
-        allow: allow(raw, &listen, &proxy_protocol),
+        tls: tls(raw, asked),
+        allow: allow(raw, asked, &proxy_protocol),
         proxy_protocol,
         socket_mode: socket_mode(raw),
-        listen,
+        listen: asked.listen.clone(),
+        named: BTreeMap::new(),
         hosts: raw
             .take("server.hosts", |value| value::list(value, address::host))
             .unwrap_or_default(),
@@ -94,33 +96,11 @@ fn within<T: TryFrom<u64> + Default>(
         .unwrap_or_default()
 }
 
-fn listeners(raw: &mut Raw) -> Vec<Listen> {
-    let key = "server.listen";
-    let Some(listeners) = raw.take(key, |value| value::list(value, address::listen)) else {
-        return Vec::new();
-    };
-    if listeners.is_empty() {
-        raw.mistake(key, "names no address");
-    }
-    for (index, one) in listeners.iter().enumerate() {
-        let before = listeners.iter().take(index);
-        if before.into_iter().any(|other| collide(one, other)) {
-            raw.mistake(key, format!("names {one} twice"));
-        }
-    }
-    listeners
-}
-
-/// Whether two listeners cannot both be had; any number of ports may be left to the system.
-fn collide(one: &Listen, other: &Listen) -> bool {
-    one == other && !matches!(one, Listen::Tcp { port: 0, .. })
-}
-
 /// Checks `admin.…`.
-pub(super) fn admin(raw: &mut Raw, data: &[Listen]) -> Admin {
+pub(super) fn admin(raw: &mut Raw, data: &Asked) -> Admin {
     let listen = raw.take("admin.listen", |value| address::listen(value::text(value)?));
     if let Some(listen) = &listen
-        && data.iter().any(|other| collide(listen, other))
+        && data.places().any(|place| place.is_at(listen))
     {
         raw.mistake("admin.listen", format!("{listen} is a data listener too"));
     }

@@ -29,7 +29,9 @@ struct AskedOfMemory {
 pub(super) fn tier(raw: &mut Raw, data_dir: &Path, is_secured: bool) -> Tier {
     let memory = memory(raw);
     let disk = disk(raw, units::file_system_size(data_dir));
-    // What is encrypted has to be copied.
+    // What is encrypted has to be copied. Where some listeners speak TLS and some do not, a larger artifact
+    // in memory costs those in clear text a copy; one that is not there costs those with TLS the
+    // reading of its file for each of its clients, and the copy too.
     let leaves_uncopied = cfg!(target_os = "linux") && disk.capacity > 0 && !is_secured;
     let default = if leaves_uncopied {
         MAX_BESIDE_FILES

@@ -7,6 +7,7 @@ use super::super::identity::is_open_to_all;
 use super::super::raw::Raw;
 use super::super::tls::{CERT, CLIENT_CA, CLIENT_CRL, KEY};
 use super::super::{Listen, ServerTls, TlsFiles, value};
+use super::listeners::Asked;
 
 /// Each key, and the one without which it means nothing.
 const NEEDS: [(&str, &str, &str); 4] = [
@@ -17,15 +18,20 @@ const NEEDS: [(&str, &str, &str); 4] = [
 ];
 
 /// Checks `server.tls.…`: certificates and their keys, or none at all.
-pub(super) fn tls(raw: &mut Raw, listen: &[Listen]) -> Option<ServerTls> {
+pub(super) fn tls(raw: &mut Raw, asked: &Asked) -> Option<ServerTls> {
     for (given, missing, why) in NEEDS {
         if raw.is_set(given) && !raw.is_set(missing) {
             raw.mistake(given, format!("{missing} is not set: {why}"));
         }
     }
-    if !listen.is_empty() && listen.iter().all(|at| matches!(at, Listen::Unix(_))) {
-        let keys = [CERT, KEY, CLIENT_CA, CLIENT_CRL];
-        raw.without_effect(&keys, "unix sockets speak in clear text");
+    if !asked.is_secured() {
+        let mut places = asked.places();
+        let why = if places.all(|place| matches!(place.table.address, Listen::Unix(_))) {
+            "unix sockets speak in clear text"
+        } else {
+            "no listener speaks TLS"
+        };
+        raw.without_effect(&[CERT, KEY, CLIENT_CA, CLIENT_CRL], why);
     }
     let files = files(raw);
     if files.pairs.iter().any(|(_, key)| is_open_to_all(key)) {

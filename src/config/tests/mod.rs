@@ -1,7 +1,9 @@
 //! The configuration as a whole, from what is written to what is in effect.
 
 mod documents;
+mod entrances;
 mod layers;
+mod listeners;
 mod reach;
 mod secrets;
 mod sections;

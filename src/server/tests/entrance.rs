@@ -131,7 +131,7 @@ async fn whoever_is_on_no_list_is_closed_at_once_and_counted() {
 #[tokio::test]
 async fn a_balancer_says_for_whom_a_connection_is() {
     let house = House::open("", "127.0.0.1").await;
-    let stranger = "Peer { address: Some(203.0.113.5:56324), is_local: false, is_secure: false }";
+    let stranger = "Peer { address: Some(203.0.113.5:56324), listener: ListenerId(0), is_local: false, is_secure: false }";
     assert_eq!(house.taken_for(HEADER).await, stranger);
     let second =
         b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0f\xcb\0\x71\x05\xc0\0\x02\x01\xdc\x04\x01\xbb\x04\0\0";
@@ -141,7 +141,7 @@ async fn a_balancer_says_for_whom_a_connection_is() {
         .await;
     assert_eq!(
         near,
-        "Peer { address: Some(127.0.0.9:5), is_local: true, is_secure: false }"
+        "Peer { address: Some(127.0.0.9:5), listener: ListenerId(0), is_local: true, is_secure: false }"
     );
     for own in [&b"PROXY UNKNOWN\r\n"[..], b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0"] {
         let own = house.taken_for(own).await;

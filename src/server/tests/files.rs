@@ -72,6 +72,8 @@ impl Serve for Archive {
     type Body = Body;
     type Acquaintance = ();
 
+    fn acquaint(&self, _: &Peer) {}
+
     async fn serve(
         &self,
         request: Request<RequestBody>,

@@ -18,7 +18,7 @@ use super::connection::Accepted;
 use super::guard::Watch;
 use super::phase::Channel;
 use super::shown::Shown;
-use super::{Limits, Peer, RequestBody, Serve};
+use super::{Limits, ListenerId, Peer, RequestBody, Serve};
 use crate::outlet::Outlet;
 
 mod crowd;
@@ -59,6 +59,10 @@ impl Serve for Scripted {
     type Body = Body;
     /// Requests of the connection so far.
     type Acquaintance = AtomicUsize;
+
+    fn acquaint(&self, _: &Peer) -> AtomicUsize {
+        AtomicUsize::new(0)
+    }
 
     async fn serve(
         &self,
@@ -143,6 +147,7 @@ fn in_clear_text<I>(io: I, outlet: Option<Outlet>, limits: &Limits) -> Accepted<
         io,
         peer: Peer {
             address: None,
+            listener: ListenerId(0),
             is_local: true,
             is_secure: false,
         },

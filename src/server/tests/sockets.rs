@@ -259,13 +259,29 @@ async fn a_unix_socket_is_private_and_removed_at_the_end() {
     let server = Running::start(&[Listen::Unix(path.clone())], limits()).await;
     assert_eq!(
         ask_unix(&path).await,
-        "Peer { address: None, is_local: true, is_secure: false }"
+        "Peer { address: None, listener: ListenerId(0), is_local: true, is_secure: false }"
     );
     let mode = fs::metadata(&path).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
     server.tasks.stop();
     server.ended.await.unwrap();
     assert!(!path.exists());
+}
+
+#[tokio::test]
+async fn each_connection_knows_the_place_of_the_listener_it_came_by() {
+    let folder = tempfile::tempdir().unwrap();
+    let paths = ["a", "b", "c"].map(|name| folder.path().join(name));
+    let listen = paths.clone().map(Listen::Unix);
+    let server = Running::start(&listen, limits()).await;
+    for _ in 0..2 {
+        for (place, path) in paths.iter().enumerate() {
+            let peer = ask_unix(path).await;
+            assert!(peer.contains(&format!("ListenerId({place})")), "{peer}");
+        }
+    }
+    server.tasks.stop();
+    server.ended.await.unwrap();
 }
 
 #[tokio::test]

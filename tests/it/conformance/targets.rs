@@ -174,5 +174,6 @@ fn other_protocols() -> Vec<Case> {
         .gets(Status(404))
         .kept()
         .passes(asked()),
+        case("HTTP/2 but for its last word", b"PRI * HTTP/2.0\r\n\r\nSN\r\n\r\n").refused_below(400),
     ]
 }

@@ -1,9 +1,10 @@
 //! A client that sees every byte: whole answers with `get`, `put`, …; or step by step.
 
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 
 use tokio::io::{AsyncWriteExt, BufReader};
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, UnixStream};
 
 use super::tls::{Stream, Trust};
 use super::wire::{Ended, Head, Incoming};
@@ -13,6 +14,8 @@ use super::{assert_bytes, within};
 #[derive(Debug)]
 pub struct Client {
     address: SocketAddr,
+    /// A unix socket to be reached at instead.
+    socket: Option<PathBuf>,
     token: Option<String>,
     trust: Option<Trust>,
     connection: Option<BufReader<Box<dyn Stream>>>,
@@ -47,11 +50,20 @@ impl Client {
         let (connection, incoming) = (None, Incoming::nothing(Ended::Whole));
         Self {
             address,
+            socket: None,
             token: None,
             trust: None,
             connection,
             incoming,
             method: String::new(),
+        }
+    }
+
+    /// A client of the unix socket at `path`.
+    pub fn of_socket(path: &Path) -> Self {
+        Self {
+            socket: Some(path.to_owned()),
+            ..Self::new(SocketAddr::from(([127, 0, 0, 1], 0)))
         }
     }
 
@@ -111,6 +123,9 @@ impl Client {
     }
 
     async fn connect(&self) -> Option<Box<dyn Stream>> {
+        if let Some(path) = &self.socket {
+            return Some(Box::new(UnixStream::connect(path).await.ok()?));
+        }
         let stream = TcpStream::connect(self.address).await.ok()?;
         // What is sent step by step must not wait for the answer to the step before.
         stream.set_nodelay(true).expect("an option");

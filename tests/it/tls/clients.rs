@@ -4,6 +4,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 
 use super::{connect, handshakes, printed};
+use crate::listeners::addresses;
 use crate::support::{
     Authority, Badge, Certificate, Client, Larder, Setup, Trust, artifact, eventually,
 };
@@ -289,6 +290,45 @@ async fn whose_certificate_was_taken_off_the_list_is_out_on_the_same_connection(
     assert_eq!(a.get(&artifact("aa")).await.status, 401);
     assert_eq!(b.get(&artifact("aa")).await.status, 200);
     assert_eq!(c.get(&artifact("aa")).await.status, 200);
+}
+
+#[tokio::test]
+async fn each_listener_in_tls_asks_for_certificates_and_by_another_nobody_is_let_in_by_one() {
+    let authority = Authority::new("Acme clients");
+    let guarded = Guarded::by(&authority)
+        .listing(r#"[{ name = "ci", certificate = "ci.example" }, { name = "t", token = "t" }]"#);
+    let trust = guarded.certificate.trust();
+    let table = |rest: &str| format!(r#"{{ address = "127.0.0.1:0"{rest} }}"#);
+    let setup = guarded.setup.unset("server.listen");
+    let setup = setup
+        .toml("listener.a", &table(""))
+        .toml("listener.b", &table(r#", access = "open""#))
+        .toml("listener.c", &table(", tls = false"));
+    let larder = setup.start().await;
+    let addresses = addresses(&larder, 3).await;
+    let ask = async |place: usize, token: &str, badge: Option<&Badge>| {
+        let trust = badge.map_or_else(|| trust.clone(), |badge| trust.clone().showing(badge));
+        // The last one speaks in clear text.
+        let trust = Some(trust).filter(|_| place < 2);
+        let mut client = Client::new(addresses[place]).token(token).trusting(trust);
+        client.get(&artifact("aa")).await.status
+    };
+    let (listed, other) = (
+        authority.certify("ci.example"),
+        authority.certify("other.example"),
+    );
+    for (place, token, badge, status) in [
+        (0, "any", Some(&listed), 404),
+        (0, "any", Some(&other), 401),
+        (0, "t", Some(&other), 404),
+        (0, "t", None, 0),
+        (1, "any", Some(&other), 404),
+        (1, "any", None, 0),
+        (2, "any", None, 401),
+        (2, "t", None, 404),
+    ] {
+        assert_eq!(ask(place, token, badge).await, status, "{place} {token}");
+    }
 }
 
 #[tokio::test]

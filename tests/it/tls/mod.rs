@@ -83,7 +83,7 @@ async fn misses_hits_and_uploads_are_what_they_are_in_clear_text() {
         (handshakes(&larder, "full").await - 1.0).abs() < 0.5,
         "kept alive"
     );
-    printed(&larder, " tls=true ", 6).await;
+    printed(&larder, " tls=true ", 7).await;
     let access = larder.printed();
     let api = format!("export TURBO_API=https://{}\n", larder.address());
     assert!(access.contains(&api), "{access}");
@@ -227,7 +227,11 @@ async fn http_in_clear_text_is_told_what_is_spoken_here() {
         assert_eq!((reply.status, reply.ended), (400, Ended::Whole));
         assert_eq!(error_code(&reply), "tls_required");
     }
-    assert!((handshakes(&larder, "clear-text").await - 2.0).abs() < 0.5);
+    // A handshake is counted when its end is known, which may be behind the answer.
+    eventually("both counted", async || {
+        (handshakes(&larder, "clear-text").await - 2.0).abs() < 0.5
+    })
+    .await;
     assert_eq!(larder.client().get(&artifact("aa")).await.status, 404);
 }
 
