@@ -45,6 +45,7 @@ pub enum Unfit {
 }
 
 /// The `Host` fields of a head.
+#[derive(Clone, Copy)]
 enum Hosts<'a> {
     None,
     One(&'a [u8]),

@@ -55,10 +55,6 @@ pub(super) struct Wait {
 
 /// What is known of a connection.
 #[derive(Clone, Copy, Debug)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "any may hold beside any other"
-)]
 pub(super) struct State {
     phase: Phase,
     /// Counts phases begun.
