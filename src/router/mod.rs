@@ -85,7 +85,7 @@ impl Router {
             Route::Events => Box::pin(self.events(head, body)).await,
             Route::Status => Box::pin(proxy.status(head)).await,
             Route::Preflight => Ok(proxy.preflight()),
-            Route::Pass => Box::pin(proxy.pass(head, body.boxed_unsync())).await,
+            Route::Pass => Box::pin(proxy.pass(head, body.map_err(Into::into).boxed_unsync())).await,
             Route::Invalid(_) => Err(InvalidHash.into()),
         }
     }
@@ -101,7 +101,7 @@ impl Router {
         let length = body.size_hint().exact();
         let ask = self.proxy.name(head, hash, Right::Write, client).await?;
         self.proxy
-            .put(ask, fields, length, body.boxed_unsync())
+            .put(ask, fields, length, body.map_err(Into::into).boxed_unsync())
             .await
     }
 

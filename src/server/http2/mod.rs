@@ -20,15 +20,15 @@ use super::clock::LINGER;
 use super::connection::{Client, Session};
 use super::guard::Watch;
 use super::phase::Bound;
-use super::request::RequestBody;
 use super::{Limits, Serve, connection};
 
+mod body;
 mod frames;
 mod stream;
 
+pub(super) use self::body::Shared;
 pub(super) use self::frames::{Flood, Meter};
-pub(super) use self::stream::Stream;
-use self::stream::{Streams, Taken};
+use self::stream::{Stream, Streams, Taken};
 
 /// Bytes of one request's body that may come ahead of whoever reads it: what a line of 1 Gbit/s and
 /// 16 ms has on its way.
@@ -121,7 +121,7 @@ async fn answer<S: Serve>(
     let (turn, _) = watch.begin(!request.body().is_end_stream());
     let is_head = request.method() == Method::HEAD;
     join_cookies(request.headers_mut());
-    let request = request.map(|body| RequestBody::among(body, stream.clone()));
+    let request = request.map(|body| stream.receive(body));
     let mut response = client.answer(request).await;
     if is_head {
         say_length(&mut response);
