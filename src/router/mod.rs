@@ -85,7 +85,9 @@ impl Router {
             Route::Events => Box::pin(self.events(head, body)).await,
             Route::Status => Box::pin(proxy.status(head)).await,
             Route::Preflight => Ok(proxy.preflight()),
-            Route::Pass => Box::pin(proxy.pass(head, body.map_err(Into::into).boxed_unsync())).await,
+            Route::Pass => {
+                Box::pin(proxy.pass(head, body.map_err(Into::into).boxed_unsync())).await
+            }
             Route::Invalid(_) => Err(InvalidHash.into()),
         }
     }

@@ -74,6 +74,8 @@ pub(super) struct State {
     rate: Rate,
     /// It has been asked to go.
     is_dismissed: bool,
+    /// And told so.
+    has_parted: bool,
 }
 
 /// How much comes and goes.
@@ -130,6 +132,7 @@ impl State {
                 sent: Lap::default(),
             },
             is_dismissed: false,
+            has_parted: false,
         }
     }
 
@@ -255,9 +258,24 @@ impl State {
         self.is_dismissed = self.is_silent();
     }
 
+    /// Whether it has been asked to go, and begun no request since.
+    pub(super) fn is_dismissed(&self) -> bool {
+        self.is_dismissed
+    }
+
+    /// The client has been told to go: from now on it is as idle as any other, for a while.
+    pub(super) fn part(&mut self) {
+        self.has_parted = true;
+    }
+
+    /// Whether requests may share it, and there is none.
+    pub(super) fn is_sharing_silently(&self) -> bool {
+        self.phase == Phase::Idle && self.sharing != Sharing::InTurn
+    }
+
     /// Whether there is no request to answer.
     pub(super) fn is_silent(&self) -> bool {
-        matches!(self.phase, Phase::Head | Phase::Idle)
+        matches!(self.phase, Phase::Shaking | Phase::Head | Phase::Idle)
     }
 
     /// What the client is waited for, if it is.
@@ -271,7 +289,7 @@ impl State {
         };
         match self.phase {
             Phase::Lingering => wait(Bound::Linger, self.turn),
-            _ if self.is_dismissed => wait(Bound::Crowd, self.turn),
+            _ if self.is_dismissed && !self.has_parted => wait(Bound::Crowd, self.turn),
             _ if self.write_blocked => wait(Bound::Stall, self.sent),
             Phase::Shaking => wait(Bound::Handshake, self.turn),
             Phase::Head => wait(Bound::Head, self.turn),

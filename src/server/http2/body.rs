@@ -87,7 +87,10 @@ impl Shared {
     /// What is known of its length.
     pub(in crate::server) fn size_hint(&self) -> SizeHint {
         let held = self.held.lock();
-        held.body.as_ref().map(Incoming::size_hint).unwrap_or_default()
+        held.body
+            .as_ref()
+            .map(Incoming::size_hint)
+            .unwrap_or_default()
     }
 }
 

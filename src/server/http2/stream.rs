@@ -81,7 +81,9 @@ impl Stream {
         if body.is_end_stream() {
             return RequestBody::alone(body);
         }
-        let body = self.body.get_or_init(|| Shared::new(body, self.watch.clone()));
+        let body = self
+            .body
+            .get_or_init(|| Shared::new(body, self.watch.clone()));
         RequestBody::among(body.clone())
     }
 

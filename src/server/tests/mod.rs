@@ -23,6 +23,7 @@ use crate::outlet::Outlet;
 
 mod crowd;
 mod entrance;
+mod farewell;
 #[cfg(target_os = "linux")]
 mod files;
 mod floods;

@@ -123,7 +123,12 @@ async fn a_stop_says_farewell_finishes_what_runs_and_exits_well() {
         origin.once("GET", "aa", halved.hold("rest").chunk(&body[5000..]));
         let mut client = Http2::of(&larder).await;
         let target = Request::new("GET", &artifact("aa"));
-        let mut answer = client.begin(&target, true).await.answer().await.expect("one");
+        let mut answer = client
+            .begin(&target, true)
+            .await
+            .answer()
+            .await
+            .expect("one");
         let first = answer.piece().await.expect("a piece").expect("no error");
         larder.terminate();
         eventually("a farewell", async || !client.is_open().await).await;
@@ -146,9 +151,7 @@ async fn what_outlasts_the_grace_is_cut_and_the_process_ends_all_the_same() {
         .start()
         .await;
     let client = Http2::of(&larder).await;
-    let mut held = client
-        .begin(&Request::new("POST", "/v2/held"), false)
-        .await;
+    let mut held = client.begin(&Request::new("POST", "/v2/held"), false).await;
     let piece = Bytes::from_static(b"some");
     held.upload.send_data(piece, false).expect("a stream");
     origin.until("it", |seen| seen.is("POST", "held")).await;
@@ -207,7 +210,11 @@ async fn one_listener_speaks_both_in_clear_text() {
     let larder = Larder::alone().await;
     let client = Http2::of(&larder).await;
     assert_eq!(client.put(&artifact("aa"), b"body").await.status, 202);
-    larder.client().get(&artifact("aa")).await.assert_body(b"body");
+    larder
+        .client()
+        .get(&artifact("aa"))
+        .await
+        .assert_body(b"body");
     let mut old = Client::new(larder.address());
     // What HTTP/1 knows as the way to HTTP/2 is no way here.
     let upgrade = Request::new("GET", &artifact("aa"))

@@ -75,15 +75,27 @@ async fn uploads_with_a_length_and_without_are_stored_whole_and_read_again_howev
         let empty = Request::new("PUT", &artifact("empty"));
         for request in [said, unsaid, empty] {
             let put = client.ask(&request).await;
-            assert_eq!((put.status, put.cache_status()), (202, STORED), "{request:?}");
+            assert_eq!(
+                (put.status, put.cache_status()),
+                (202, STORED),
+                "{request:?}"
+            );
         }
-        for (hash, body) in [("said", &large[..]), ("unsaid", &large[..MIB]), ("empty", b"")] {
+        for (hash, body) in [
+            ("said", &large[..]),
+            ("unsaid", &large[..MIB]),
+            ("empty", b""),
+        ] {
             assert_bytes(&origin.seen("PUT", hash)[0].body, body);
             let hit = client.get(&artifact(hash)).await;
             assert!(hit.is_hit(), "{hash}");
             hit.assert_body(body);
         }
-        larder.client().get(&artifact("said")).await.assert_body(&large);
+        larder
+            .client()
+            .get(&artifact("said"))
+            .await
+            .assert_body(&large);
         origin.forget();
         let larder = larder.restart().await;
         let client = Http2::of(&larder).await;
@@ -254,6 +266,9 @@ async fn a_host_that_nobody_has_here_is_refused_as_in_http_1() {
     let client = Http2::of(&larder).await;
     let foreign = Request::new("GET", &artifact("aa")).header("host", "evil.example");
     let reply = client.ask(&foreign).await;
-    assert_eq!((reply.status, error_code(&reply).as_str()), (400, "bad_request"));
+    assert_eq!(
+        (reply.status, error_code(&reply).as_str()),
+        (400, "bad_request")
+    );
     assert_eq!(client.get(&artifact("aa")).await.status, 404);
 }
