@@ -45,8 +45,10 @@ const SEND_BUFFER: usize = 128 * 1024;
 /// them means harm (CVE-2023-44487).
 const MAX_TAKEN_BACK: usize = 20;
 
-/// Requests that had to be refused for their form, in the life of a connection (CVE-2025-8671).
-const MAX_MALFORMED: usize = 64;
+/// Requests that had to be refused for their form, or whose bodies went on long after they were refused, in
+/// the life of a connection (CVE-2025-8671). Behind a balancer that is a long one, of many clients, and
+/// its end costs all of them; many in a short time are a flood of frames that bring little.
+const MAX_MALFORMED: usize = 1024;
 
 /// A client that vanished is noticed after this much silence, and so much more without an answer to a
 /// ping. In HTTP/1 the bounds of the one request under way do that; here others keep a connection busy.

@@ -16,6 +16,7 @@ mod origin;
 mod process;
 mod proxy;
 mod tls;
+mod tool;
 mod wire;
 
 use std::future::Future;
@@ -36,6 +37,7 @@ pub use origin::{Artifact, Demand, Moment, NAME, Origin, Script, Seen, Speech, S
 pub use process::{Exit, Process};
 pub use proxy::{Manners, Proxy};
 pub use tls::{Agreed, Certificate, Trust};
+pub use tool::run;
 pub use wire::{Ended, Head, Incoming};
 
 /// Longer than anything here takes on a busy machine: reaching it means that something hangs.
