@@ -38,7 +38,7 @@ impl Arrival {
         tls: Option<&Tls>,
         entrance: &Entrance,
         limits: Limits,
-        metrics: &Option<Arc<Metrics>>,
+        metrics: Option<&Arc<Metrics>>,
     ) -> Self {
         let channel = match tls {
             Some(_) => Channel::Tls,
@@ -51,7 +51,7 @@ impl Arrival {
             tls: tls.cloned(),
             entrance: entrance.clone(),
             limits,
-            counted: Counted::new(metrics.clone()),
+            counted: Counted::new(metrics.cloned()),
         }
     }
 

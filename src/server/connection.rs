@@ -80,9 +80,9 @@ impl Accepted<()> {
         Accepted {
             io,
             peer,
-            shown,
             outlet,
             watch,
+            shown,
             guest,
             cuts,
         }

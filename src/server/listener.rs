@@ -95,7 +95,7 @@ impl Listeners {
         let crowd = Crowd::new(metrics.clone());
         while let Some((socket, peer)) = self.admit(&crowd, &limits, &tasks).await {
             let (tls, entrance) = (self.tls_for(&socket), &self.entrance);
-            let arrival = Arrival::new(&crowd, tls, entrance, limits.get(), &metrics);
+            let arrival = Arrival::new(&crowd, tls, entrance, limits.get(), metrics.as_ref());
             let (service, connection_tasks) = (Arc::clone(&service), tasks.clone());
             tasks.spawn_punctual(async move {
                 arrival

@@ -72,10 +72,17 @@ pub(super) struct State {
     /// Requests answered.
     answered: u32,
     rate: Rate,
-    /// It has been asked to go.
-    is_dismissed: bool,
-    /// And told so.
-    has_parted: bool,
+    leaving: Leaving,
+}
+
+/// Whether the client is to go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Leaving {
+    Not,
+    /// It is waited for no longer.
+    Asked,
+    /// It has been told, and may take a moment.
+    Told,
 }
 
 /// How much comes and goes.
@@ -131,8 +138,7 @@ impl State {
                 received: Lap::default(),
                 sent: Lap::default(),
             },
-            is_dismissed: false,
-            has_parted: false,
+            leaving: Leaving::Not,
         }
     }
 
@@ -208,7 +214,7 @@ impl State {
 
     /// A head is whole and its request is being answered.
     pub(super) fn begin(&mut self, has_body: bool) {
-        self.is_dismissed = false;
+        self.leaving = Leaving::Not;
         if let Sharing::AtOnce { open } = &mut self.sharing {
             *open += 1;
             if *open == 1 && self.phase == Phase::Idle {
@@ -255,17 +261,19 @@ impl State {
 
     /// Asks the client to go, if it is only waited for.
     pub(super) fn dismiss(&mut self) {
-        self.is_dismissed = self.is_silent();
+        if self.leaving == Leaving::Not && self.is_silent() {
+            self.leaving = Leaving::Asked;
+        }
     }
 
-    /// Whether it has been asked to go, and begun no request since.
+    /// Whether the client is to go, and has begun no request since it was asked to.
     pub(super) fn is_dismissed(&self) -> bool {
-        self.is_dismissed
+        self.leaving != Leaving::Not
     }
 
     /// The client has been told to go: from now on it is as idle as any other, for a while.
     pub(super) fn part(&mut self) {
-        self.has_parted = true;
+        self.leaving = Leaving::Told;
     }
 
     /// Whether requests may share it, and there is none.
@@ -289,7 +297,7 @@ impl State {
         };
         match self.phase {
             Phase::Lingering => wait(Bound::Linger, self.turn),
-            _ if self.is_dismissed && !self.has_parted => wait(Bound::Crowd, self.turn),
+            _ if self.leaving == Leaving::Asked => wait(Bound::Crowd, self.turn),
             _ if self.write_blocked => wait(Bound::Stall, self.sent),
             Phase::Shaking => wait(Bound::Handshake, self.turn),
             Phase::Head => wait(Bound::Head, self.turn),

@@ -39,7 +39,7 @@ async fn flood(larder: &Larder, first: &[u8], again: &[u8]) -> usize {
         MANY
     };
     let draining = async {
-        let mut some = [0; 16 * 1024];
+        let mut some = vec![0; 16 * 1024];
         while reading.read(&mut some).await.is_ok_and(|read| read > 0) {}
     };
     within("the flood", async { tokio::join!(flooding, draining) })
@@ -105,7 +105,7 @@ async fn requests_taken_back_as_fast_as_they_are_made_are_a_flood_too() {
         20_000
     };
     let draining = async {
-        let mut some = [0; 16 * 1024];
+        let mut some = vec![0; 16 * 1024];
         while reading.read(&mut some).await.is_ok_and(|read| read > 0) {}
     };
     let (sent, ()) = within("the flood", async { tokio::join!(flooding, draining) }).await;

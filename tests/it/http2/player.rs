@@ -77,22 +77,8 @@ impl<'a> Player<'a> {
                     self.case.name
                 );
             }
-            Step::ResetOr(stream, status) => {
-                let said = self
-                    .until(|frame| frame.is(RST_STREAM, *stream) || frame.is(HEADERS, *stream))
-                    .await;
-                match said.kind {
-                    HEADERS => assert_eq!(said.status(), *status, "{}", self.case.name),
-                    _ => assert_eq!(said.code(), PROTOCOL_ERROR, "{}", self.case.name),
-                }
-            }
-            Step::StreamClosed(stream) => {
-                let said = self
-                    .until(|frame| frame.is(RST_STREAM, *stream) || frame.kind == GOAWAY)
-                    .await;
-                let is_meant = said.code() == STREAM_CLOSED || said.kind == GOAWAY;
-                assert!(is_meant, "{said:?}: {}", self.case.name);
-            }
+            Step::ResetOr(stream, status) => self.assert_reset_or(*stream, *status).await,
+            Step::StreamClosed(stream) => self.assert_stream_closed(*stream).await,
             Step::Broken(codes) => self.assert_broken(codes).await,
             Step::Gone => while self.next().await.is_some() {},
             Step::Comes(kind, flags) => {
@@ -146,6 +132,24 @@ impl<'a> Player<'a> {
             None => self.is_over = true,
         }
         next
+    }
+
+    async fn assert_reset_or(&mut self, stream: u32, status: u16) {
+        let said = self
+            .until(|frame| frame.is(RST_STREAM, stream) || frame.is(HEADERS, stream))
+            .await;
+        match said.kind {
+            HEADERS => assert_eq!(said.status(), status, "{}", self.case.name),
+            _ => assert_eq!(said.code(), PROTOCOL_ERROR, "{}", self.case.name),
+        }
+    }
+
+    async fn assert_stream_closed(&mut self, stream: u32) {
+        let said = self
+            .until(|frame| frame.is(RST_STREAM, stream) || frame.kind == GOAWAY)
+            .await;
+        let is_meant = said.code() == STREAM_CLOSED || said.kind == GOAWAY;
+        assert!(is_meant, "{said:?}: {}", self.case.name);
     }
 
     async fn assert_broken(&mut self, codes: &[u32]) {
