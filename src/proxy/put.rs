@@ -4,6 +4,7 @@
 //! here it is delivered whether or not somebody still waits. How each ending leaves the tiers is
 //! decided in one place, `settle`.
 
+use std::error::Error;
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
@@ -24,7 +25,7 @@ use crate::transfer::{Inspection, Plan, Received, Spool, SpoolWriter, Turn, rece
 const UNPROVEN_AHEAD: u64 = 8 * 1024 * 1024;
 
 /// An upload's body, whatever it comes from.
-pub type UploadBody = UnsyncBoxBody<bytes::Bytes, hyper::Error>;
+pub type UploadBody = UnsyncBoxBody<bytes::Bytes, Box<dyn Error + Send + Sync>>;
 
 /// An upload under way.
 pub(super) struct Upload {

@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
-use crate::server::RequestBody;
+use crate::server::{Broken, RequestBody};
 
 /// What is known of a request's body, whoever reads it; nothing is kept of one that has no bytes.
 #[derive(Clone, Debug)]
@@ -57,12 +57,12 @@ impl Watch {
 
 impl Body for Arriving {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = Broken;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
         let polled = Pin::new(&mut self.body).poll_frame(cx);
         let Some(state) = &self.watch.0 else {
             return polled;

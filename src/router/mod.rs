@@ -85,7 +85,10 @@ impl Router {
             Route::Events => Box::pin(self.events(head, body, client)).await,
             Route::Status => Box::pin(proxy.status(head, client)).await,
             Route::Preflight => Ok(proxy.preflight()),
-            Route::Pass => Box::pin(proxy.pass(head, client, body.boxed_unsync())).await,
+            Route::Pass => {
+                let body = body.map_err(Into::into).boxed_unsync();
+                Box::pin(proxy.pass(head, client, body)).await
+            }
             Route::Invalid(_) => Err(InvalidHash.into()),
         }
     }
@@ -101,7 +104,7 @@ impl Router {
         let length = body.size_hint().exact();
         let ask = self.proxy.name(head, hash, Right::Write, client).await?;
         self.proxy
-            .put(ask, fields, length, body.boxed_unsync())
+            .put(ask, fields, length, body.map_err(Into::into).boxed_unsync())
             .await
     }
 

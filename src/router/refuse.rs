@@ -108,6 +108,10 @@ fn status_of(unfit: Unfit) -> (StatusCode, &'static str) {
         | Unfit::LineEnd
         | Unfit::Lengths
         | Unfit::Chunks => (StatusCode::BAD_REQUEST, "bad_request"),
+        Unfit::Fields => (
+            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            "too_many_fields",
+        ),
         Unfit::TargetLength => (StatusCode::URI_TOO_LONG, "target_too_long"),
         Unfit::Coding => (StatusCode::NOT_IMPLEMENTED, "not_implemented"),
         Unfit::Expectation => (StatusCode::EXPECTATION_FAILED, "expectation_failed"),

@@ -85,6 +85,11 @@ impl Clock {
         self.waiting = None;
     }
 
+    /// Whose time it keeps.
+    pub(super) fn watch(&self) -> &Watch {
+        &self.watch
+    }
+
     /// Completes when the client has taken too long.
     ///
     /// It must be polled after the connection, in the same task: what the connection did is how it

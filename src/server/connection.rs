@@ -3,7 +3,6 @@
 
 use std::error::Error;
 use std::future::{Future, poll_fn};
-use std::io;
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -17,7 +16,6 @@ use super::chooser::{Agreed, Chooser, Version};
 use super::clock::{Clock, Cuts};
 use super::crowd::Guest;
 use super::guard::{Guarded, Watch};
-use super::http2::Flood;
 use super::phase::Bound;
 use super::ration::{Ration, Rationed};
 use super::shown::Shown;
@@ -242,7 +240,7 @@ where
             if let Err(error) = ended {
                 if error.is_parse_too_large() {
                     cuts.note(Limit::HeadSize);
-                } else if is_flood(&error) {
+                } else if clock.watch().is_flooded() || is_flood(&error) {
                     cuts.note(Limit::Frames);
                 }
                 debug!(%error, "a connection broke");
@@ -257,17 +255,12 @@ where
     }
 }
 
+/// Whether the library has met one of the floods that it knows itself.
 fn is_flood(error: &hyper::Error) -> bool {
-    let mut source: Option<&(dyn Error + 'static)> = error.source();
-    while let Some(error) = source {
-        if error.is::<Flood>() {
-            return true;
-        }
-        let io = error.downcast_ref::<io::Error>();
-        source = match io.and_then(io::Error::get_ref) {
-            Some(inner) => Some(inner),
-            None => error.source(),
-        };
-    }
-    false
+    let cause = error
+        .source()
+        .and_then(|cause| cause.downcast_ref::<h2::Error>());
+    cause.is_some_and(|cause| {
+        cause.is_library() && cause.reason() == Some(h2::Reason::ENHANCE_YOUR_CALM)
+    })
 }

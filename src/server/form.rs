@@ -27,6 +27,9 @@ pub enum Unfit {
     /// A target of more than some kilobytes.
     #[error("the target is longer than {MAX_TARGET} bytes")]
     TargetLength,
+    /// More fields than are taken, where the library does not count them.
+    #[error("the head has more fields than are taken here")]
+    Fields,
     /// A line of the head that ends in LF alone (RFC 9112 §2.2).
     #[error("a line of a head ends in CR and LF")]
     LineEnd,

@@ -19,6 +19,10 @@ use super::raw::RawHead;
 /// Bytes thrown away at a time after we hung up.
 const SCRATCH: usize = 8 * 1024;
 
+/// Bytes of a write that belong to an answer where nothing is left to answer: in HTTP/2 its last pieces
+/// wait for room, and what the protocol itself says is shorter.
+const OF_AN_ANSWER: usize = 1024;
+
 /// What is known of one connection, shared by its parts.
 ///
 /// They all run in the connection's own task: the lock is hardly ever contended.
@@ -34,6 +38,8 @@ struct Watched {
     since: Instant,
     /// Whoever keeps the time, in case somebody else has something to say.
     clock: Option<Waker>,
+    /// More frames came than what they brought is worth.
+    is_flooded: bool,
 }
 
 /// One request and its answer; dropped when the answer's body has ended.
@@ -59,6 +65,7 @@ impl Watch {
             head: RawHead::default(),
             since: Instant::now(),
             clock: None,
+            is_flooded: false,
         })))
     }
 
@@ -85,7 +92,10 @@ impl Watch {
     /// A wait begins, and `clock` is whom to wake.
     pub(super) fn waits(&self, since: Instant, clock: &Waker) {
         let mut watched = self.0.lock();
-        watched.since = since;
+        // Whoever was asked to go is still the one who has been waited for the longest.
+        if !watched.state.is_dismissed() {
+            watched.since = since;
+        }
         watched.kept_by(clock);
     }
 
@@ -93,6 +103,16 @@ impl Watch {
     pub(super) fn silent_since(&self) -> Option<Instant> {
         let watched = self.0.lock();
         watched.state.is_silent().then_some(watched.since)
+    }
+
+    /// Whether it was cut for the frames that came.
+    pub(super) fn is_flooded(&self) -> bool {
+        self.0.lock().is_flooded
+    }
+
+    /// The client has been told to go, and may take a moment to hear it.
+    pub(super) fn part(&self) {
+        self.0.lock().state.part();
     }
 
     /// Asks the client to go, unless there is something to answer by now.
@@ -153,10 +173,15 @@ impl Watch {
     }
 
     fn note_write(&self, polled: &Poll<io::Result<usize>>) {
-        let state = &mut self.0.lock().state;
+        let mut watched = self.0.lock();
         match polled {
-            Poll::Pending => state.write_blocked(),
-            Poll::Ready(Ok(bytes)) => state.wrote(*bytes),
+            Poll::Pending => watched.state.write_blocked(),
+            Poll::Ready(Ok(bytes)) => {
+                watched.state.wrote(*bytes);
+                if *bytes >= OF_AN_ANSWER && watched.state.is_sharing_silently() {
+                    watched.since = Instant::now();
+                }
+            }
             Poll::Ready(Err(_)) => {}
         }
     }
@@ -272,7 +297,11 @@ impl<I: AsyncRead + Unpin> AsyncRead for Guarded<I> {
         }
         if let Some(meter) = &mut this.meter {
             meter.answered(watched.state.answered());
-            meter.read(read).map_err(io::Error::other)?;
+            if let Err(flood) = meter.read(read) {
+                // The library hands on what an error says, not what it is.
+                watched.is_flooded = true;
+                return Poll::Ready(Err(io::Error::other(flood)));
+            }
         }
         drop(watched);
         polled

@@ -62,7 +62,7 @@ pub use listener::Listeners;
 pub use opening::Opening;
 pub use passed::Passed;
 pub use proxy_protocol::{MAX_HEADER, NoHeader, ProxyHeader};
-pub use request::RequestBody;
+pub use request::{Broken, RequestBody};
 pub use spoken::TlsError;
 pub use tls::Tls;
 

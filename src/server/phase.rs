@@ -72,6 +72,17 @@ pub(super) struct State {
     /// Requests answered.
     answered: u32,
     rate: Rate,
+    leaving: Leaving,
+}
+
+/// Whether the client is to go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Leaving {
+    Not,
+    /// It is waited for no longer.
+    Asked,
+    /// It has been told, and may take a moment.
+    Told,
 }
 
 /// How much comes and goes.
@@ -97,7 +108,6 @@ enum Phase {
     Busy,
     Answering,
     Idle,
-    Dismissed,
     Lingering,
 }
 
@@ -128,6 +138,7 @@ impl State {
                 received: Lap::default(),
                 sent: Lap::default(),
             },
+            leaving: Leaving::Not,
         }
     }
 
@@ -164,7 +175,7 @@ impl State {
                 self.enter(Phase::Head);
                 self.unread = true;
             }
-            (Phase::Head | Phase::Dismissed, _) => self.unread = true,
+            (Phase::Head, _) => self.unread = true,
             (
                 Phase::Shaking | Phase::Idle | Phase::Busy | Phase::Answering | Phase::Lingering,
                 _,
@@ -174,7 +185,7 @@ impl State {
 
     /// Whether what is read belongs to a head that is due.
     pub(super) fn is_reading_a_head(&self) -> bool {
-        matches!(self.phase, Phase::Head | Phase::Dismissed)
+        self.phase == Phase::Head
     }
 
     /// A read found nothing; returns whether that is new.
@@ -203,9 +214,10 @@ impl State {
 
     /// A head is whole and its request is being answered.
     pub(super) fn begin(&mut self, has_body: bool) {
+        self.leaving = Leaving::Not;
         if let Sharing::AtOnce { open } = &mut self.sharing {
             *open += 1;
-            if *open == 1 && self.is_waiting() {
+            if *open == 1 && self.phase == Phase::Idle {
                 self.enter(Phase::Busy);
             }
             return;
@@ -249,18 +261,29 @@ impl State {
 
     /// Asks the client to go, if it is only waited for.
     pub(super) fn dismiss(&mut self) {
-        if self.is_silent() {
-            self.enter(Phase::Dismissed);
+        if self.leaving == Leaving::Not && self.is_silent() {
+            self.leaving = Leaving::Asked;
         }
     }
 
-    /// Whether there is no request to answer, and nobody has asked it to go yet.
-    pub(super) fn is_silent(&self) -> bool {
-        matches!(self.phase, Phase::Shaking | Phase::Head | Phase::Idle)
+    /// Whether the client is to go, and has begun no request since it was asked to.
+    pub(super) fn is_dismissed(&self) -> bool {
+        self.leaving != Leaving::Not
     }
 
-    fn is_waiting(&self) -> bool {
-        matches!(self.phase, Phase::Idle | Phase::Dismissed)
+    /// The client has been told to go: from now on it is as idle as any other, for a while.
+    pub(super) fn part(&mut self) {
+        self.leaving = Leaving::Told;
+    }
+
+    /// Whether requests may share it, and there is none.
+    pub(super) fn is_sharing_silently(&self) -> bool {
+        self.phase == Phase::Idle && self.sharing != Sharing::InTurn
+    }
+
+    /// Whether there is no request to answer.
+    pub(super) fn is_silent(&self) -> bool {
+        matches!(self.phase, Phase::Shaking | Phase::Head | Phase::Idle)
     }
 
     /// What the client is waited for, if it is.
@@ -274,9 +297,9 @@ impl State {
         };
         match self.phase {
             Phase::Lingering => wait(Bound::Linger, self.turn),
+            _ if self.leaving == Leaving::Asked => wait(Bound::Crowd, self.turn),
             _ if self.write_blocked => wait(Bound::Stall, self.sent),
             Phase::Shaking => wait(Bound::Handshake, self.turn),
-            Phase::Dismissed => wait(Bound::Crowd, self.turn),
             Phase::Head => wait(Bound::Head, self.turn),
             Phase::Idle => wait(Bound::Idle, self.turn),
             // A read is pending only while the request's body is wanted: a slow answer is not the

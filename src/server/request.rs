@@ -7,57 +7,82 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
-use super::http2::Stream;
+use super::http2::Shared;
 
 /// The body of a request.
 #[derive(Debug)]
-pub struct RequestBody {
-    body: Incoming,
-    /// Who is told what comes, where the connection's bytes do not tell whose they are.
-    stream: Option<Stream>,
+pub struct RequestBody(Source);
+
+/// Where it comes from.
+#[derive(Debug)]
+enum Source {
+    /// A connection of its own for the time being.
+    Alone(Incoming),
+    /// One that others share: its bytes do not tell whose they are, and it outlives the request.
+    Among(Shared),
 }
+
+/// A request's body has not come whole.
+///
+/// What the library says of it is for logs. It names no cause: to whoever passes the body on, that could
+/// be taken for one of the other side.
+#[derive(Debug, thiserror::Error)]
+pub enum Broken {
+    /// It broke off.
+    #[error("a request's body broke off: {0}")]
+    Off(String),
+    /// Its client took too long.
+    #[error("a request's body did not come in time")]
+    Late,
+}
+
+// === impl RequestBody ===
 
 impl RequestBody {
     /// The only one on its connection at a time.
     pub(super) fn alone(body: Incoming) -> Self {
-        Self { body, stream: None }
+        Self(Source::Alone(body))
     }
 
     /// One of those that share a connection.
-    pub(super) fn among(body: Incoming, stream: Stream) -> Self {
-        Self {
-            body,
-            stream: Some(stream),
-        }
+    pub(super) fn among(body: Shared) -> Self {
+        Self(Source::Among(body))
     }
 }
 
 impl Body for RequestBody {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = Broken;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        let polled = Pin::new(&mut self.body).poll_frame(cx);
-        if let Some(stream) = &self.stream {
-            match &polled {
-                Poll::Pending => stream.await_more(),
-                Poll::Ready(Some(Ok(frame))) => {
-                    stream.received(frame.data_ref().map_or(0, Bytes::len));
-                }
-                Poll::Ready(_) => stream.received(0),
-            }
+    ) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
+        match &mut self.0 {
+            Source::Alone(body) => Pin::new(body).poll_frame(cx).map_err(Broken::from),
+            Source::Among(body) => body.poll_frame(cx),
         }
-        polled
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        match &self.0 {
+            Source::Alone(body) => body.is_end_stream(),
+            Source::Among(body) => body.is_end_stream(),
+        }
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        match &self.0 {
+            Source::Alone(body) => body.size_hint(),
+            Source::Among(body) => body.size_hint(),
+        }
+    }
+}
+
+// === impl Broken ===
+
+impl From<hyper::Error> for Broken {
+    fn from(error: hyper::Error) -> Self {
+        Self::Off(error.to_string())
     }
 }

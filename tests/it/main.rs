@@ -25,6 +25,7 @@ mod fsck;
 mod get;
 mod harness;
 mod head;
+mod http2;
 mod killed;
 mod large;
 mod life;

@@ -12,23 +12,24 @@ use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::time::timeout;
+use tokio::time::sleep;
 use tracing::debug;
 
 use super::answer::Answer;
-use super::clock::LINGER;
 use super::connection::{Client, Session};
+use super::form::Unfit;
 use super::guard::Watch;
 use super::phase::Bound;
-use super::request::RequestBody;
 use super::{Limits, Serve, connection};
+use crate::tasks::Tasks;
 
+mod body;
 mod frames;
 mod stream;
 
+pub(super) use self::body::Shared;
 pub use self::frames::{Flood, Meter};
-pub(super) use self::stream::Stream;
-use self::stream::{Streams, Taken};
+use self::stream::{Stream, Streams, Taken};
 
 /// Bytes of one request's body that may come ahead of whoever reads it: what a line of 1 Gbit/s and
 /// 16 ms has on its way.
@@ -44,12 +45,16 @@ const SEND_BUFFER: usize = 128 * 1024;
 /// them means harm (CVE-2023-44487).
 const MAX_TAKEN_BACK: usize = 20;
 
-/// Requests that had to be refused for their form, in the life of a connection (CVE-2025-8671).
-const MAX_MALFORMED: usize = 64;
+/// Requests that had to be refused for their form, or whose bodies went on long after they were refused, in
+/// the life of a connection (CVE-2025-8671). Behind a balancer that is a long one, of many clients, and
+/// its end costs all of them; many in a short time are a flood of frames that bring little.
+const MAX_MALFORMED: usize = 1024;
 
 /// A client that vanished is noticed after this much silence, and so much more without an answer to a
 /// ping. In HTTP/1 the bounds of the one request under way do that; here others keep a connection busy.
 const PING_INTERVAL: Duration = Duration::from_secs(45);
+
+/// At least: a ping stands in line behind what is being sent, and waits as long as that may.
 const PING_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Serves a connection to its end.
@@ -69,9 +74,12 @@ where
     } = session;
     let streams = Streams::new(limits, tasks.clone(), cuts.clone());
     let service = {
-        let streams = streams.clone();
-        service_fn(move |request: Request<Incoming>| {
+        let (streams, watch) = (streams.clone(), watch.clone());
+        service_fn(move |mut request: Request<Incoming>| {
             let stream = streams.begin(!request.body().is_end_stream());
+            if request.headers().len() > limits.max_fields {
+                request.extensions_mut().insert(Unfit::Fields);
+            }
             answer(Arc::clone(&client), request, watch.clone(), stream)
         })
     };
@@ -81,19 +89,28 @@ where
         biased;
         expired = connection::attend(connection.as_mut(), &ration, &mut clock, &cuts) => {
             // Whoever takes nothing takes no farewell.
-            if let Some(Bound::Idle | Bound::Head | Bound::Crowd) = expired {
-                connection.as_mut().graceful_shutdown();
-                drop(timeout(LINGER, connection).await);
+            if !matches!(expired, Some(Bound::Idle | Bound::Head | Bound::Crowd)) {
+                return;
             }
-            return;
         }
-        () = tasks.stopping() => connection.as_mut().graceful_shutdown(),
+        () = tasks.stopping() => {}
     }
+    connection.as_mut().graceful_shutdown();
+    watch.part();
     clock.hurry();
-    let rest = connection::attend(connection, &ration, &mut clock, &cuts);
-    if timeout(limits.shutdown_grace, rest).await.is_err() {
-        debug!("a connection outlasted the shutdown grace");
+    // A request that met the farewell on its way is answered all the same.
+    tokio::select! {
+        biased;
+        _ = connection::attend(connection, &ration, &mut clock, &cuts) => {}
+        () = end_of_grace(&tasks, limits.shutdown_grace) => {
+            debug!("a connection outlasted the shutdown grace");
+        }
     }
+}
+
+async fn end_of_grace(tasks: &Tasks, grace: Duration) {
+    tasks.stopping().await;
+    sleep(grace).await;
 }
 
 fn protocol(streams: Streams, limits: &Limits) -> http2::Builder<Streams> {
@@ -108,7 +125,7 @@ fn protocol(streams: Streams, limits: &Limits) -> http2::Builder<Streams> {
         .max_pending_accept_reset_streams(MAX_TAKEN_BACK)
         .max_local_error_reset_streams(MAX_MALFORMED)
         .keep_alive_interval(PING_INTERVAL)
-        .keep_alive_timeout(PING_TIMEOUT);
+        .keep_alive_timeout(limits.stall_timeout.max(PING_TIMEOUT));
     builder
 }
 
@@ -121,7 +138,7 @@ async fn answer<S: Serve>(
     let (turn, _) = watch.begin(!request.body().is_end_stream());
     let is_head = request.method() == Method::HEAD;
     join_cookies(request.headers_mut());
-    let request = request.map(|body| RequestBody::among(body, stream.clone()));
+    let request = request.map(|body| stream.receive(body));
     let serving = pin!(client.serve(request));
     let mut response = client.answer(serving).await;
     if is_head {

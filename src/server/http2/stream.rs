@@ -6,25 +6,32 @@
 
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
 use hyper::rt::Executor;
 use parking_lot::Mutex;
 use pin_project_lite::pin_project;
 use tracing::debug;
 
+use super::Shared;
 use crate::server::Limits;
 use crate::server::clock::{Clock, Cuts};
 use crate::server::guard::Watch;
 use crate::server::phase::Channel;
+use crate::server::request::RequestBody;
 use crate::tasks::Tasks;
 
 /// One request and its answer; clones share it.
 #[derive(Clone, Debug)]
-pub(in crate::server) struct Stream(Watch);
+pub(super) struct Stream {
+    watch: Watch,
+    /// The request's body, where there is any and somebody has it.
+    body: Arc<OnceLock<Shared>>,
+}
 
 /// Runs the requests of one connection; clones share it.
 #[derive(Clone, Debug)]
@@ -63,32 +70,39 @@ impl Stream {
     fn begin(has_body: bool, limits: &Limits) -> Self {
         let watch = Watch::new(Channel::Clear, limits);
         watch.admit(has_body);
-        Self(watch)
+        Self {
+            watch,
+            body: Arc::default(),
+        }
     }
 
-    /// More of the request's body is wanted, and has not come.
-    pub(in crate::server) fn await_more(&self) {
-        self.0.await_more();
+    /// The request's body, to be read by anybody.
+    pub(super) fn receive(&self, body: Incoming) -> RequestBody {
+        if body.is_end_stream() {
+            return RequestBody::alone(body);
+        }
+        let body = self
+            .body
+            .get_or_init(|| Shared::new(body, self.watch.clone()));
+        RequestBody::among(body.clone())
     }
 
-    /// So many bytes of it came.
-    pub(in crate::server) fn received(&self, bytes: usize) {
-        self.0.received(bytes);
-    }
-
-    /// Completes with `work`, or when the client has taken too long; what is left of the work is dropped
-    /// then, which resets the stream.
+    /// Completes with `work`, or when the client has taken too long; what is left of the work and of the
+    /// request is dropped then, which resets the stream.
     async fn attend(self, work: impl Future<Output = ()>, limits: Limits, cuts: Cuts) {
-        let mut clock = Clock::new(limits, self.0.clone());
+        let mut clock = Clock::new(limits, self.watch.clone());
         let mut work = pin!(work);
         poll_fn(|cx| {
             // Whoever reads the request's body may do so elsewhere.
-            self.0.keep_time(cx.waker());
+            self.watch.keep_time(cx.waker());
             if work.as_mut().poll(cx).is_ready() {
                 return Poll::Ready(());
             }
             clock.poll_expired(cx).map(|bound| {
                 cuts.count(bound);
+                if let Some(body) = self.body.get() {
+                    body.cut();
+                }
                 debug!(
                     bound = bound.as_str(),
                     "a client took too long for a request"
@@ -136,7 +150,7 @@ where
 impl<B> Taken<B> {
     /// The body of the answer to `stream`'s request; one that `is_unsent` ends at once.
     pub(super) fn new(body: B, stream: Stream, is_unsent: bool) -> Self {
-        stream.0.answer();
+        stream.watch.answer();
         Self {
             body,
             rest: Bytes::new(),
@@ -156,7 +170,7 @@ impl<B: Body<Data = Bytes>> Body for Taken<B> {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
         let this = self.project();
-        let watch = &this.stream.0;
+        let watch = &this.stream.watch;
         watch.taken(std::mem::take(this.given));
         if this.rest.is_empty() {
             match ready!(this.body.poll_frame(cx)) {

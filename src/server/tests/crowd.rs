@@ -15,14 +15,14 @@ use crate::metrics::{Limit, Metrics};
 use crate::tasks::Tasks;
 
 /// A crowd of so many at most, and what is counted of it.
-struct Party {
-    crowd: Crowd,
-    limits: LiveLimits,
+pub(super) struct Party {
+    pub(super) crowd: Crowd,
+    pub(super) limits: LiveLimits,
     metrics: Arc<Metrics>,
 }
 
 impl Party {
-    fn of(max_connections: usize) -> Self {
+    pub(super) fn of(max_connections: usize) -> Self {
         let metrics = Arc::new(Metrics::new().unwrap());
         let few = Limits {
             max_connections,
@@ -38,7 +38,11 @@ impl Party {
     }
 
     fn enter(&self) -> (Watch, Guest) {
-        let watch = Watch::new(Channel::Clear, &self.limits.get());
+        self.enter_by(Channel::Clear)
+    }
+
+    fn enter_by(&self, channel: Channel) -> (Watch, Guest) {
+        let watch = Watch::new(channel, &self.limits.get());
         let guest = self.crowd.enter(watch.clone());
         (watch, guest)
     }
@@ -65,7 +69,7 @@ fn is_asked_to_go(watch: &Watch) -> bool {
 }
 
 /// Serves one end of a line as one of the crowd.
-fn serve(party: &Party, far: tokio::io::DuplexStream, tasks: &Tasks) {
+pub(super) fn serve(party: &Party, far: tokio::io::DuplexStream, tasks: &Tasks) {
     let (watch, guest) = party.enter();
     let (limits, serving) = (party.limits.get(), tasks.clone());
     let accepted = Accepted {
@@ -180,18 +184,15 @@ async fn one_network_of_ipv6_is_one_client_and_this_machine_is_none() {
 async fn of_too_many_handshakes_the_oldest_ends() {
     let party = Party::of(100);
     let most = party.limits.get().most();
-    let enter = || {
-        let watch = Watch::new(Channel::Tls, &party.limits.get());
-        (watch.clone(), party.crowd.enter(watch))
-    };
-    let guests: Vec<_> = (0..3).map(|_| enter()).collect();
+    let shaking = || party.enter_by(Channel::Tls);
+    let guests: Vec<_> = (0..3).map(|_| shaking()).collect();
     for (_, guest) in &guests[..2] {
         guest.shakes_hands(most);
     }
     guests[1].1.has_shaken_hands();
     guests[2].1.shakes_hands(most);
     assert!(guests.iter().all(|(watch, _)| !is_asked_to_go(watch)));
-    let (_, another) = party.enter();
+    let (_, another) = shaking();
     another.shakes_hands(most);
     let asked: Vec<_> = guests
         .iter()

@@ -11,12 +11,12 @@ use super::super::connection;
 use super::*;
 use crate::tasks::Tasks;
 
-const DATA: u8 = 0;
-const HEADERS: u8 = 1;
+pub(super) const DATA: u8 = 0;
+pub(super) const HEADERS: u8 = 1;
 const PRIORITY: u8 = 2;
 const RST_STREAM: u8 = 3;
-const SETTINGS: u8 = 4;
-const PING: u8 = 6;
+pub(super) const SETTINGS: u8 = 4;
+pub(super) const PING: u8 = 6;
 const WINDOW_UPDATE: u8 = 8;
 const CONTINUATION: u8 = 9;
 
@@ -24,13 +24,13 @@ const CONTINUATION: u8 = 9;
 const MANY: u32 = 1_000_000;
 
 /// `GET /gate`, and `PUT /gate`: answered when the test says so.
-const GET: &[u8] = b"\x82\x86\x04\x05/gate\x41\x01x";
+pub(super) const GET: &[u8] = b"\x82\x86\x04\x05/gate\x41\x01x";
 const PUT: &[u8] = b"\x02\x03PUT\x86\x04\x05/gate\x41\x01x";
 
 /// What is sent of a flood, by its number.
 type Next = Box<dyn Fn(u32) -> Vec<u8>>;
 
-fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+pub(super) fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
     let mut frame = length[1..].to_vec();
     frame.extend_from_slice(&[kind, flags]);

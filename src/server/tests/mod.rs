@@ -18,11 +18,12 @@ use super::connection::Accepted;
 use super::guard::Watch;
 use super::phase::Channel;
 use super::shown::Shown;
-use super::{Limits, ListenerId, Peer, RequestBody, Serve};
+use super::{Broken, Limits, ListenerId, Peer, RequestBody, Serve};
 use crate::outlet::Outlet;
 
 mod crowd;
 mod entrance;
+mod farewell;
 #[cfg(target_os = "linux")]
 mod files;
 mod floods;
@@ -36,7 +37,7 @@ const BIG: usize = 1024 * 1024;
 /// Less than TLS holds for a client that takes nothing.
 const SOME: usize = 40 * 1024;
 
-type Body = UnsyncBoxBody<Bytes, hyper::Error>;
+type Body = UnsyncBoxBody<Bytes, Broken>;
 
 /// A service whose answers the path decides.
 #[derive(Debug)]

@@ -11,7 +11,7 @@ mod codings;
 mod exchanges;
 mod heads;
 mod lengths;
-mod passed;
+pub mod passed;
 mod player;
 mod targets;
 mod unread;

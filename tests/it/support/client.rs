@@ -249,6 +249,16 @@ impl Request {
         self
     }
 
+    /// Its method, its target and its own fields.
+    pub fn said(&self) -> (&str, &str, &[(String, String)]) {
+        (&self.method, &self.target, &self.headers)
+    }
+
+    /// Its body, unframed.
+    pub fn whole_body(&self) -> &[u8] {
+        &self.body
+    }
+
     fn has(&self, name: &str) -> bool {
         self.headers.iter().any(|(known, _)| known == name)
     }
@@ -292,7 +302,8 @@ impl Request {
 // === impl Reply ===
 
 impl Reply {
-    fn none() -> Self {
+    /// None at all.
+    pub fn none() -> Self {
         Self {
             status: 0,
             head: Head::default(),

@@ -249,6 +249,11 @@ impl Larder {
         self.data
     }
 
+    /// Whom clients trust, where it speaks TLS.
+    pub fn trust(&self) -> Option<&Trust> {
+        self.setup.trust.as_ref()
+    }
+
     /// The process itself.
     pub fn process(&self) -> &Process {
         &self.process

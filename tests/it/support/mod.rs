@@ -7,6 +7,7 @@ mod ci;
 mod client;
 mod dice;
 mod gates;
+mod http2;
 mod larder;
 mod line;
 mod metrics;
@@ -15,6 +16,7 @@ mod origin;
 mod process;
 mod proxy;
 mod tls;
+mod tool;
 mod wire;
 
 use std::future::Future;
@@ -27,6 +29,7 @@ pub use authority::{Authority, Badge};
 pub use ci::{Ci, JWKS};
 pub use client::{Client, Reply, Request};
 pub use dice::Dice;
+pub use http2::Http2;
 pub use larder::{Larder, Setup};
 pub use line::{Line, Width};
 pub use metrics::Metrics;
@@ -34,6 +37,7 @@ pub use origin::{Artifact, Demand, Moment, NAME, Origin, Script, Seen, Speech, S
 pub use process::{Exit, Process};
 pub use proxy::{Manners, Proxy};
 pub use tls::{Agreed, Certificate, Trust};
+pub use tool::run;
 pub use wire::{Ended, Head, Incoming};
 
 /// Longer than anything here takes on a busy machine: reaching it means that something hangs.
