@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn it_is_asked_for_with_the_proxys_credential_and_nothing_else() {
+    async fn it_is_asked_for_with_the_credential_of_the_proxy_and_nothing_else() {
         for answer in [
             &b"HTTP/1.1 200 Connection established\r\n\r\n"[..],
             b"HTTP/1.0 200\r\nvia: x\r\n\r\n",

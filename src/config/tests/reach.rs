@@ -159,7 +159,7 @@ fn a_client_certificate_that_nobody_would_ask_for_is_a_doubt() {
 }
 
 #[test]
-fn half_a_client_certificate_or_anothers_key_is_a_mistake() {
+fn half_a_client_certificate_or_another_key_is_a_mistake() {
     let half = mistake_in("upstream.url = \"vercel\"\nupstream.client_key = \"/nowhere\"");
     let both = "upstream.client_key: upstream.client_cert is not set: it takes both";
     assert!(half.contains(both), "{half}");

@@ -113,7 +113,7 @@ async fn whoever_drips_a_head_makes_room_and_whoever_is_answered_does_not() {
         .await
         .unwrap();
     read_head(&mut busy).await;
-    dripping.write_all(b"GET /hel").await.unwrap();
+    dripping.write_all(b"GET /").await.unwrap();
     sleep(PATIENCE).await;
     party.crowd.room(&party.limits).await;
     assert_eq!(read_rest(&mut dripping).await, b"");

@@ -91,7 +91,7 @@ async fn where_the_upstream_redirects_to_it_is_not_shown() {
 }
 
 #[tokio::test]
-async fn without_one_or_with_anothers_the_upstream_is_unreachable_and_one_line_says_why() {
+async fn without_one_or_with_a_strangers_the_upstream_is_unreachable_and_one_line_says_why() {
     let (own, other) = (Certificate::new(), Certificate::new());
     for (shown, why) in [
         (None, "CertificateRequired"),

@@ -65,7 +65,7 @@ async fn a_name_that_nobody_finds_is_a_miss_and_one_line() {
 }
 
 #[tokio::test]
-async fn a_proxys_name_may_be_pinned_too() {
+async fn the_name_of_a_proxy_may_be_pinned_too() {
     let origin = Origin::start();
     origin.hold("aa", b"body".as_slice());
     let proxy = Proxy::to(origin.address()).await;
