@@ -39,10 +39,18 @@ struct Shared {
 #[derive(Debug, Default)]
 struct Present {
     guests: HashMap<u64, Entry>,
-    of: HashMap<IpAddr, usize>,
+    of: HashMap<IpAddr, Share>,
     /// Those in a handshake, the first come first.
     shaking: VecDeque<u64>,
     next: u64,
+}
+
+/// What one address has.
+#[derive(Clone, Copy, Debug, Default)]
+struct Share {
+    connections: usize,
+    /// When nobody of it was found who could go.
+    in_vain: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -134,6 +142,11 @@ impl Crowd {
         }
     }
 
+    /// Asks whoever has been idle for the longest to go.
+    pub(super) fn thin_out(&self) {
+        self.0.present.lock().dismiss(None);
+    }
+
     fn count(&self, limit: Limit) {
         if let Some(metrics) = &self.0.metrics {
             metrics.limits.count(limit);
@@ -156,21 +169,50 @@ impl Present {
             .min_by_key(|(since, _)| *since);
         match waited_for {
             Some((since, guest)) if now.saturating_duration_since(since) >= PATIENCE => {
-                guest.watch.dismiss();
-                true
+                guest.watch.dismiss()
             }
             _ => false,
         }
+    }
+
+    /// Makes room among those of one address. Looking at all of them takes its time, which nobody who keeps
+    /// coming is given twice.
+    fn make_room_of(&mut self, address: IpAddr, share: Share) -> Result<(), TooMany> {
+        let now = Instant::now();
+        let is_known = share
+            .in_vain
+            .is_some_and(|at| now.saturating_duration_since(at) < LOOK_AGAIN);
+        if !is_known && self.dismiss(Some(address)) {
+            return Ok(());
+        }
+        if !is_known && let Some(share) = self.of.get_mut(&address) {
+            share.in_vain = Some(now);
+        }
+        Err(TooMany)
+    }
+
+    /// The oldest handshake of whichever address makes the most of them.
+    fn oldest_handshake(&mut self) -> Option<u64> {
+        let of = |id: &u64| self.guests.get(id).and_then(|guest| guest.address);
+        let mut shares: HashMap<Option<IpAddr>, usize> = HashMap::new();
+        for id in &self.shaking {
+            *shares.entry(of(id)).or_default() += 1;
+        }
+        let most = shares.values().max()?;
+        let mut shaking = self.shaking.iter();
+        let place = shaking.position(|id| shares.get(&of(id)) == Some(most))?;
+        self.shaking.remove(place)
     }
 
     fn leave(&mut self, id: u64) {
         self.shaking.retain(|shaking| *shaking != id);
         let address = self.guests.remove(&id).and_then(|guest| guest.address);
         if let Some(address) = address
-            && let Some(count) = self.of.get_mut(&address)
+            && let Some(share) = self.of.get_mut(&address)
         {
-            *count -= 1;
-            if *count == 0 {
+            share.connections -= 1;
+            share.in_vain = None;
+            if share.connections == 0 {
                 self.of.remove(&address);
             }
         }
@@ -189,33 +231,31 @@ impl Guest {
             return Ok(());
         }
         let mut present = self.crowd.0.present.lock();
-        let before = present.of.get(&address).copied().unwrap_or_default();
-        if before >= most.of_one {
+        let share = present.of.get(&address).copied().unwrap_or_default();
+        if share.connections >= most.of_one {
             self.crowd.count(Limit::ConnectionsOfOne);
-            if !present.dismiss(Some(address)) {
-                return Err(TooMany);
-            }
+            present.make_room_of(address, share)?;
         }
-        present.of.insert(address, before + 1);
+        present.of.entry(address).or_default().connections += 1;
         if let Some(guest) = present.guests.get_mut(&self.id) {
             guest.address = Some(address);
         }
         Ok(())
     }
 
-    /// It begins a handshake; if too many do, whoever began first goes. A handshake takes an honest client
-    /// some round trips, so it is hardly ever among the oldest.
+    /// It begins a handshake; if too many do, the oldest goes of whichever address has begun the most. A
+    /// handshake takes an honest client some round trips.
     pub(super) fn shakes_hands(&self, most: Most) {
         let mut present = self.crowd.0.present.lock();
-        if present.shaking.len() >= most.shaking.max(1)
-            && let Some(oldest) = present.shaking.pop_front()
+        present.shaking.push_back(self.id);
+        if present.shaking.len() > most.shaking.max(1)
+            && let Some(oldest) = present.oldest_handshake()
         {
             self.crowd.count(Limit::Handshakes);
             if let Some(guest) = present.guests.get(&oldest) {
                 guest.watch.dismiss();
             }
         }
-        present.shaking.push_back(self.id);
     }
 
     /// Its handshake is over.

@@ -92,11 +92,12 @@ impl Watch {
     /// A wait begins, and `clock` is whom to wake.
     pub(super) fn waits(&self, since: Instant, clock: &Waker) {
         let mut watched = self.0.lock();
-        // Whoever was asked to go is still the one who has been waited for the longest.
-        if !watched.state.is_dismissed() {
-            watched.since = since;
-        }
+        watched.since = since;
         watched.kept_by(clock);
+        // Asked to go before anybody could be woken.
+        if watched.state.is_asked_to_go() {
+            watched.wake();
+        }
     }
 
     /// Since when the client has been waited for, if there is nothing to answer.
@@ -115,11 +116,14 @@ impl Watch {
         self.0.lock().state.part();
     }
 
-    /// Asks the client to go, unless there is something to answer by now.
-    pub(super) fn dismiss(&self) {
+    /// Asks the client to go, unless there is something to answer by now; returns whether it was asked.
+    pub(super) fn dismiss(&self) -> bool {
         let mut watched = self.0.lock();
-        watched.state.dismiss();
-        watched.wake();
+        let is_asked = watched.state.dismiss();
+        if is_asked {
+            watched.wake();
+        }
+        is_asked
     }
 
     /// A request begins whose end is not waited for here.
@@ -177,8 +181,10 @@ impl Watch {
         match polled {
             Poll::Pending => watched.state.write_blocked(),
             Poll::Ready(Ok(bytes)) => {
+                let was_emptied = watched.state.is_being_emptied();
                 watched.state.wrote(*bytes);
-                if *bytes >= OF_AN_ANSWER && watched.state.is_sharing_silently() {
+                let is_of_an_answer = *bytes >= OF_AN_ANSWER && watched.state.is_sharing_silently();
+                if was_emptied || is_of_an_answer {
                     watched.since = Instant::now();
                 }
             }
@@ -222,7 +228,12 @@ impl Turn {
 
 impl Drop for Turn {
     fn drop(&mut self) {
-        self.0.0.lock().state.finish();
+        let mut watched = self.0.0.lock();
+        if watched.state.finish() {
+            // Whoever keeps the connection's time may not look at it for a while: this is another task.
+            watched.since = Instant::now();
+            watched.wake();
+        }
     }
 }
 

@@ -141,7 +141,7 @@ impl Listeners {
         tasks: &Tasks,
     ) -> Option<(Socket, Peer)> {
         let admitted = async {
-            let accepted = self.accept().await;
+            let accepted = self.accept(crowd).await;
             // The others wait in the system's queue meanwhile, at the system's cost.
             crowd.room(limits).await;
             accepted
@@ -154,7 +154,7 @@ impl Listeners {
     }
 
     /// Accepts from whichever listener has a connection, whatever it takes.
-    async fn accept(&mut self) -> (Socket, Peer) {
+    async fn accept(&mut self, crowd: &Crowd) -> (Socket, Peer) {
         loop {
             match poll_fn(|cx| self.poll_accept(cx)).await {
                 Ok(accepted) => return accepted,
@@ -163,6 +163,8 @@ impl Listeners {
                     if self.said.is_due(()) {
                         warn!(%error, "connections cannot be accepted (said once a minute)");
                     }
+                    // What is missing may be what an idle connection has.
+                    crowd.thin_out();
                     sleep(ACCEPT_PAUSE).await;
                 }
             }

@@ -235,15 +235,20 @@ impl State {
         }
     }
 
-    /// The answer's body has ended.
-    pub(super) fn finish(&mut self) {
+    /// The answer's body has ended; returns whether others may have been under way, and none is any more.
+    pub(super) fn finish(&mut self) -> bool {
         match &mut self.sharing {
-            Sharing::InTurn => self.enter(Phase::Idle),
+            Sharing::InTurn => {
+                self.enter(Phase::Idle);
+                false
+            }
             Sharing::AtOnce { open } => {
                 *open = open.saturating_sub(1);
-                if *open == 0 && self.phase == Phase::Busy {
+                let is_last = *open == 0 && self.phase == Phase::Busy;
+                if is_last {
                     self.enter(Phase::Idle);
                 }
+                is_last
             }
         }
     }
@@ -259,16 +264,23 @@ impl State {
         self.unread
     }
 
-    /// Asks the client to go, if it is only waited for.
-    pub(super) fn dismiss(&mut self) {
-        if self.leaving == Leaving::Not && self.is_silent() {
+    /// Asks the client to go, if it is only waited for; returns whether it is.
+    pub(super) fn dismiss(&mut self) -> bool {
+        let is_silent = self.is_silent();
+        if is_silent {
             self.leaving = Leaving::Asked;
         }
+        is_silent
     }
 
-    /// Whether the client is to go, and has begun no request since it was asked to.
-    pub(super) fn is_dismissed(&self) -> bool {
-        self.leaving != Leaving::Not
+    /// Whether the client has been asked to go, and nobody has told it yet.
+    pub(super) fn is_asked_to_go(&self) -> bool {
+        self.leaving == Leaving::Asked
+    }
+
+    /// Whether there is nothing to answer, and some of the last answer was waiting to be taken.
+    pub(super) fn is_being_emptied(&self) -> bool {
+        self.phase == Phase::Idle && self.write_blocked
     }
 
     /// The client has been told to go: from now on it is as idle as any other, for a while.
@@ -281,9 +293,10 @@ impl State {
         self.phase == Phase::Idle && self.sharing != Sharing::InTurn
     }
 
-    /// Whether there is no request to answer.
+    /// Whether there is no request to answer, no answer left to take, and nobody who has asked it to go.
     pub(super) fn is_silent(&self) -> bool {
-        matches!(self.phase, Phase::Shaking | Phase::Head | Phase::Idle)
+        let is_waited_for = matches!(self.phase, Phase::Shaking | Phase::Head | Phase::Idle);
+        is_waited_for && !self.write_blocked && self.leaving == Leaving::Not
     }
 
     /// What the client is waited for, if it is.
@@ -298,7 +311,10 @@ impl State {
         match self.phase {
             Phase::Lingering => wait(Bound::Linger, self.turn),
             _ if self.leaving == Leaving::Asked => wait(Bound::Crowd, self.turn),
-            _ if self.write_blocked => wait(Bound::Stall, self.sent),
+            // Whoever has been told to go, and takes not even that, is idle like any other.
+            _ if self.write_blocked && self.leaving == Leaving::Not => {
+                wait(Bound::Stall, self.sent)
+            }
             Phase::Shaking => wait(Bound::Handshake, self.turn),
             Phase::Head => wait(Bound::Head, self.turn),
             Phase::Idle => wait(Bound::Idle, self.turn),

@@ -8,8 +8,8 @@
 
 use super::form::Unfit;
 
-/// Bytes of a head that are looked at. The clients in the field send a few hundred.
-const MOST: usize = 16 * 1024;
+/// Bytes of a head that are looked at: as many as one may ever have. The clients in the field send a few hundred.
+const MOST: usize = 64 * 1024;
 
 /// Bytes that are looked at in one step.
 const STEP: usize = 32;
@@ -19,22 +19,32 @@ const STEP: usize = 32;
 /// A head's beginning may be missing, where it came before its turn. Then there may be bytes of a body
 /// behind it: everything is read to the first empty line, and no further.
 #[derive(Debug, Default)]
-pub(super) struct RawHead(Vec<u8>);
+pub(super) struct RawHead {
+    bytes: Vec<u8>,
+    /// It is not a connection's first: its beginning may be missing.
+    is_later: bool,
+}
 
 impl RawHead {
     /// Takes down what came.
     pub(super) fn note(&mut self, bytes: &[u8]) {
-        let room = MOST.saturating_sub(self.0.len());
-        self.0
+        let room = MOST.saturating_sub(self.bytes.len());
+        self.bytes
             .extend_from_slice(bytes.split_at(room.min(bytes.len())).0);
     }
 
     /// The head is whole: says what is wrong with it, and forgets it. An idle connection keeps no room for
     /// the next one.
     pub(super) fn end(&mut self, has_body: bool) -> Option<Unfit> {
-        let bytes = std::mem::take(&mut self.0);
-        let is_suspect = has_body || has_lone_feed(&bytes);
-        is_suspect.then(|| fault(&bytes)).flatten()
+        let bytes = std::mem::take(&mut self.bytes);
+        let is_later = std::mem::replace(&mut self.is_later, true);
+        let head = if is_later {
+            &bytes
+        } else {
+            behind_empty_lines(&bytes)
+        };
+        let is_suspect = has_body || has_lone_feed(head) || !is_later && head.starts_with(b"\n");
+        is_suspect.then(|| fault(head, is_later)).flatten()
     }
 }
 
@@ -49,14 +59,22 @@ fn has_lone_feed(bytes: &[u8]) -> bool {
     })
 }
 
-fn fault(bytes: &[u8]) -> Option<Unfit> {
+/// The library skips empty lines before a head.
+fn behind_empty_lines(mut bytes: &[u8]) -> &[u8] {
+    while let Some(rest) = bytes.strip_prefix(b"\r\n") {
+        bytes = rest;
+    }
+    bytes
+}
+
+fn fault(bytes: &[u8], is_later: bool) -> Option<Unfit> {
     let (mut lengths, mut codings) = (0, 0);
     for (number, line) in bytes.split_inclusive(|byte| *byte == b'\n').enumerate() {
         let is_first = number == 0;
         match line {
             b"\r\n" => break,
             // The end of a line that came before its turn.
-            b"\n" if is_first => break,
+            b"\n" if is_first && is_later => break,
             line if line.ends_with(b"\n") && !line.ends_with(b"\r\n") => {
                 return Some(Unfit::LineEnd);
             }
@@ -80,7 +98,10 @@ mod tests {
     use super::*;
 
     fn end(pieces: &[&str], has_body: bool) -> Option<Unfit> {
-        let mut head = RawHead::default();
+        end_of(RawHead::default(), pieces, has_body)
+    }
+
+    fn end_of(mut head: RawHead, pieces: &[&str], has_body: bool) -> Option<Unfit> {
         for piece in pieces {
             head.note(piece.as_bytes());
         }
@@ -142,7 +163,23 @@ mod tests {
             "\n\r\n",
             "\n",
         ] {
-            assert_eq!(end(&[head, body], true), None, "{head:?}");
+            let mut later = RawHead::default();
+            later.end(false);
+            assert_eq!(end_of(later, &[head, body], true), None, "{head:?}");
+        }
+    }
+
+    #[test]
+    fn empty_lines_before_the_first_head_hide_nothing_of_it() {
+        let twice = "\r\n\r\nPUT / HTTP/1.1\r\ncontent-length: 3\r\ncontent-length: 3\r\n\r\n";
+        assert_eq!(end(&[twice], true), Some(Unfit::Lengths));
+        let once = "\r\nPUT / HTTP/1.1\r\ncontent-length: 3\r\n\r\n";
+        assert_eq!(end(&[once], true), None);
+        for lone in [
+            "\nGET / HTTP/1.1\r\n\r\n",
+            "\r\nGET / HTTP/1.1\nhost: x\r\n\r\n",
+        ] {
+            assert_eq!(end(&[lone], false), Some(Unfit::LineEnd), "{lone:?}");
         }
     }
 
@@ -152,8 +189,8 @@ mod tests {
         for _ in 0..100 {
             head.note(&[b'x'; 1000]);
         }
-        assert_eq!(head.0.len(), MOST);
+        assert_eq!(head.bytes.len(), MOST);
         assert_eq!(head.end(false), None);
-        assert_eq!(head.0.capacity(), 0);
+        assert_eq!(head.bytes.capacity(), 0);
     }
 }

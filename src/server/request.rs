@@ -50,6 +50,15 @@ impl RequestBody {
     }
 }
 
+impl Drop for RequestBody {
+    /// Nobody wants what is left of it: others on the connection have its room.
+    fn drop(&mut self) {
+        if let Source::Among(body) = &self.0 {
+            body.cut();
+        }
+    }
+}
+
 impl Body for RequestBody {
     type Data = Bytes;
     type Error = Broken;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
+use tokio::sync::Notify;
 
 use crate::metrics::{Limit, Metrics};
 
@@ -16,6 +17,8 @@ pub struct Budget(Arc<State>);
 struct State {
     most: u64,
     held: AtomicU64,
+    /// Told when there is less than too much.
+    less: Notify,
     metrics: Arc<Metrics>,
 }
 
@@ -40,6 +43,7 @@ impl Budget {
         Self(Arc::new(State {
             most,
             held: AtomicU64::new(0),
+            less: Notify::new(),
             metrics,
         }))
     }
@@ -67,6 +71,26 @@ impl Budget {
             self.0.metrics.limits.count(Limit::Memory);
         }
         is_spent
+    }
+
+    /// Waits until bodies hold less than twice what they may. For whoever holds nothing and is about to: those
+    /// that are waited for are cut in time if they take nothing.
+    pub async fn less(&self) {
+        loop {
+            let told = self.0.less.notified();
+            if self.held() < self.0.most.saturating_mul(2) {
+                return;
+            }
+            told.await;
+        }
+    }
+
+    fn give_back(&self, bytes: u64) {
+        let before = self.0.held.fetch_sub(bytes, Ordering::Relaxed);
+        let ceiling = self.0.most.saturating_mul(2);
+        if before >= ceiling && before - bytes < ceiling {
+            self.0.less.notify_waiters();
+        }
     }
 
     /// Holds `bytes`, if there is room for them.
@@ -100,11 +124,11 @@ impl Held {
 
     /// Holds as many bytes from now on.
     pub fn resize(&mut self, bytes: u64) {
-        let held = &self.budget.0.held;
         if bytes >= self.bytes {
+            let held = &self.budget.0.held;
             held.fetch_add(bytes - self.bytes, Ordering::Relaxed);
         } else {
-            held.fetch_sub(self.bytes - bytes, Ordering::Relaxed);
+            self.budget.give_back(self.bytes - bytes);
         }
         self.bytes = bytes;
     }
@@ -112,7 +136,7 @@ impl Held {
 
 impl Drop for Held {
     fn drop(&mut self) {
-        self.budget.0.held.fetch_sub(self.bytes, Ordering::Relaxed);
+        self.budget.give_back(self.bytes);
     }
 }
 
@@ -149,5 +173,19 @@ mod tests {
         assert_eq!((&rest[..], budget.held()), (&b"c"[..], 3));
         drop(rest);
         assert_eq!(budget.held(), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_is_about_to_hold_more_than_twice_as_much_waits() {
+        let budget = Budget::new(100, Arc::new(Metrics::new().unwrap()));
+        let (some, more) = (budget.hold(150), budget.hold(60));
+        let soon = tokio::time::Duration::from_secs(1);
+        assert!(tokio::time::timeout(soon, budget.less()).await.is_err());
+        let leaving = async {
+            tokio::task::yield_now().await;
+            drop(more);
+        };
+        tokio::join!(budget.less(), leaving);
+        drop(some);
     }
 }

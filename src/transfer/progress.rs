@@ -55,6 +55,13 @@ pub(super) struct Progress {
     ending: Option<Ending>,
 }
 
+/// What a piece costs beside its bytes: its place in the queue, and the block that it is a part of.
+const OF_A_PIECE: u64 = 64;
+
+/// Pieces in memory: as many as 256 KiB have in chunks of 256 bytes. Clients send such as are a hundred times as
+/// large.
+const CRUMBS: usize = 1024;
+
 impl Progress {
     /// Bytes written.
     pub(super) fn written(&self) -> u64 {
@@ -66,9 +73,14 @@ impl Progress {
         self.filed
     }
 
-    /// Bytes that are in memory.
+    /// Bytes that are in memory, and what each piece of them costs besides.
     pub(super) fn in_memory(&self) -> u64 {
-        self.written - self.kept_from()
+        self.written - self.kept_from() + self.chunks.len() as u64 * OF_A_PIECE
+    }
+
+    /// Whether what is in memory came in so many pieces that they cost more than it.
+    pub(super) fn is_crumbled(&self) -> bool {
+        self.chunks.len() > CRUMBS
     }
 
     /// Bytes that are in no file yet.

@@ -113,8 +113,10 @@ impl Reader {
             };
             let limit = usize::try_from(remaining).unwrap_or(most).min(most);
             let position = self.position;
-            let held = self.shared.budget.hold(limit as u64);
+            let budget = self.shared.budget.clone();
             self.reading_back = Some(Box::pin(async move {
+                budget.less().await;
+                let held = budget.hold(limit as u64);
                 Ok(held.until_read(file.read_at(position, limit).await?))
             }));
         }

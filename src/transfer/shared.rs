@@ -104,7 +104,9 @@ impl State {
 
     /// How far ahead of a reader bytes stay in memory that `usually` may.
     fn ahead(&self, usually: u64) -> u64 {
-        if self.held.budget().is_spent() {
+        if self.progress.is_crumbled() {
+            0
+        } else if self.held.budget().is_spent() {
             LITTLE
         } else {
             usually
@@ -232,11 +234,11 @@ mod tests {
         let mut state = state(HALF as u64);
         let seat = state.seats.take();
         state.push(vec![0; 1000].into());
-        assert_eq!(state.held.budget().held(), 1000);
+        assert_eq!(state.held.budget().held(), 1000 + 64);
         state.file(1000);
         assert_eq!(
             state.held.budget().held(),
-            1000,
+            1000 + 64,
             "the reader is a little behind"
         );
         for _ in 0..2 {
@@ -245,7 +247,7 @@ mod tests {
         state.file(state.progress.written());
         assert_eq!(
             state.held.budget().held(),
-            HALF as u64,
+            HALF as u64 + 64,
             "no more than the last piece"
         );
         state.seats.advance(&seat, state.progress.written());

@@ -210,12 +210,12 @@ impl SpoolWriter {
             return Ok(());
         }
         self.wait_for_room().await?;
-        let unfiled = {
+        let (unfiled, is_crumbled) = {
             let mut state = self.shared.lock();
             state.push(chunk);
-            state.progress.unfiled_bytes()
+            (state.progress.unfiled_bytes(), state.progress.is_crumbled())
         };
-        let is_short = unfiled >= SMALL_BATCH && self.shared.budget.makes_do();
+        let is_short = is_crumbled || unfiled >= SMALL_BATCH && self.shared.budget.makes_do();
         match self.storing {
             Storing::Memory if is_short || unfiled > self.in_memory => self.open_draft(None).await,
             Storing::Draft(_) if is_short || unfiled >= BATCH => {}

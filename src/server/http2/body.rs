@@ -47,7 +47,7 @@ impl Shared {
     }
 
     /// Takes it from whoever reads it.
-    pub(super) fn cut(&self) {
+    pub(in crate::server) fn cut(&self) {
         let mut held = self.held.lock();
         held.body = None;
         if let Some(reader) = held.reader.take() {

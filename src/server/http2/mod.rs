@@ -32,11 +32,11 @@ pub use self::frames::{Flood, Meter};
 use self::stream::{Stream, Streams, Taken};
 
 /// Bytes of one request's body that may come ahead of whoever reads it: what a line of 1 Gbit/s and
-/// 16 ms has on its way.
-const STREAM_WINDOW: u32 = 2 << 20;
+/// 8 ms has on its way. All connections may have as many, and no budget counts them.
+const STREAM_WINDOW: u32 = 1 << 20;
 
 /// And of all together: one body that stands still leaves room for others.
-const CONNECTION_WINDOW: u32 = 4 * STREAM_WINDOW;
+const CONNECTION_WINDOW: u32 = 2 * STREAM_WINDOW;
 
 /// Bytes of one answer that lie ready for a client that takes none for now.
 const SEND_BUFFER: usize = 128 * 1024;

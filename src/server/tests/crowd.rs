@@ -167,6 +167,34 @@ async fn an_address_has_its_share_and_no_other_pays_for_it() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_has_been_asked_to_go_makes_room_for_one() {
+    let party = Party::of(100);
+    let (first, _one) = party.enter_from("192.0.2.1").unwrap();
+    let (second, _two) = party.enter_from("192.0.2.1").unwrap();
+    sleep(PATIENCE).await;
+    let (_, _three) = party.enter_from("192.0.2.1").unwrap();
+    let (_, _four) = party.enter_from("192.0.2.1").unwrap();
+    assert!(is_asked_to_go(&first) && is_asked_to_go(&second));
+    assert!(party.enter_from("192.0.2.1").is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_still_takes_its_last_answer_is_not_idle() {
+    let party = Party::of(1);
+    let (watch, _guest) = party.enter();
+    let (turn, _) = watch.begin(false);
+    turn.answer();
+    drop(turn);
+    watch.give();
+    sleep(PATIENCE * 2).await;
+    assert!(!party.has_room().await);
+    assert!(!is_asked_to_go(&watch));
+    watch.taken(1);
+    assert!(!party.has_room().await);
+    assert!(is_asked_to_go(&watch));
+}
+
+#[tokio::test(start_paused = true)]
 async fn one_network_of_ipv6_is_one_client_and_this_machine_is_none() {
     let party = Party::of(100);
     let _one = party.enter_from("2001:db8:1:1::1").unwrap();
@@ -178,6 +206,27 @@ async fn one_network_of_ipv6_is_one_client_and_this_machine_is_none() {
         .map(|address| party.enter_from(address).unwrap())
         .collect();
     assert_eq!(local.len(), 20);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_address_that_begins_many_handshakes_ends_its_own() {
+    let party = Party::of(100);
+    let most = party.limits.get().most();
+    let honest = party.enter_by(Channel::Tls);
+    honest
+        .1
+        .is_from("192.0.2.1".parse().unwrap(), most)
+        .unwrap();
+    honest.1.shakes_hands(most);
+    let mut asked = Vec::new();
+    for _ in 0..2 {
+        let (watch, guest) = party.enter_by(Channel::Tls);
+        guest.is_from("192.0.2.2".parse().unwrap(), most).unwrap();
+        guest.shakes_hands(most);
+        asked.push((watch, guest));
+    }
+    assert!(!is_asked_to_go(&honest.0));
+    assert!(is_asked_to_go(&asked[0].0));
 }
 
 #[tokio::test(start_paused = true)]

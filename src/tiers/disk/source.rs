@@ -76,6 +76,7 @@ impl Source {
     }
 
     async fn checked(&self, offset: u64, budget: &Budget) -> Result<Stretch, Fault> {
+        budget.less().await;
         let frame = match self.unverified {
             // What is checked is checked in whole blocks.
             None if budget.makes_do() => SMALL_FRAME,

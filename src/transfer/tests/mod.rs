@@ -114,12 +114,26 @@ async fn where_memory_is_short_a_small_body_goes_to_a_file_and_a_window_holds_li
 }
 
 #[tokio::test]
+async fn crumbs_of_a_body_go_to_a_file_before_they_cost_more_than_it() {
+    let house = House::with_disk(1 << 30).await;
+    let (mut writer, spool) = house.spool(None).await;
+    let reader = spool.reader().unwrap();
+    for number in 0..5000 {
+        writer.push(Bytes::from(vec![number as u8])).await.unwrap();
+        assert!(house.tiers.budget().held() < 200_000);
+    }
+    assert!(spool.is_filed());
+    writer.complete().await.landing.unwrap();
+    assert_eq!(rest_of(reader).await.unwrap().len(), 5000);
+}
+
+#[tokio::test]
 async fn what_a_spool_holds_counts_until_it_is_read() {
     let house = House::with_disk(1 << 30).await;
     let (mut writer, spool) = house.spool(Some(5)).await;
     let reader = spool.reader().unwrap();
     writer.push(Bytes::from_static(b"hello")).await.unwrap();
-    assert_eq!(house.tiers.budget().held(), 5);
+    assert_eq!(house.tiers.budget().held(), 5 + 64);
     drop(writer);
     drop((reader, spool));
     assert_eq!(house.tiers.budget().held(), 0);
