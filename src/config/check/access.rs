@@ -7,7 +7,7 @@ use super::super::raw::Raw;
 use super::super::secret::signature_key_file;
 use super::super::tls::CLIENT_CA;
 use super::super::{
-    Access, AccessMode, Forwarders, Listen, Listener, Roster, Secured, Target, units, value,
+    Access, AccessMode, Forwarders, Listen, Listener, Roster, Target, units, value,
 };
 use super::listeners::{Asked, Place, Table};
 use super::upstream::headers;
@@ -225,10 +225,10 @@ impl<'a> Judges<'a> {
             ""
         };
         for key in self.keys.keys() {
-            let open = self.exposed(AccessMode::Open, |place| place.by == *key);
-            let clear = self.exposed(AccessMode::Open, |place| {
-                place.by == *key && place.table.secured == Secured::Never
-            });
+            let is_open =
+                |place: &Place, mode: AccessMode| mode == AccessMode::Open && place.by == *key;
+            let open = self.exposed(is_open);
+            let clear = self.exposed(|place, mode| is_open(place, mode) && place.is_clear());
             let who = if raw.is_set(CLIENT_CA) && clear.is_empty() {
                 "everyone with a certificate"
             } else {
@@ -246,8 +246,8 @@ impl<'a> Judges<'a> {
         let mut keys: Vec<&str> = self.places.iter().map(|(place, _)| &*place.at).collect();
         keys.dedup();
         for key in keys {
-            let clear = self.exposed(AccessMode::Upstream, |place| {
-                place.at == key && place.table.secured == Secured::Never
+            let clear = self.exposed(|place, mode| {
+                place.at == key && place.is_clear() && self.wants_upstreams_tokens(mode)
             });
             if !clear.is_empty() {
                 let doubt = format!("takes the upstream's tokens in clear text at {clear}");
@@ -267,20 +267,28 @@ impl<'a> Judges<'a> {
         if raw.is_set(CLIENT_CA)
             && tokens.any(|token| token.proof.certificate().is_some())
             && listed.peek().is_some()
-            && listed.all(|(place, _)| place.table.secured == Secured::Never)
+            && listed.all(|(place, _)| place.is_clear())
         {
             let doubt = "names certificates, and no listener speaks TLS where the list judges";
             raw.warn("access.tokens", doubt);
         }
     }
 
-    /// Where strangers reach those of the listeners with this judge that are `such`.
-    fn exposed(&self, mode: AccessMode, such: impl Fn(&Place) -> bool) -> String {
-        let places = self.places.iter().filter(|(_, judge)| *judge == mode);
+    /// Whether what the upstream is to see of a caller comes in with its requests.
+    fn wants_upstreams_tokens(&self, mode: AccessMode) -> bool {
+        match mode {
+            AccessMode::Upstream => true,
+            AccessMode::Open => !self.has_own && matches!(self.target, Target::Http(_)),
+            AccessMode::Tokens => false,
+        }
+    }
+
+    /// Where strangers reach those of the listeners that are `such`, each with its judge.
+    fn exposed(&self, such: impl Fn(&Place, AccessMode) -> bool) -> String {
+        let places = self.places.iter();
         let addresses: Vec<String> = places
-            .map(|(place, _)| place)
-            .filter(|place| such(place))
-            .map(|place| &place.table.address)
+            .filter(|(place, mode)| such(place, *mode))
+            .map(|(place, _)| &place.table.address)
             .filter(|address| !is_of_this_machine(address, self.forwarders))
             .map(ToString::to_string)
             .collect();
