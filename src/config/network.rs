@@ -100,6 +100,12 @@ impl Networks {
         self.0.iter().any(|network| network.0.contains(&address))
     }
 
+    /// One of them that holds every address of its kind.
+    pub(super) fn everybody(&self) -> Option<Network> {
+        let mut networks = self.0.iter().copied();
+        networks.find(|network| network.0.prefix_len() == 0)
+    }
+
     /// Whether some address of `other` is in one of them.
     fn meet(&self, other: IpNet) -> bool {
         let mut networks = self.0.iter().map(|network| network.0);

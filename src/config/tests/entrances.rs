@@ -112,6 +112,21 @@ fn a_listener_by_which_a_balancer_brings_others_is_not_this_machines_alone() {
 }
 
 #[test]
+fn everybody_as_a_balancer_is_a_doubt() {
+    for (from, is_doubt) in [
+        ("0.0.0.0/0", true),
+        ("::/0", true),
+        ("10.0.0.0/8", false),
+        ("0.0.0.0/1", false),
+    ] {
+        let text = format!("server.proxy_protocol = [\"192.0.2.7\", \"{from}\"]\n");
+        let warnings = written(&text).load(&[]).unwrap().warnings.join("\n");
+        let doubt = format!("names {from}: whoever connects from there may claim to be anybody");
+        assert_eq!(warnings.ends_with(&doubt), is_doubt, "{from} {warnings}");
+    }
+}
+
+#[test]
 fn certificates_of_clients_count_at_the_listeners_that_ask_for_them() {
     let far = |name, rest| {
         let access = "access = \"open\"";
