@@ -147,6 +147,11 @@ impl Access {
         })
     }
 
+    /// Whether a list judges anybody.
+    pub fn has_roster(&self) -> bool {
+        self.roster.is_some()
+    }
+
     /// Judges by another list from the next request on, where a list judges.
     pub fn replace_roster(&self, listed: &config::Roster) {
         if let Some(roster) = &self.roster {

@@ -9,7 +9,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use super::evidence::Right;
 use super::teams;
 use crate::caller::Caller;
-use crate::certificate::Certificate;
+use crate::certificate::{Certificate, Validity};
 use crate::config::{Proof, Rights, Token};
 
 /// Why somebody is not let in.
@@ -61,7 +61,7 @@ pub(super) fn judge_shown(
     right: Right,
 ) -> Result<Option<Arc<str>>, Denial> {
     let known = the_one(list, |token| match &token.proof {
-        Proof::Certificate(name) => certificate.is_for(name),
+        Proof::Certificate(name) => counts_for(certificate, name),
         Proof::Token(_) | Proof::Both(..) => false,
     });
     use_of(known, query, right)
@@ -81,7 +81,12 @@ fn the_one(list: &[Token], is_known: impl Fn(&Token) -> bool) -> Option<&Token> 
 
 /// Names are no secrets: whoever shows a certificate knows what stands in it.
 fn shown(certificate: Option<&Certificate>) -> impl Fn(&Arc<str>) -> bool {
-    move |name| certificate.is_some_and(|certificate| certificate.is_for(name))
+    move |name| certificate.is_some_and(|certificate| counts_for(certificate, name))
+}
+
+/// A connection may last longer than the certificate that was shown when it began.
+fn counts_for(certificate: &Certificate, name: &str) -> bool {
+    certificate.is_for(name) && certificate.at(SystemTime::now()) == Validity::Valid
 }
 
 fn use_of(known: Option<&Token>, query: &str, right: Right) -> Result<Option<Arc<str>>, Denial> {
@@ -223,6 +228,44 @@ mod tests {
                 expected,
                 "{authorization:?} {query} {right:?}"
             );
+        }
+    }
+
+    /// Of `ci`, for these years.
+    fn certificate(begins: i32, ends: i32) -> Certificate {
+        let mut params = rcgen::CertificateParams::new(vec!["ci".to_owned()]).unwrap();
+        params.not_before = rcgen::date_time_ymd(begins, 1, 1);
+        params.not_after = rcgen::date_time_ymd(ends, 1, 1);
+        let own = params.self_signed(&rcgen::KeyPair::generate().unwrap());
+        Certificate::read(own.unwrap().der()).unwrap()
+    }
+
+    #[test]
+    fn a_certificate_counts_in_its_own_time_only() {
+        let bound = token("both", &["*"], Rights::Read, None);
+        let Proof::Token(sha256) = bound.proof else {
+            unreachable!()
+        };
+        let entry = |proof| Token {
+            proof,
+            ..bound.clone()
+        };
+        let both = [entry(Proof::Both(sha256, "ci".into()))];
+        let alone = [entry(Proof::Certificate("ci".into()))];
+        let caller = caller(Some("Bearer both"));
+        for (begins, ends, counts) in [(2020, 2021, false), (2020, 3000, true), (2999, 3000, false)]
+        {
+            let certificate = certificate(begins, ends);
+            let by_both = judge(&both, &caller, Some(&certificate), "", Right::Read);
+            let by_itself = judge_shown(&alone, &certificate, "", Right::Read);
+            for judged in [by_both, by_itself] {
+                let expected = if counts {
+                    Ok(Some("ci".into()))
+                } else {
+                    Err(Denial::UnknownToken)
+                };
+                assert_eq!(judged, expected, "{begins} {ends}");
+            }
         }
     }
 }

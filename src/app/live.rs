@@ -55,9 +55,12 @@ impl Live {
     /// Applies what can be applied of `config`; requests under way finish as they began. Blocks.
     ///
     /// A list that lost its last entry lets nobody in, whatever would judge after a start: who was
-    /// taken off it is meant to be out. Where it still judges, a token is made as at a first start.
+    /// taken off it is meant to be out. Where it still judges, a token is made as at a first start; where it does not, the next start makes
+    /// one.
     pub fn apply(&self, mut config: Config) -> Result<(), SecretError> {
-        if let Some(made) = make_first_token(&mut config, &self.data_dir)? {
+        if self.access.has_roster()
+            && let Some(made) = make_first_token(&mut config, &self.data_dir)?
+        {
             tracing::warn!(
                 token = %made.display(),
                 "the list of tokens is empty: the one in this file may do everything"

@@ -21,7 +21,7 @@ pub fn authorities(path: &Path) -> Result<RootCertStore, String> {
 pub(super) fn authorities_in(text: &str, shown: &Display<'_>) -> Result<RootCertStore, String> {
     let mut roots = RootCertStore::empty();
     for certificate in CertificateDer::pem_slice_iter(text.as_bytes()) {
-        let certificate = certificate.map_err(|error| format!("{shown}: {error}"))?;
+        let certificate = certificate.map_err(|_| file::not_pem(shown))?;
         roots
             .add(certificate)
             .map_err(|error| format!("{shown}: {error}"))?;
@@ -59,10 +59,21 @@ mod tests {
                 "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
                 ": ",
             ),
-            ("-----BEGIN CERTIFICATE-----\nAAAA\n", ": "),
+            (
+                "-----BEGIN CERTIFICATE-----\nAAAA\n",
+                " is no PEM file, or a damaged one",
+            ),
+            (
+                "-----BEGIN CERTIFICATE-----\ncanary\n-----END canary-----\n",
+                " is no PEM file, or a damaged one",
+            ),
+            ("-----BEGIN canary\n", " is no PEM file, or a damaged one"),
         ] {
             let error = read(text).unwrap_err();
             assert!(error.contains(message), "{text:?}: {error}");
+            assert!(!error.contains("canary"), "{text:?}: {error}");
+            let numbers = format!("{:?}", b"canary");
+            assert!(!error.contains(numbers.trim_matches(['[', ']'])), "{error}");
         }
         let missing = authorities(Path::new("/nowhere/ca.pem")).unwrap_err();
         assert!(missing.starts_with("/nowhere/ca.pem cannot be read: "));

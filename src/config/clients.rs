@@ -14,6 +14,7 @@ use x509_parser::prelude::FromDer;
 use x509_parser::revocation_list::CertificateRevocationList;
 
 use super::authorities::authorities_in;
+use super::file::not_pem;
 use super::moment::shown;
 use super::tls::{CLIENT_CA, CLIENT_CRL, ContentDigest, Remark, Source};
 use crate::certificate::seconds;
@@ -124,7 +125,7 @@ fn revoked(source: &Source) -> Result<Vec<(CertificateRevocationListDer<'static>
     let shown = source.shown();
     let mut lists = Vec::new();
     for der in CertificateRevocationListDer::pem_slice_iter(source.text()?.as_bytes()) {
-        let der = der.map_err(|error| format!("{shown}: {error}"))?;
+        let der = der.map_err(|_| not_pem(&shown))?;
         let list = List::read(&der).ok_or_else(|| format!("{shown} holds a damaged list"))?;
         lists.push((der, list));
     }

@@ -4,7 +4,7 @@
 
 use std::fs::File;
 use std::io::{self, Read};
-use std::path::{Path, PathBuf};
+use std::path::{Display, Path, PathBuf};
 
 use figment::value::{Dict, Value};
 use toml_edit::{Document, TableLike};
@@ -53,6 +53,12 @@ pub(super) fn read(choice: &Choice) -> Content {
         },
         Choice::Search(paths) => search(paths),
     }
+}
+
+/// What is said of a file that should hold PEM. Somebody may have named a key's file there, and the parser's
+/// words quote what stands in it.
+pub(super) fn not_pem(shown: &Display<'_>) -> String {
+    format!("{shown} is no PEM file, or a damaged one")
 }
 
 /// A searched file may be missing. One that is there and cannot be read ends the search with a

@@ -15,6 +15,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::{CertifiedKey, SigningKey};
 use zeroize::Zeroizing;
 
+use super::file::not_pem;
 use super::moment::shown;
 use super::tls::{CERT, Remark, Source};
 use crate::certificate::{Certificate, Validity};
@@ -51,8 +52,7 @@ fn chain(source: &Source) -> Result<Vec<CertificateDer<'static>>, String> {
     match chain {
         Ok(chain) if chain.is_empty() => Err(format!("{shown} holds no certificate")),
         Ok(chain) => Ok(chain),
-        // Somebody may have named the key's file here, and the parser's words quote it.
-        Err(_) => Err(format!("{shown} is no PEM file, or a damaged one")),
+        Err(_) => Err(not_pem(&shown)),
     }
 }
 
@@ -147,21 +147,27 @@ impl Identity {
         &self.certificate
     }
 
-    /// What there is to say of it at this moment; a further one is shown for its names alone.
-    pub(super) fn doubts(&self, is_further: bool, now: SystemTime) -> Vec<Remark> {
+    /// What there is to say where this is not its time; `others` are shown it.
+    pub(super) fn out_of_time(&self, now: SystemTime, others: &str) -> Option<String> {
         let (file, certificate) = (&self.file, &self.certificate);
-        let time = match certificate.at(now) {
+        match certificate.at(now) {
             Validity::Valid => None,
             Validity::Early => Some(format!(
                 "names {file}, which is not valid before {}",
                 shown(certificate.begins())
             )),
             Validity::Ended => Some(format!(
-                "names {file}, which has expired, on {}: clients will refuse it",
+                "names {file}, which has expired, on {}: {others} will refuse it",
                 shown(certificate.ends())
             )),
-        };
-        let names = (is_further && certificate.hosts().next().is_none())
+        }
+    }
+
+    /// What there is to say of it at this moment; a further one is shown for its names alone.
+    pub(super) fn doubts(&self, is_further: bool, now: SystemTime) -> Vec<Remark> {
+        let file = &self.file;
+        let time = self.out_of_time(now, "clients");
+        let names = (is_further && self.certificate.hosts().next().is_none())
             .then(|| format!("names {file}, which is for no host: nobody is shown it"));
         let remarks = time.into_iter().chain(names);
         remarks.map(|text| Remark { key: CERT, text }).collect()

@@ -1,10 +1,11 @@
 //! Networks: lists of who is meant, by address.
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::IpNet;
 
+use super::Listen;
 use super::problem::quoted;
 
 /// A network, or one address: a network of its own.
@@ -35,6 +36,12 @@ pub(super) enum Forwarder {
 
 /// The word for unix sockets in a list of forwarders.
 const UNIX: &str = "unix";
+
+/// Every address from which connections to loopback come, of either kind.
+const LOOPBACK: [IpNet; 2] = [
+    IpNet::new_assert(IpAddr::V4(Ipv4Addr::new(127, 0, 0, 0)), 8),
+    IpNet::new_assert(IpAddr::V6(Ipv6Addr::LOCALHOST), 128),
+];
 
 /// Reads a network: `10.0.0.0/8`, `2001:db8::/32`, or one address.
 pub(super) fn network(text: &str) -> Result<Network, String> {
@@ -92,6 +99,18 @@ impl Networks {
         let address = address.to_canonical();
         self.0.iter().any(|network| network.0.contains(&address))
     }
+
+    /// One of them that holds every address of its kind.
+    pub(super) fn everybody(&self) -> Option<Network> {
+        let mut networks = self.0.iter().copied();
+        networks.find(|network| network.0.prefix_len() == 0)
+    }
+
+    /// Whether some address of `other` is in one of them.
+    fn meet(&self, other: IpNet) -> bool {
+        let mut networks = self.0.iter().map(|network| network.0);
+        networks.any(|network| network.contains(&other) || other.contains(&network))
+    }
 }
 
 // === impl Forwarders ===
@@ -100,6 +119,18 @@ impl Forwarders {
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.networks.is_empty() && !self.unix
+    }
+
+    /// Whether one of them may connect to an address of this machine alone, for somebody who is elsewhere.
+    pub(super) fn may_come_by(&self, address: &Listen) -> bool {
+        let Listen::Tcp { host, .. } = address else {
+            return self.unix;
+        };
+        let kind = host.parse::<IpAddr>().ok();
+        let mut from = LOOPBACK
+            .into_iter()
+            .filter(|net| kind.is_none_or(|kind| kind.is_ipv4() == net.addr().is_ipv4()));
+        from.any(|net| self.networks.meet(net))
     }
 
     /// The entries in words that would be read as the same.

@@ -144,7 +144,8 @@ impl Proxy {
     ///
     /// The bytes are for whoever is proven, and that is a question also of one's own fill: a caller
     /// may have been refused since it began. An absence counts only where the leader is proven too;
-    /// a refusal is the leader's own affair, also one of a credential that Larder spoke with.
+    /// a refusal is the leader's own affair, also one of a credential that Larder spoke with, a limit that the
+    /// leader has reached, and the page that a gateway shows who is not logged in.
     async fn follow_later(
         self: &Arc<Self>,
         ask: &Ask,
@@ -167,7 +168,10 @@ impl Proxy {
             self.access.share_absences([leader, speaker], scope)
         };
         let is_the_leaders_affair = match &head {
-            Head::Refused(_) | Head::Failed(Failure::Credential) => leader != speaker,
+            Head::Refused(_)
+            | Head::Failed(Failure::Credential | Failure::Page | Failure::Limited) => {
+                leader != speaker
+            }
             Head::Absent(_) => !is_shared(),
             _ => false,
         };

@@ -115,6 +115,7 @@ impl Client {
                 .headers_mut()
                 .insert(PROXY_AUTHORIZATION, credential);
         }
+        let is_by_proxy = self.connector.is_answered_by_proxy(request.uri());
         let mut captured = capture_connection(&mut request);
         let response = self.http.request(request);
         let result = tokio::select! {
@@ -124,7 +125,10 @@ impl Client {
         };
         let wire = wire_of(&captured);
         match result {
-            Ok(response) if response.status() == StatusCode::PROXY_AUTHENTICATION_REQUIRED => {
+            Ok(response)
+                if is_by_proxy
+                    && response.status() == StatusCode::PROXY_AUTHENTICATION_REQUIRED =>
+            {
                 let broken = self.turned_away();
                 Err(broken.on(wire.as_ref(), &sending, begun))
             }

@@ -89,9 +89,17 @@ impl Connector {
     /// The credential a plain request to `target` needs for the proxy in between; a tunnel carries
     /// its own.
     pub(super) fn proxy_authorization(&self, target: &Uri) -> Option<HeaderValue> {
+        self.answering_proxy(target)?.basic_auth().cloned()
+    }
+
+    /// Whether a plain request to `target` is answered by a proxy; in a tunnel the target answers.
+    pub(super) fn is_answered_by_proxy(&self, target: &Uri) -> bool {
+        self.answering_proxy(target).is_some()
+    }
+
+    fn answering_proxy(&self, target: &Uri) -> Option<Intercept> {
         let is_plain = target.scheme_str() == Some("http");
-        let proxy = is_plain.then(|| self.0.proxy(target))??;
-        proxy.basic_auth().cloned()
+        is_plain.then(|| self.0.proxy(target))?
     }
 }
 
@@ -217,5 +225,17 @@ mod tests {
         assert_eq!(credential("http://o.example/").unwrap(), "Basic dTpw");
         assert_eq!(credential("https://o.example/"), None);
         assert_eq!(credential("http://a.direct.example/"), None);
+        for (target, is_answered) in [
+            ("http://o.example/", true),
+            ("https://o.example/", false),
+            ("http://a.direct.example/", false),
+        ] {
+            let target = Uri::from_static(target);
+            assert_eq!(
+                connector.is_answered_by_proxy(&target),
+                is_answered,
+                "{target}"
+            );
+        }
     }
 }

@@ -165,6 +165,21 @@ async fn whoever_was_taken_off_the_list_is_out_also_where_it_was_the_last() {
 }
 
 #[tokio::test]
+async fn a_list_that_judges_from_the_next_start_on_gets_its_first_token_there() {
+    let mut larder = Setup::alone().set("access.mode", "open").start().await;
+    let said = larder
+        .reload(|setup| setup.set("access.mode", "tokens"))
+        .await;
+    assert!(
+        said.contains("access.mode takes effect at the next start"),
+        "{said}"
+    );
+    assert!(!said.contains("the list of tokens is empty"), "{said}");
+    let mut anybody = larder.client_as("anything");
+    assert_eq!(anybody.put(&artifact("aa"), b"x").await.status, 202);
+}
+
+#[tokio::test]
 async fn a_hangup_with_nothing_to_change_changes_nothing() {
     let origin = Origin::start();
     origin.hold("aa", &bytes(1, 3000));

@@ -6,7 +6,9 @@ use super::super::problem::quoted;
 use super::super::raw::Raw;
 use super::super::secret::signature_key_file;
 use super::super::tls::CLIENT_CA;
-use super::super::{Access, AccessMode, Listener, Roster, Secured, Target, units, value};
+use super::super::{
+    Access, AccessMode, Forwarders, Listen, Listener, Roster, Target, units, value,
+};
 use super::listeners::{Asked, Place, Table};
 use super::upstream::headers;
 use super::{oidc, tokens};
@@ -23,6 +25,8 @@ struct Judges<'a> {
     target: &'a Target,
     /// Whether Larder has a credential of its own upstream.
     has_own: bool,
+    /// Who brings others to them.
+    forwarders: &'a Forwarders,
     /// Each listener with its judge.
     places: Vec<(Place, AccessMode)>,
     /// Each key that names a judge.
@@ -30,7 +34,12 @@ struct Judges<'a> {
 }
 
 /// Checks `access.…` and what the listeners' tables say of it.
-pub(super) fn access(raw: &mut Raw, target: &Target, asked: &Asked) -> Access {
+pub(super) fn access(
+    raw: &mut Raw,
+    target: &Target,
+    asked: &Asked,
+    forwarders: &Forwarders,
+) -> Access {
     let roster = Roster {
         tokens: tokens::tokens(raw),
         issuers: oidc::issuers(raw),
@@ -38,9 +47,9 @@ pub(super) fn access(raw: &mut Raw, target: &Target, asked: &Asked) -> Access {
     let words = AccessMode::ALL.map(|mode| (mode.as_str(), mode));
     let mode = raw
         .take(MODE, |value| value::choice(value, &words))
-        .unwrap_or_else(|| default_mode(target, asked, &roster));
+        .unwrap_or_else(|| default_mode(target, asked, forwarders, &roster));
     certificates(raw, &roster);
-    let judges = Judges::new(raw, target, asked, mode);
+    let judges = Judges::new(raw, target, asked, forwarders, mode);
     judges.judge(raw);
     judges.warn(raw);
     judges.warn_of_certificates(raw, &roster);
@@ -98,9 +107,14 @@ pub(super) fn named(asked: &Asked, mode: AccessMode) -> BTreeMap<String, Listene
 
 /// Who judges where nobody says: the upstream if there is one. Without, everybody on this machine
 /// may read, but nobody beyond it, and a list is never passed over.
-fn default_mode(target: &Target, asked: &Asked, roster: &Roster) -> AccessMode {
+fn default_mode(
+    target: &Target,
+    asked: &Asked,
+    forwarders: &Forwarders,
+    roster: &Roster,
+) -> AccessMode {
     let mut unsaid = asked.places().filter(|place| place.table.access.is_none());
-    let is_local = unsaid.all(|place| place.table.address.is_local());
+    let is_local = unsaid.all(|place| is_of_this_machine(&place.table.address, forwarders));
     match target {
         Target::Http(_) => AccessMode::Upstream,
         Target::None if is_local && roster.is_empty() => AccessMode::Open,
@@ -108,10 +122,21 @@ fn default_mode(target: &Target, asked: &Asked, roster: &Roster) -> AccessMode {
     }
 }
 
+/// Whether nobody beyond this machine comes by a listener: a balancer beside it brings them from there.
+fn is_of_this_machine(address: &Listen, forwarders: &Forwarders) -> bool {
+    address.is_local() && !forwarders.may_come_by(address)
+}
+
 // === impl Judges ===
 
 impl<'a> Judges<'a> {
-    fn new(raw: &Raw, target: &'a Target, asked: &Asked, mode: AccessMode) -> Self {
+    fn new(
+        raw: &Raw,
+        target: &'a Target,
+        asked: &Asked,
+        forwarders: &'a Forwarders,
+        mode: AccessMode,
+    ) -> Self {
         let places: Vec<_> = asked
             .places()
             .map(|place| {
@@ -130,6 +155,7 @@ impl<'a> Judges<'a> {
         Self {
             target,
             has_own: raw.is_set("upstream.token_file"),
+            forwarders,
             places,
             keys,
         }
@@ -199,10 +225,10 @@ impl<'a> Judges<'a> {
             ""
         };
         for key in self.keys.keys() {
-            let open = self.exposed(AccessMode::Open, |place| place.by == *key);
-            let clear = self.exposed(AccessMode::Open, |place| {
-                place.by == *key && place.table.secured == Secured::Never
-            });
+            let is_open =
+                |place: &Place, mode: AccessMode| mode == AccessMode::Open && place.by == *key;
+            let open = self.exposed(is_open);
+            let clear = self.exposed(|place, mode| is_open(place, mode) && place.is_clear());
             let who = if raw.is_set(CLIENT_CA) && clear.is_empty() {
                 "everyone with a certificate"
             } else {
@@ -220,8 +246,8 @@ impl<'a> Judges<'a> {
         let mut keys: Vec<&str> = self.places.iter().map(|(place, _)| &*place.at).collect();
         keys.dedup();
         for key in keys {
-            let clear = self.exposed(AccessMode::Upstream, |place| {
-                place.at == key && place.table.secured == Secured::Never
+            let clear = self.exposed(|place, mode| {
+                place.at == key && place.is_clear() && self.wants_upstreams_tokens(mode)
             });
             if !clear.is_empty() {
                 let doubt = format!("takes the upstream's tokens in clear text at {clear}");
@@ -241,20 +267,30 @@ impl<'a> Judges<'a> {
         if raw.is_set(CLIENT_CA)
             && tokens.any(|token| token.proof.certificate().is_some())
             && listed.peek().is_some()
-            && listed.all(|(place, _)| place.table.secured == Secured::Never)
+            && listed.all(|(place, _)| place.is_clear())
         {
             let doubt = "names certificates, and no listener speaks TLS where the list judges";
             raw.warn("access.tokens", doubt);
         }
     }
 
-    /// Where strangers reach those of the listeners with this judge that are `such`.
-    fn exposed(&self, mode: AccessMode, such: impl Fn(&Place) -> bool) -> String {
-        let places = self.places.iter().filter(|(_, judge)| *judge == mode);
+    /// Whether what the upstream is to see of a caller comes in with its requests.
+    fn wants_upstreams_tokens(&self, mode: AccessMode) -> bool {
+        match mode {
+            AccessMode::Upstream => true,
+            AccessMode::Open => !self.has_own && matches!(self.target, Target::Http(_)),
+            AccessMode::Tokens => false,
+        }
+    }
+
+    /// Where strangers reach those of the listeners that are `such`, each with its judge.
+    fn exposed(&self, such: impl Fn(&Place, AccessMode) -> bool) -> String {
+        let places = self.places.iter();
         let addresses: Vec<String> = places
-            .map(|(place, _)| place)
-            .filter(|place| !place.table.address.is_local() && such(place))
-            .map(|place| place.table.address.to_string())
+            .filter(|(place, mode)| such(place, *mode))
+            .map(|(place, _)| &place.table.address)
+            .filter(|address| !is_of_this_machine(address, self.forwarders))
+            .map(ToString::to_string)
             .collect();
         addresses.join(", ")
     }

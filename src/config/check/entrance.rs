@@ -36,6 +36,10 @@ pub(super) fn allow(raw: &mut Raw, asked: &Asked, forwarders: &Forwarders) -> Ne
 pub(super) fn forwarders(raw: &mut Raw, asked: &Asked) -> Forwarders {
     let entries = raw.take(FORWARDERS, |value| value::list(value, forwarder));
     let forwarders: Forwarders = entries.unwrap_or_default().into_iter().collect();
+    if let Some(all) = forwarders.networks.everybody() {
+        let doubt = format!("names {all}: whoever connects from there may claim to be anybody");
+        raw.warn(FORWARDERS, &doubt);
+    }
     if forwarders.unix && !asked.places().any(|place| may_be_unix(&place)) {
         raw.warn(FORWARDERS, "names unix sockets, and there is none");
     }

@@ -152,6 +152,11 @@ impl Place {
         }
     }
 
+    /// Whether it speaks in clear text with everybody.
+    pub(super) fn is_clear(&self) -> bool {
+        self.table.secured == Secured::Never
+    }
+
     /// Whether nobody else can listen at `address`.
     pub(super) fn is_at(&self, address: &Listen) -> bool {
         collide(&self.table.address, address)

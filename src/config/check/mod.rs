@@ -39,7 +39,7 @@ pub(super) fn config(raw: &mut Raw, ambient: Ambient) -> Config {
     let mut server = server::server(raw, &asked);
     let admin = server::admin(raw, &asked);
     let upstream = upstream::upstream(raw, ambient);
-    let access = access::access(raw, &upstream.target, &asked);
+    let access = access::access(raw, &upstream.target, &asked, &server.proxy_protocol);
     server.named = access::named(&asked, access.mode);
     let tier = tier::tier(raw, &data_dir, asked.is_secured());
     let upload = upload(raw, &upstream.target);

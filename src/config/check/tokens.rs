@@ -55,12 +55,20 @@ fn clash(one: &Token, two: &Token) -> Option<String> {
 /// certificates, but not be bound and free.
 fn same(one: &Proof, two: &Proof) -> Option<&'static str> {
     let certificates = one.certificate().zip(two.certificate());
-    let are_apart = certificates.is_some_and(|(one, two)| one != two);
+    let are_apart = certificates.is_some_and(|(one, two)| !is_one_name(one, two));
     match (one.sha256(), two.sha256()) {
         (Some(one), Some(two)) => (one == two && !are_apart).then_some("token"),
         (None, None) => (!are_apart).then_some("certificate"),
         _ => None,
     }
+}
+
+/// Whether one certificate may be called by both: of a host's name the case does not count.
+fn is_one_name(one: &str, two: &str) -> bool {
+    let may_be_host = one
+        .bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || b"-._*".contains(&byte));
+    one == two || (may_be_host && one.eq_ignore_ascii_case(two))
 }
 
 fn entry(item: &Value) -> Result<Token, Vec<String>> {
@@ -181,11 +189,17 @@ mod tests {
             "token = \"t\", certificate = \"ci\"",
             "token = \"t\", certificate = \"x\"",
         );
-        for (one, two) in [(ci, x), (ci, t), (ci, t_ci), (t_ci, t_x)] {
+        let (loud, ann, loud_ann) = (
+            "certificate = \"CI\"",
+            "certificate = \"spiffe://acme/ann\"",
+            "certificate = \"spiffe://acme/ANN\"",
+        );
+        for (one, two) in [(ci, x), (ci, t), (ci, t_ci), (t_ci, t_x), (ann, loud_ann)] {
             assert_eq!(read(&list(one, two)).unwrap().len(), 2, "{one} {two}");
         }
         for (one, two, what) in [
             (ci, ci, "the same certificate"),
+            (ci, loud, "the same certificate"),
             (t_ci, t_ci, "the same token"),
             (t, t_ci, "the same token"),
             (t_ci, t, "the same token"),

@@ -1,6 +1,7 @@
 //! The origin and how to reach it.
 
 use std::path::PathBuf;
+use std::time::SystemTime;
 
 use figment::value::Value;
 use http::header::HeaderName;
@@ -155,7 +156,11 @@ fn identity(raw: &mut Raw, target: &Target) -> Option<Identity> {
     if matches!(target, Target::Http(uri) if uri.scheme_str() == Some("http")) {
         raw.without_effect(&[CERT, KEY], "the upstream is spoken to in clear text");
     }
-    pair(raw, CERT, KEY)
+    let identity = pair(raw, CERT, KEY)?;
+    if let Some(doubt) = identity.out_of_time(SystemTime::now(), "the upstream") {
+        raw.warn(CERT, &doubt);
+    }
+    Some(identity)
 }
 
 /// The key's proxy, else that of the usual variables, which is then shown as the key's value.

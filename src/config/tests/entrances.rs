@@ -71,6 +71,62 @@ fn who_may_connect_is_a_question_of_every_listener() {
 }
 
 #[test]
+fn a_listener_by_which_a_balancer_brings_others_is_not_this_machines_alone() {
+    let unix = "unix:/run/u";
+    for (from, address, brings) in [
+        ("127.0.0.1", "127.0.0.1:1", true),
+        ("127.0.0.1", "localhost:1", true),
+        ("127.0.0.9", "127.0.0.1:1", true),
+        ("0.0.0.0/0", "127.0.0.1:1", true),
+        ("::1", "[::1]:1", true),
+        ("::1", "localhost:1", true),
+        ("::1", "127.0.0.1:1", false),
+        ("127.0.0.0/8", "[::1]:1", false),
+        ("10.0.0.0/8", "127.0.0.1:1", false),
+        ("unix", "127.0.0.1:1", false),
+        ("unix", unix, true),
+        ("127.0.0.1", unix, false),
+    ] {
+        let text = format!("server.proxy_protocol = \"{from}\"\nserver.listen = \"{address}\"\n");
+        let mode = if brings { "tokens" } else { "open" };
+        assert_eq!(
+            listeners(&written(&text), &[]),
+            [of(address, false, mode)],
+            "{from}"
+        );
+        for (rest, warning) in [
+            (
+                "access.mode = \"open\"\n",
+                format!("everyone who reaches {address} reads and writes"),
+            ),
+            (
+                "upstream.url = \"vercel\"\n",
+                format!("takes the upstream's tokens in clear text at {address}"),
+            ),
+        ] {
+            let warnings = written(&(text.clone() + rest)).load(&[]).unwrap().warnings;
+            let is_warned = warnings.iter().any(|one| one.ends_with(&warning));
+            assert_eq!(is_warned, brings, "{from} {address} {warnings:?}");
+        }
+    }
+}
+
+#[test]
+fn everybody_as_a_balancer_is_a_doubt() {
+    for (from, is_doubt) in [
+        ("0.0.0.0/0", true),
+        ("::/0", true),
+        ("10.0.0.0/8", false),
+        ("0.0.0.0/1", false),
+    ] {
+        let text = format!("server.proxy_protocol = [\"192.0.2.7\", \"{from}\"]\n");
+        let warnings = written(&text).load(&[]).unwrap().warnings.join("\n");
+        let doubt = format!("names {from}: whoever connects from there may claim to be anybody");
+        assert_eq!(warnings.ends_with(&doubt), is_doubt, "{from} {warnings}");
+    }
+}
+
+#[test]
 fn certificates_of_clients_count_at_the_listeners_that_ask_for_them() {
     let far = |name, rest| {
         let access = "access = \"open\"";

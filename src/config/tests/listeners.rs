@@ -263,6 +263,27 @@ fn each_listener_is_warned_of_by_what_it_is_itself() {
 }
 
 #[test]
+fn an_open_listener_is_warned_of_as_well_where_callers_bring_the_upstreams_tokens() {
+    let own = tempfile::NamedTempFile::new().unwrap();
+    fs::write(own.path(), "own\n").unwrap();
+    let own = format!("upstream.token_file = {:?}\n", own.path());
+    let open = "server.listen = \"0.0.0.0:1\"\naccess.mode = \"open\"\n";
+    for (before, is_warned) in [
+        (VERCEL.to_owned(), true),
+        ([VERCEL, &own].concat(), false),
+        (String::new(), false),
+    ] {
+        let warnings = written(&[&before, open].concat()).load(&[]).unwrap();
+        let warnings = warnings.warnings.join("\n");
+        assert!(warnings.contains("everyone who reaches 0.0.0.0:1"));
+        let clear = "server.listen takes the upstream's tokens in clear text at 0.0.0.0:1";
+        assert_eq!(warnings.contains(clear), is_warned, "{warnings}");
+    }
+    let secured = secured(&[VERCEL, open].concat()).load(&[]).unwrap();
+    assert_eq!(secured.warnings.len(), 1, "{:?}", secured.warnings);
+}
+
+#[test]
 fn what_no_listener_makes_use_of_is_warned_of() {
     let open = [LOCAL, "access = \"open\"\n"].concat();
     for (file, warning) in [

@@ -159,6 +159,34 @@ fn a_client_certificate_that_nobody_would_ask_for_is_a_doubt() {
 }
 
 #[test]
+fn a_client_certificate_whose_time_is_over_or_to_come_is_a_doubt() {
+    let (file, _) = with_pair("vercel");
+    let path = file.folder.path().join("own");
+    for (begins, ends, doubt) in [
+        (
+            2020,
+            2021,
+            "which has expired, on 2021-01-01T00:00:00Z: the upstream will refuse it",
+        ),
+        (2999, 3000, "which is not valid before 2999-01-01T00:00:00Z"),
+    ] {
+        let mut params = rcgen::CertificateParams::new(vec!["larder".to_owned()]).unwrap();
+        params.not_before = rcgen::date_time_ymd(begins, 1, 1);
+        params.not_after = rcgen::date_time_ymd(ends, 1, 1);
+        let key = rcgen::KeyPair::generate().unwrap();
+        let own = params.self_signed(&key).unwrap();
+        fs::write(path.with_extension("pem"), own.pem()).unwrap();
+        fs::write(path.with_file_name("own-key.pem"), key.serialize_pem()).unwrap();
+        let warnings = file.load(&[]).unwrap().warnings;
+        assert_eq!(warnings.len(), 1, "{warnings:?}");
+        assert!(
+            warnings[0].contains("upstream.client_cert names ") && warnings[0].ends_with(doubt),
+            "{warnings:?}"
+        );
+    }
+}
+
+#[test]
 fn half_a_client_certificate_or_another_key_is_a_mistake() {
     let half = mistake_in("upstream.url = \"vercel\"\nupstream.client_key = \"/nowhere\"");
     let both = "upstream.client_key: upstream.client_cert is not set: it takes both";

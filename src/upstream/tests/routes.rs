@@ -14,6 +14,7 @@ use super::origin::{Origin, Seen, Step, answer, say};
 use super::{SHORT, artifact, at, config, failed, found, upstream, whole};
 use crate::artifact::Failure;
 use crate::config::{Identity, Upstream};
+use crate::upstream::Fetched;
 
 /// A server for `localhost`, and the file that makes it trusted.
 pub(super) fn certificate() -> (TlsAcceptor, NamedTempFile) {
@@ -139,6 +140,28 @@ async fn a_proxy_that_refuses_the_tunnel_makes_the_upstream_unreachable() {
     let fetched = upstream(&config).fetch(&artifact()).await;
     assert_eq!(failed(&fetched), Failure::Unreachable);
     assert!(origin.seen().is_empty());
+}
+
+#[tokio::test]
+async fn a_407_is_a_proxys_only_where_one_answers_in_clear_text() {
+    let wants = |_: &Seen| vec![answer("407 Who", "")];
+    let (acceptor, file) = certificate();
+    let secured = Origin::with_tls(acceptor, wants).await;
+    let clear = Origin::start(wants).await;
+    let proxy = proxy(&secured).await;
+    let mut direct = at(clear.address);
+    let mut in_tunnel = config(&format!("https://localhost:{}", secured.address.port()));
+    in_tunnel.ca_file = Some(file.path().to_owned());
+    in_tunnel.proxy.https = Some(format!("http://{}", proxy.address));
+    for config in [&direct, &in_tunnel] {
+        match upstream(config).fetch(&artifact()).await {
+            Fetched::Refused(answer) => assert_eq!(answer.code(), 407),
+            other => panic!("{other:?}"),
+        }
+    }
+    direct.proxy.http = Some(format!("http://{}", clear.address));
+    let fetched = upstream(&direct).fetch(&artifact()).await;
+    assert_eq!(failed(&fetched), Failure::Unreachable);
 }
 
 #[tokio::test]

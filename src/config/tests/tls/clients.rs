@@ -25,6 +25,10 @@ fn who_vouches_for_clients_and_what_they_have_revoked_is_looked_at() {
         "torn.pem",
         "-----BEGIN X509 CRL-----\nAAAA\n-----END X509 CRL-----\n",
     );
+    let half = file(
+        "half.pem",
+        "-----BEGIN X509 CRL-----\nAAAA\n-----END canary-----\n",
+    );
     for (ca, crl, mistake) in [
         (
             Some(&*empty),
@@ -52,6 +56,16 @@ fn who_vouches_for_clients_and_what_they_have_revoked_is_looked_at() {
             "client_crl: nowhere.pem cannot be read",
         ),
         (
+            Some(&*good),
+            Some(&*half),
+            "client_crl: half.pem is no PEM file, or a damaged one",
+        ),
+        (
+            Some(&*half),
+            None,
+            "client_ca: half.pem is no PEM file, or a damaged one",
+        ),
+        (
             None,
             Some(&*torn),
             "client_crl: server.tls.client_ca is not set",
@@ -60,6 +74,7 @@ fn who_vouches_for_clients_and_what_they_have_revoked_is_looked_at() {
         let mistakes = mistakes(ca, crl);
         assert_eq!(mistakes.len(), 1, "{mistakes:?}");
         assert!(mistakes[0].contains(mistake), "{mistake}: {mistakes:?}");
+        assert!(!mistakes[0].contains("canary"), "{mistakes:?}");
     }
     let alone = [("LARDER_SERVER__TLS__CLIENT_CA", good.as_str())];
     let alone = pair.0.mistakes(&alone);
