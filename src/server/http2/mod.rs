@@ -1,6 +1,5 @@
 //! A connection that speaks HTTP/2: how the library is set up for it, and how it ends.
 
-use std::convert::Infallible;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -117,12 +116,12 @@ async fn answer<S: Serve>(
     mut request: Request<Incoming>,
     watch: Watch,
     stream: Stream,
-) -> Result<Response<Taken<Answer<S::Body>>>, Infallible> {
+) -> Result<Response<Taken<Answer<S::Body>>>, h2::Error> {
     let (turn, _) = watch.begin(!request.body().is_end_stream());
     let is_head = request.method() == Method::HEAD;
     join_cookies(request.headers_mut());
     let request = request.map(|body| RequestBody::among(body, stream.clone()));
-    let mut response = client.answer(request).await;
+    let mut response = stream.unless_cut(client.answer(request)).await?;
     if is_head {
         say_length(&mut response);
     }

@@ -7,6 +7,7 @@
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
@@ -24,7 +25,11 @@ use crate::tasks::Tasks;
 
 /// One request and its answer; clones share it.
 #[derive(Clone, Debug)]
-pub(in crate::server) struct Stream(Watch);
+pub(in crate::server) struct Stream {
+    watch: Watch,
+    /// Its client took too long.
+    is_cut: Arc<AtomicBool>,
+}
 
 /// Runs the requests of one connection; clones share it.
 #[derive(Clone, Debug)]
@@ -63,27 +68,46 @@ impl Stream {
     fn begin(has_body: bool, limits: &Limits) -> Self {
         let watch = Watch::new(Channel::Clear, limits);
         watch.admit(has_body);
-        Self(watch)
+        Self {
+            watch,
+            is_cut: Arc::default(),
+        }
     }
 
     /// More of the request's body is wanted, and has not come.
     pub(in crate::server) fn await_more(&self) {
-        self.0.await_more();
+        self.watch.await_more();
     }
 
     /// So many bytes of it came.
     pub(in crate::server) fn received(&self, bytes: usize) {
-        self.0.received(bytes);
+        self.watch.received(bytes);
+    }
+
+    /// Completes with `answering`, or fails once the client has taken too long: what resets the stream then
+    /// reaches also whoever reads the request's body elsewhere, and would keep the stream by it.
+    pub(super) async fn unless_cut<T>(
+        &self,
+        answering: impl Future<Output = T>,
+    ) -> Result<T, h2::Error> {
+        let mut answering = pin!(answering);
+        poll_fn(|cx| {
+            if self.is_cut.load(Ordering::Relaxed) {
+                return Poll::Ready(Err(h2::Reason::CANCEL.into()));
+            }
+            answering.as_mut().poll(cx).map(Ok)
+        })
+        .await
     }
 
     /// Completes with `work`, or when the client has taken too long; what is left of the work is dropped
-    /// then, which resets the stream.
+    /// then.
     async fn attend(self, work: impl Future<Output = ()>, limits: Limits, cuts: Cuts) {
-        let mut clock = Clock::new(limits, self.0.clone());
+        let mut clock = Clock::new(limits, self.watch.clone());
         let mut work = pin!(work);
         poll_fn(|cx| {
             // Whoever reads the request's body may do so elsewhere.
-            self.0.keep_time(cx.waker());
+            self.watch.keep_time(cx.waker());
             if work.as_mut().poll(cx).is_ready() {
                 return Poll::Ready(());
             }
@@ -93,6 +117,9 @@ impl Stream {
                     bound = bound.as_str(),
                     "a client took too long for a request"
                 );
+                self.is_cut.store(true, Ordering::Relaxed);
+                // Gives up the answer, where there is none yet.
+                work.as_mut().poll(cx).is_ready();
             })
         })
         .await;
@@ -136,7 +163,7 @@ where
 impl<B> Taken<B> {
     /// The body of the answer to `stream`'s request; one that `is_unsent` ends at once.
     pub(super) fn new(body: B, stream: Stream, is_unsent: bool) -> Self {
-        stream.0.answer();
+        stream.watch.answer();
         Self {
             body,
             rest: Bytes::new(),
@@ -156,7 +183,7 @@ impl<B: Body<Data = Bytes>> Body for Taken<B> {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
         let this = self.project();
-        let watch = &this.stream.0;
+        let watch = &this.stream.watch;
         watch.taken(std::mem::take(this.given));
         if this.rest.is_empty() {
             match ready!(this.body.poll_frame(cx)) {
