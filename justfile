@@ -73,6 +73,15 @@ memory:
     cargo build --release
     bash benches/memory
 
+# What a connection takes of memory, by what its client does
+connections:
+    cargo build --release
+    cargo run --example connections
+
+# Clients that take what they can get, as many as bounds are made for: others are served, memory stays in a sum
+exhaustion:
+    EXHAUSTION=full cargo test --release --test it exhaustion -- --nocapture --test-threads 1
+
 # What N artifacts cost a start: to listening, to a hit in an unread folder, to the end of the scan, in memory
 entries n="1000000" dir="target":
     cargo build --release

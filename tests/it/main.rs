@@ -18,6 +18,7 @@ mod corporate;
 mod degrade;
 mod disk;
 mod edges;
+mod exhaustion;
 mod faults;
 mod fill;
 mod framing;

@@ -184,6 +184,20 @@ async fn a_body_that_stalls_costs_its_own_request_only() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_body_that_stalls_is_cut_also_for_whoever_reads_it_elsewhere() {
+    let mut client = Dialled::new().await;
+    let (answer, _body) = client.send("/aside", false).await;
+    sleep(Duration::from_secs(1)).await;
+    let aside = client.service.aside.lock().take().unwrap();
+    let start = Instant::now();
+    let reading = timeout(Duration::from_mins(5), aside.collect());
+    let ((), read) = tokio::join!(is_reset(answer), reading);
+    assert!(read.unwrap().is_err(), "half a body is none");
+    assert_eq!(seconds(start), 30);
+    client.is_served().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_slow_answer_is_not_the_clients_silence() {
     let mut client = Dialled::new().await;
     let (late, _) = client.send("/gate", true).await;

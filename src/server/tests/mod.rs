@@ -10,6 +10,7 @@ use http::{Request, Response};
 use http_body::Frame;
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full, StreamBody};
+use parking_lot::Mutex;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::Semaphore;
 
@@ -45,6 +46,8 @@ struct Scripted {
     served: AtomicUsize,
     /// A permit lets one waiting answer go on.
     gate: Arc<Semaphore>,
+    /// A body that is to be read elsewhere.
+    aside: Mutex<Option<RequestBody>>,
 }
 
 impl Scripted {
@@ -52,6 +55,7 @@ impl Scripted {
         Arc::new(Self {
             served: AtomicUsize::new(0),
             gate: Arc::new(Semaphore::new(0)),
+            aside: Mutex::default(),
         })
     }
 }
@@ -85,6 +89,10 @@ impl Serve for Scripted {
                 let body = request.into_body().collect().await;
                 self.gate.acquire().await.unwrap().forget();
                 whole(body.unwrap().to_bytes())
+            }
+            "/aside" => {
+                *self.aside.lock() = Some(request.into_body());
+                std::future::pending().await
             }
             "/stream" => gated(Arc::clone(&self.gate)),
             "/panic" => panic!("scripted"),

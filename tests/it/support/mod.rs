@@ -36,7 +36,7 @@ pub use metrics::Metrics;
 pub use origin::{Artifact, Demand, Moment, NAME, Origin, Script, Seen, Speech, Style, script};
 pub use process::{Exit, Process};
 pub use proxy::{Manners, Proxy};
-pub use tls::{Agreed, Certificate, Trust};
+pub use tls::{Agreed, Certificate, Stream, Trust};
 pub use tool::run;
 pub use wire::{Ended, Head, Incoming};
 

@@ -191,6 +191,15 @@ impl Process {
         status.expect("an end").core_dumped()
     }
 
+    /// Lets it have so many files open from now on.
+    pub fn limit_files(&self, most: u64) {
+        let limit = Rlimit {
+            current: Some(most),
+            maximum: Some(most),
+        };
+        prlimit(self.pid(), Resource::Nofile, limit).expect("a limit of our own child");
+    }
+
     /// Waits for its end, and for the ends of its pipes.
     pub async fn exit(&mut self) -> Exit {
         let mut status = None;
