@@ -143,7 +143,7 @@ async fn a_proxy_that_refuses_the_tunnel_makes_the_upstream_unreachable() {
 }
 
 #[tokio::test]
-async fn a_407_is_a_proxys_only_where_one_answers_in_clear_text() {
+async fn a_407_is_that_of_a_proxy_only_where_one_answers_in_clear_text() {
     let wants = |_: &Seen| vec![answer("407 Who", "")];
     let (acceptor, file) = certificate();
     let secured = Origin::with_tls(acceptor, wants).await;
