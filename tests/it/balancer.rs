@@ -33,6 +33,7 @@ async fn a_header_in_front_of_tls_says_whose_address_is_logged() {
     let certificate = Certificate::new();
     let larder = Setup::alone()
         .secured(&certificate)
+        .set("access.mode", "open")
         .set("server.proxy_protocol", "127.0.0.0/8")
         .set("server.allow", "203.0.113.0/24")
         .start()
