@@ -5,7 +5,6 @@ use std::fs;
 use super::{CERT, KEY, Pair, mistake_in, own};
 
 #[test]
-#[expect(clippy::too_many_lines, reason = "one mistake after the other")]
 fn who_vouches_for_clients_and_what_they_have_revoked_is_looked_at() {
     let own = own();
     let pair = Pair::of(&own.cert.pem(), &own.signing_key.serialize_pem());
