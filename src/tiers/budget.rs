@@ -9,6 +9,9 @@ use tokio::sync::Notify;
 
 use crate::metrics::{Limit, Metrics};
 
+/// The part of what is left that one body may take.
+const SHARE: u64 = 16;
+
 /// What bodies on their way hold, and may hold; clones share it.
 #[derive(Clone, Debug)]
 pub struct Budget(Arc<State>);
@@ -91,6 +94,18 @@ impl Budget {
         if before >= ceiling && before - bytes < ceiling {
             self.0.less.notify_waiters();
         }
+    }
+
+    /// What one of many may hold that would like to hold `usually`: a share of what is left, and at least
+    /// `least`, which it cannot do without. So what all of them hold comes close to the whole and goes beyond
+    /// it by the least of each, however many there are and whoever stands still meanwhile.
+    pub fn share(&self, usually: u64, least: u64) -> u64 {
+        let left = self.0.most.saturating_sub(self.held());
+        let share = (left / SHARE).clamp(least, usually.max(least));
+        if share < usually {
+            self.0.metrics.limits.count(Limit::Memory);
+        }
+        share
     }
 
     /// Holds `bytes`, if there is room for them.
@@ -187,5 +202,18 @@ mod tests {
         };
         tokio::join!(budget.less(), leaving);
         drop(some);
+    }
+
+    #[test]
+    fn however_many_take_their_share_the_rest_is_never_taken_twice() {
+        let budget = Budget::new(64 << 20, Arc::new(Metrics::new().unwrap()));
+        let (usually, least) = (512 << 10, 64 << 10);
+        assert_eq!(budget.share(usually, least), usually);
+        let mut all = Vec::new();
+        for _ in 0..10_000 {
+            all.push(budget.hold(budget.share(usually, least)));
+        }
+        assert_eq!(budget.share(usually, least), least);
+        assert!(budget.held() <= (64 << 20) + 10_000 * least);
     }
 }

@@ -106,10 +106,8 @@ impl State {
     fn ahead(&self, usually: u64) -> u64 {
         if self.progress.is_crumbled() {
             0
-        } else if self.held.budget().is_spent() {
-            LITTLE
         } else {
-            usually
+            self.held.budget().share(usually, LITTLE)
         }
     }
 

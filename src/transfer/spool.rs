@@ -215,7 +215,12 @@ impl SpoolWriter {
             state.push(chunk);
             (state.progress.unfiled_bytes(), state.progress.is_crumbled())
         };
-        let is_short = is_crumbled || unfiled >= SMALL_BATCH && self.shared.budget.makes_do();
+        let batch = if unfiled >= SMALL_BATCH {
+            self.shared.budget.share(BATCH, SMALL_BATCH)
+        } else {
+            BATCH
+        };
+        let is_short = is_crumbled || batch < BATCH && unfiled >= batch;
         match self.storing {
             Storing::Memory if is_short || unfiled > self.in_memory => self.open_draft(None).await,
             Storing::Draft(_) if is_short || unfiled >= BATCH => {}
