@@ -9,6 +9,10 @@ use tokio::sync::Notify;
 
 use crate::metrics::{Limit, Metrics};
 
+/// What bodies hold at least where everybody makes do with 64 KiB, of as many connections as there may be unless
+/// somebody says otherwise. In HTTP/2 a connection may have a hundred: they could hold any amount.
+const LEAST_OF_ALL: u64 = 4096 * 64 * 1024;
+
 /// The part of what is left that one body may take.
 const SHARE: u64 = 16;
 
@@ -76,21 +80,26 @@ impl Budget {
         is_spent
     }
 
-    /// Waits until bodies hold less than twice what they may. For whoever holds nothing and is about to: those
-    /// that are waited for are cut in time if they take nothing.
+    /// Waits until bodies hold less than there is for the least of so many as may be connected, beside what they
+    /// may. For whoever holds nothing and is about to: those that are waited for are cut in time if they
+    /// take nothing.
     pub async fn less(&self) {
         loop {
             let told = self.0.less.notified();
-            if self.held() < self.0.most.saturating_mul(2) {
+            if self.held() < self.ceiling() {
                 return;
             }
             told.await;
         }
     }
 
+    fn ceiling(&self) -> u64 {
+        self.0.most.saturating_add(LEAST_OF_ALL)
+    }
+
     fn give_back(&self, bytes: u64) {
         let before = self.0.held.fetch_sub(bytes, Ordering::Relaxed);
-        let ceiling = self.0.most.saturating_mul(2);
+        let ceiling = self.ceiling();
         if before >= ceiling && before - bytes < ceiling {
             self.0.less.notify_waiters();
         }
@@ -191,9 +200,9 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn whoever_is_about_to_hold_more_than_twice_as_much_waits() {
+    async fn whoever_is_about_to_hold_more_than_all_may_need_waits() {
         let budget = Budget::new(100, Arc::new(Metrics::new().unwrap()));
-        let (some, more) = (budget.hold(150), budget.hold(60));
+        let (some, more) = (budget.hold(LEAST_OF_ALL), budget.hold(160));
         let soon = tokio::time::Duration::from_secs(1);
         assert!(tokio::time::timeout(soon, budget.less()).await.is_err());
         let leaving = async {
