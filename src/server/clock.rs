@@ -28,6 +28,8 @@ const HEAD_AT_STOP: Duration = Duration::from_secs(1);
 pub(super) struct Clock {
     limits: Limits,
     watch: Watch,
+    /// Who counts what its bounds do.
+    cuts: Cuts,
     waiting: Option<Waiting>,
     paused: Option<Paused>,
     /// Armed at or before the deadline of what is waited for. Requests come far more often than
@@ -59,11 +61,12 @@ pub(super) struct Cuts(Option<Arc<Metrics>>);
 // === impl Clock ===
 
 impl Clock {
-    /// Judges the connection that `watch` knows.
-    pub(super) fn new(limits: Limits, watch: Watch) -> Self {
+    /// Judges the connection that `watch` knows, and tells `cuts` of each client that took too long.
+    pub(super) fn new(limits: Limits, watch: Watch, cuts: Cuts) -> Self {
         Self {
             limits,
             watch,
+            cuts,
             waiting: None,
             paused: None,
             sleep: None,
@@ -83,6 +86,11 @@ impl Clock {
         // HTTP/2 says farewell and waits to hear that it arrived.
         *idle_timeout = (*idle_timeout).min(LINGER);
         self.waiting = None;
+    }
+
+    /// Who counts what bounds do.
+    pub(super) fn cuts(&self) -> &Cuts {
+        &self.cuts
     }
 
     /// Whose time it keeps.
@@ -116,6 +124,7 @@ impl Clock {
             }
             ready!(sleep.as_mut().poll(cx));
             if sleep.deadline() >= deadline {
+                self.cuts.count(bound);
                 return Poll::Ready(bound);
             }
             sleep.as_mut().reset(deadline);
@@ -194,7 +203,7 @@ impl Cuts {
     }
 
     /// A client was cut for this. One that was idle did nothing wrong, nor one that was asked to go.
-    pub(super) fn count(&self, bound: Bound) {
+    fn count(&self, bound: Bound) {
         let limit = match bound {
             Bound::Handshake | Bound::Head => Limit::HeadTime,
             Bound::Body => Limit::BodyTime,

@@ -58,7 +58,6 @@ pub(super) struct Session<S: Serve> {
     pub(super) watch: Watch,
     pub(super) ration: Ration,
     pub(super) clock: Clock,
-    pub(super) cuts: Cuts,
     pub(super) limits: Limits,
     pub(super) tasks: Tasks,
 }
@@ -130,13 +129,13 @@ where
         guest,
         cuts,
     } = accepted;
-    let mut clock = Clock::new(limits, watch.clone());
+    let mut clock = Clock::new(limits, watch.clone(), cuts);
     let mut io = Chooser::new(Guarded::new(io, watch.clone()));
     let shaking = guest.as_ref().filter(|_| peer.is_secure);
     if let Some(guest) = shaking {
         guest.shakes_hands(limits.most());
     }
-    let opened = open(&mut io, &mut clock, &cuts, tasks).await;
+    let opened = open(&mut io, &mut clock, tasks).await;
     if let Some(guest) = shaking {
         guest.has_shaken_hands();
     }
@@ -154,7 +153,6 @@ where
         watch,
         ration: Ration::new(),
         clock,
-        cuts,
         limits,
         tasks: tasks.clone(),
     };
@@ -178,32 +176,23 @@ where
 
 /// Finds out what is spoken; nothing where the client has left, takes too long, or has said nothing
 /// when the process stops.
-async fn open<I>(
-    io: &mut Chooser<Guarded<I>>,
-    clock: &mut Clock,
-    cuts: &Cuts,
-    tasks: &Tasks,
-) -> Option<Version>
+async fn open<I>(io: &mut Chooser<Guarded<I>>, clock: &mut Clock, tasks: &Tasks) -> Option<Version>
 where
     I: Agreed + AsyncRead + AsyncWrite + Unpin,
 {
     tokio::select! {
         biased;
-        opened = attend_first(io, clock, cuts) => return opened,
+        opened = attend_first(io, clock) => return opened,
         () = tasks.stopping() => {}
     }
     if io.is_silent() {
         return None;
     }
     clock.hurry();
-    attend_first(io, clock, cuts).await
+    attend_first(io, clock).await
 }
 
-async fn attend_first<I>(
-    io: &mut Chooser<Guarded<I>>,
-    clock: &mut Clock,
-    cuts: &Cuts,
-) -> Option<Version>
+async fn attend_first<I>(io: &mut Chooser<Guarded<I>>, clock: &mut Clock) -> Option<Version>
 where
     I: Agreed + AsyncRead + AsyncWrite + Unpin,
 {
@@ -213,7 +202,6 @@ where
             .inspect_err(|error| debug!(%error, "a connection broke before its first request"))
             .ok(),
         bound = clock.expired() => {
-            cuts.count(bound);
             debug!(bound = bound.as_str(), "a client took too long");
             None
         }
@@ -225,7 +213,6 @@ pub(super) async fn attend<C>(
     mut connection: Pin<&mut C>,
     ration: &Ration,
     clock: &mut Clock,
-    cuts: &Cuts,
 ) -> Option<Bound>
 where
     C: Future<Output = Result<(), hyper::Error>>,
@@ -239,16 +226,15 @@ where
         ended = turns => {
             if let Err(error) = ended {
                 if error.is_parse_too_large() {
-                    cuts.note(Limit::HeadSize);
+                    clock.cuts().note(Limit::HeadSize);
                 } else if clock.watch().is_flooded() || is_flood(&error) {
-                    cuts.note(Limit::Frames);
+                    clock.cuts().note(Limit::Frames);
                 }
                 debug!(%error, "a connection broke");
             }
             None
         }
         bound = clock.expired() => {
-            cuts.count(bound);
             debug!(bound = bound.as_str(), "a client took too long");
             Some(bound)
         }

@@ -177,17 +177,19 @@ impl Present {
 
     /// Makes room among those of one address. Looking at all of them takes its time, which nobody who keeps
     /// coming is given twice.
-    fn make_room_of(&mut self, address: IpAddr, share: Share) -> Result<(), TooMany> {
+    fn make_room_of(&mut self, address: IpAddr) -> Result<(), TooMany> {
         let now = Instant::now();
-        let is_known = share
+        let share = self.of.get(&address).copied().unwrap_or_default();
+        if share
             .in_vain
-            .is_some_and(|at| now.saturating_duration_since(at) < LOOK_AGAIN);
-        if !is_known && self.dismiss(Some(address)) {
+            .is_some_and(|at| now.saturating_duration_since(at) < LOOK_AGAIN)
+        {
+            return Err(TooMany);
+        }
+        if self.dismiss(Some(address)) {
             return Ok(());
         }
-        if !is_known && let Some(share) = self.of.get_mut(&address) {
-            share.in_vain = Some(now);
-        }
+        self.of.entry(address).or_default().in_vain = Some(now);
         Err(TooMany)
     }
 
@@ -231,10 +233,10 @@ impl Guest {
             return Ok(());
         }
         let mut present = self.crowd.0.present.lock();
-        let share = present.of.get(&address).copied().unwrap_or_default();
-        if share.connections >= most.of_one {
+        let share = present.of.get(&address);
+        if share.is_some_and(|share| share.connections >= most.of_one) {
             self.crowd.count(Limit::ConnectionsOfOne);
-            present.make_room_of(address, share)?;
+            present.make_room_of(address)?;
         }
         present.of.entry(address).or_default().connections += 1;
         if let Some(guest) = present.guests.get_mut(&self.id) {

@@ -37,7 +37,6 @@ where
         watch,
         ration,
         mut clock,
-        cuts,
         limits,
         tasks,
     } = session;
@@ -45,11 +44,11 @@ where
     let service = service_fn(move |request| answer(Arc::clone(&client), request, watch.clone()));
     let mut connection = pin!(protocol(&limits).serve_connection(TokioIo::new(io), service));
     let served = async {
-        let expired = connection::attend(connection.as_mut(), &ration, &mut clock, &cuts).await;
+        let expired = connection::attend(connection.as_mut(), &ration, &mut clock).await;
         // Without a farewell a client of TLS cannot tell the end from a broken line.
         if is_secure && matches!(expired, Some(Bound::Idle | Bound::Crowd)) {
             connection.as_mut().graceful_shutdown();
-            connection::attend(connection.as_mut(), &ration, &mut clock, &cuts).await;
+            connection::attend(connection.as_mut(), &ration, &mut clock).await;
         }
     };
     tokio::select! {
@@ -58,7 +57,7 @@ where
         () = tasks.stopping() => connection.as_mut().graceful_shutdown(),
     }
     clock.hurry();
-    let rest = connection::attend(connection, &ration, &mut clock, &cuts);
+    let rest = connection::attend(connection, &ration, &mut clock);
     if timeout(limits.shutdown_grace, rest).await.is_err() {
         debug!("a connection outlasted the shutdown grace");
     }

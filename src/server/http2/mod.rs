@@ -68,11 +68,10 @@ where
         watch,
         ration,
         mut clock,
-        cuts,
         limits,
         tasks,
     } = session;
-    let streams = Streams::new(limits, tasks.clone(), cuts.clone());
+    let streams = Streams::new(limits, tasks.clone(), clock.cuts().clone());
     let service = {
         let (streams, watch) = (streams.clone(), watch.clone());
         service_fn(move |mut request: Request<Incoming>| {
@@ -87,7 +86,7 @@ where
         pin!(protocol(streams, &limits).serve_connection(TokioIo::new(io), service));
     tokio::select! {
         biased;
-        expired = connection::attend(connection.as_mut(), &ration, &mut clock, &cuts) => {
+        expired = connection::attend(connection.as_mut(), &ration, &mut clock) => {
             // Whoever takes nothing takes no farewell.
             if !matches!(expired, Some(Bound::Idle | Bound::Head | Bound::Crowd)) {
                 return;
@@ -101,7 +100,7 @@ where
     // A request that met the farewell on its way is answered all the same.
     tokio::select! {
         biased;
-        _ = connection::attend(connection, &ration, &mut clock, &cuts) => {}
+        _ = connection::attend(connection, &ration, &mut clock) => {}
         () = end_of_grace(&tasks, limits.shutdown_grace) => {
             debug!("a connection outlasted the shutdown grace");
         }

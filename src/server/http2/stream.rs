@@ -89,8 +89,7 @@ impl Stream {
 
     /// Completes with `work`, or when the client has taken too long; what is left of the work and of the
     /// request is dropped then, which resets the stream.
-    async fn attend(self, work: impl Future<Output = ()>, limits: Limits, cuts: Cuts) {
-        let mut clock = Clock::new(limits, self.watch.clone());
+    async fn attend(self, work: impl Future<Output = ()>, mut clock: Clock) {
         let mut work = pin!(work);
         poll_fn(|cx| {
             // Whoever reads the request's body may do so elsewhere.
@@ -99,7 +98,6 @@ impl Stream {
                 return Poll::Ready(());
             }
             clock.poll_expired(cx).map(|bound| {
-                cuts.count(bound);
                 if let Some(body) = self.body.get() {
                     body.cut();
                 }
@@ -140,8 +138,8 @@ where
     fn execute(&self, work: F) {
         let begun = self.begun.lock().take();
         let stream = begun.unwrap_or_else(|| Stream::begin(false, &self.limits));
-        let attended = stream.attend(work, self.limits, self.cuts.clone());
-        self.tasks.spawn_punctual(attended);
+        let clock = Clock::new(self.limits, stream.watch.clone(), self.cuts.clone());
+        self.tasks.spawn_punctual(stream.attend(work, clock));
     }
 }
 
