@@ -123,15 +123,15 @@ impl State {
                 Ok(Room::Enough)
             };
         };
+        if self.is_window {
+            self.progress.release(slowest);
+            self.held.resize(self.progress.in_memory());
+        }
         let most = match (self.is_window, self.pace) {
             (true, _) => self.ahead(WINDOW),
             (false, Some(pace)) => pace,
             (false, None) => return Ok(Room::Enough),
         };
-        if self.is_window {
-            self.progress.release(slowest);
-            self.held.resize(self.progress.in_memory());
-        }
         let ahead = self
             .progress
             .written()
@@ -251,5 +251,18 @@ mod tests {
         state.seats.advance(&seat, state.progress.written());
         state.end(Ending::Complete);
         assert_eq!(state.held.budget().held(), 0);
+    }
+
+    #[test]
+    fn a_window_whose_crumbs_have_all_been_read_has_room() {
+        let mut state = state(u64::MAX);
+        state.is_window = true;
+        let seat = state.seats.take();
+        for _ in 0..2000 {
+            state.push(Bytes::from_static(b"c"));
+        }
+        assert!(matches!(state.room(), Ok(Room::Behind { slowest: 0, .. })));
+        state.seats.advance(&seat, 2000);
+        assert!(matches!(state.room(), Ok(Room::Enough)));
     }
 }
