@@ -1,17 +1,21 @@
 //! An upload's way from its spool to the upstream: sent, sent again where that may go better, and nothing
 //! left behind that the outcome contradicts.
 
+use futures_util::FutureExt;
 use tokio::time::{Duration, sleep};
 
 use super::ProxyError;
 use super::put::Upload;
 use super::settle::refusal;
 use crate::access::Right;
-use crate::transfer::{NoSeat, Reader, Spool};
-use crate::upstream::Delivered;
+use crate::transfer::{Growth, NoSeat, Reader, Spool};
+use crate::upstream::{Again, Backing, Delivered, Standing, Supply};
 
 /// How often an upload is sent: a server that restarts is back by the third time, or it is an outage.
 const MOST_TRIES: usize = 3;
+/// How often an upload may give its place to another: whatever is whole keeps the second one. One whose caller
+/// has not proven its right may lose that too, and is not sent a third time.
+const MOST_PLACES: usize = 2;
 
 impl Upload {
     pub(super) async fn deliver(
@@ -31,8 +35,12 @@ impl Upload {
             Delivered::Failed { .. } if self.keeps() => {}
             // It is the client that broke off, and why is known where it is received.
             Delivered::Failed { .. } if spool.reader().is_err_and(|why| why == NoSeat::Broken) => {}
-            Delivered::Failed { failure, .. } => {
-                self.answer(Err(ProxyError::Undelivered(*failure)));
+            Delivered::Failed { failure, again, .. } => {
+                let why = match again {
+                    Some(Again::OnceHere) => ProxyError::TooSlow,
+                    Some(Again::After(_)) | None => ProxyError::Undelivered(*failure),
+                };
+                self.answer(Err(why));
                 spool.abandon();
             }
         }
@@ -79,10 +87,12 @@ impl Upload {
     ) -> (Delivered, bool) {
         let (upstream, request) = (&self.proxy.upstream, self.ask.outgoing.request());
         let mut is_unknown = false;
-        let mut tries = 0;
+        let (mut tries, mut places) = (0, 0);
         loop {
-            let hush = self.proxy.hush(length, &self.hush);
-            let delivered = upstream.store(request.clone(), length, reader, hush).await;
+            let backing = self.backing(spool, length);
+            let delivered = upstream
+                .store(request.clone(), length, reader, backing)
+                .await;
             let delivered = self.unless_misfortune(delivered);
             let Delivered::Failed {
                 sent_whole, again, ..
@@ -91,19 +101,35 @@ impl Upload {
                 return (delivered, is_unknown);
             };
             is_unknown |= sent_whole;
-            tries += 1;
-            let again = again.filter(|_| tries < MOST_TRIES);
-            match self.next_try(spool, again).await {
+            let next = match again {
+                Some(Again::After(pause)) if tries + 1 < MOST_TRIES => {
+                    tries += 1;
+                    self.next_try(spool, pause).await
+                }
+                Some(Again::OnceHere) if places + 1 < MOST_PLACES => {
+                    places += 1;
+                    once_here(spool).await
+                }
+                Some(_) | None => None,
+            };
+            match next {
                 Some(next) => reader = next.with_length(length),
                 None => return (delivered, is_unknown),
             }
         }
     }
 
+    fn backing(&self, spool: &Spool, length: Option<u64>) -> Backing {
+        let spool = spool.clone();
+        Backing {
+            hush: self.proxy.hush(length, &self.hush),
+            supply: Supply::new(move || standing(spool.growth())),
+        }
+    }
+
     /// Waits until another try may go better; none where the spool no longer has everything, or
     /// where it would come too late for the client.
-    async fn next_try(&self, spool: &Spool, again: Option<Duration>) -> Option<Reader> {
-        let pause = again?;
+    async fn next_try(&self, spool: &Spool, pause: Duration) -> Option<Reader> {
         spool.reader().ok()?;
         let is_too_late = self.ask.since.elapsed() + pause > self.proxy.config.upload.timeout;
         // What met a connection that was closed while idle costs nobody anything.
@@ -128,5 +154,25 @@ impl Upload {
             },
             None => delivered,
         }
+    }
+}
+
+/// Waits until a body is here, or does not go on before it is sent; none where it cannot be sent again.
+async fn once_here(spool: &Spool) -> Option<Reader> {
+    // What it waited for at its last place is past.
+    let _past = spool.held_up().now_or_never();
+    let mut next = spool.reader().ok()?;
+    tokio::select! {
+        whole = next.whole() => whole.is_ok().then_some(next),
+        () = spool.held_up() => Some(next),
+    }
+}
+
+fn standing(growth: Growth) -> Standing {
+    match growth {
+        Growth::Growing => Standing::Growing,
+        Growth::HeldUp | Growth::Whole => Standing::Due,
+        Growth::Passing => Standing::Passing,
+        Growth::Broken => Standing::Over,
     }
 }

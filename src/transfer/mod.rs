@@ -24,5 +24,5 @@ pub use inspection::{Doubt, Inspection};
 pub use inspector::Inspector;
 pub use progress::{Broken, Ending};
 pub use reader::Reader;
-pub use spool::{NoSeat, Plan, Spool, SpoolWriter, Storing, Unwanted, Whole};
+pub use spool::{Growth, NoSeat, Plan, Spool, SpoolWriter, Storing, Unwanted, Whole};
 pub use uploads::{Order, Received, Settling, Turn, Uploads, receive};

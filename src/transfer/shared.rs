@@ -6,7 +6,7 @@ use tokio::sync::Notify;
 
 use super::progress::{Ending, Progress};
 use super::seats::Seats;
-use super::spool::Unwanted;
+use super::spool::{Growth, Unwanted};
 use crate::tiers::{Budget, DraftReader, Held};
 
 /// Bytes a window holds for its slowest reader.
@@ -142,6 +142,20 @@ impl State {
             let is_alone = self.seats.is_one();
             Room::Behind { slowest, is_alone }
         })
+    }
+
+    pub(super) fn growth(&mut self) -> Growth {
+        match self.progress.ending() {
+            Some(Ending::Complete) => return Growth::Whole,
+            Some(Ending::Broken(_)) => return Growth::Broken,
+            None if self.is_window => return Growth::Passing,
+            None => {}
+        }
+        match self.room() {
+            Ok(Room::Enough) => Growth::Growing,
+            Ok(Room::Behind { .. }) => Growth::HeldUp,
+            Err(Unwanted) => Growth::Broken,
+        }
     }
 
     /// In a window, what the file holds costs no memory.

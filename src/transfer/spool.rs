@@ -68,6 +68,21 @@ pub enum NoSeat {
     Broken,
 }
 
+/// Where the body in a spool stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Growth {
+    /// More is to come, and a reader that takes a seat now gets all of it.
+    Growing,
+    /// The same, once its readers have come further.
+    HeldUp,
+    /// More is to come, and only who reads already gets it.
+    Passing,
+    /// Every byte was written.
+    Whole,
+    /// The rest will never come.
+    Broken,
+}
+
 /// What becomes of the bytes besides being read.
 #[derive(Debug)]
 pub enum Storing {
@@ -166,6 +181,11 @@ impl Spool {
     pub fn whole_length(&self) -> Option<u64> {
         let state = self.shared.lock();
         (state.progress.ending() == Some(Ending::Complete)).then(|| state.progress.written())
+    }
+
+    /// Where the body stands.
+    pub fn growth(&self) -> Growth {
+        self.shared.lock().growth()
     }
 
     /// Whether the bytes are in a file rather than in memory.

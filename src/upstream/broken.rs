@@ -2,6 +2,7 @@
 
 use tokio::time::Instant;
 
+use super::places::Leaving;
 use super::sending::Sending;
 use super::wire::Wire;
 use crate::artifact::Failure;
@@ -31,6 +32,8 @@ pub(super) enum Excuse {
     Disavowed,
     /// The request's own body broke off: the origin has no part in it.
     Withdrawn,
+    /// Another needed its place.
+    Displaced,
 }
 
 impl Broken {
@@ -49,6 +52,18 @@ impl Broken {
         Self {
             excuse: Excuse::Slow,
             ..Self::new(Failure::Timeout, "no answer in time".to_owned())
+        }
+    }
+
+    /// An upload that left its place.
+    pub(super) fn left(leaving: Leaving) -> Self {
+        let (excuse, cause) = match leaving {
+            Leaving::Displaced => (Excuse::Displaced, "its place was needed"),
+            Leaving::Over => (Excuse::Withdrawn, "its body broke off"),
+        };
+        Self {
+            excuse,
+            ..Self::new(Failure::Cut, cause.to_owned())
         }
     }
 

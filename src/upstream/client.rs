@@ -4,6 +4,7 @@
 
 use std::error::Error;
 use std::fmt;
+use std::future::pending;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -25,6 +26,7 @@ use super::connector::Connector;
 use super::error::{failure_of, in_full, is_slow, is_unprocessed, is_withdrawn};
 use super::http2;
 use super::pace::Pace;
+use super::places::{Leave, Leaving};
 use super::sending::{End, Outbound, Piece, Sending};
 use super::tunnel::NoTunnel;
 use super::wire::Wire;
@@ -64,6 +66,8 @@ pub(super) struct Patience {
     pub(super) answer: Duration,
     /// Who is to hear of less.
     pub(super) hush: Option<Hush>,
+    /// When it gives its place to another, if it may.
+    pub(super) leave: Option<Leave>,
 }
 
 /// A head from the upstream, and the body behind it.
@@ -122,6 +126,7 @@ impl Client {
             biased;
             result = response => result.map_err(|error| self.explain(&error)),
             () = no_answer(&mut captured, &sending, patience) => Err(Broken::silence()),
+            leaving = left(patience.leave.as_ref(), &sending) => Err(Broken::left(leaving)),
         };
         let wire = wire_of(&captured);
         match result {
@@ -234,6 +239,14 @@ async fn no_answer(captured: &mut CaptureConnection, sending: &Sending, patience
     drop(captured.wait_for_connection_metadata().await);
     let captured = &*captured;
     overdue(|| wire_of(captured), sending, patience).await;
+}
+
+/// Completes when an exchange is to give its place to another.
+async fn left(leave: Option<&Leave>, sending: &Sending) -> Leaving {
+    match leave {
+        Some(leave) => leave.due(sending).await,
+        None => pending().await,
+    }
 }
 
 async fn overdue(wire: impl Fn() -> Option<Wire>, sending: &Sending, patience: &Patience) {

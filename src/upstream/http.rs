@@ -208,6 +208,7 @@ impl Http {
     pub(super) fn patience(&self) -> Patience {
         Patience {
             hush: None,
+            leave: None,
             stall: self.stall,
             answer: self.first_byte,
         }

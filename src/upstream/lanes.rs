@@ -4,6 +4,9 @@ use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use super::Supply;
+use super::places::Places;
+
 /// The bound on concurrent requests: one for all, and within it a share for each kind of those that
 /// may take long because a client sends slowly, so that they starve neither reads nor each other.
 #[derive(Debug)]
@@ -12,7 +15,7 @@ pub(super) struct Lanes {
     /// Kept free for questions on which a hit waits, where the others are taken: under load hits go
     /// first. None of few.
     kept: Arc<Semaphore>,
-    uploads: Arc<Semaphore>,
+    uploads: Arc<Places>,
     passed: Arc<Semaphore>,
 }
 
@@ -23,9 +26,7 @@ pub(super) enum Lane {
     Read,
     /// A hit waits for it.
     Question,
-    /// As slow as its client.
-    Upload,
-    /// The same, and no artifact.
+    /// As slow as its client, and no artifact.
     Passed,
 }
 
@@ -45,7 +46,7 @@ impl Lanes {
         Self {
             all: Arc::new(Semaphore::new(max - kept)),
             kept: Arc::new(Semaphore::new(kept)),
-            uploads: Arc::new(Semaphore::new((max / 2).max(1))),
+            uploads: Arc::new(Places::new(max / 2)),
             passed: Arc::new(Semaphore::new((max / 4).max(1))),
         }
     }
@@ -54,7 +55,6 @@ impl Lanes {
     pub(super) async fn enter(&self, lane: Lane) -> Permit {
         let share = match lane {
             Lane::Read | Lane::Question => None,
-            Lane::Upload => acquire(&self.uploads).await,
             Lane::Passed => acquire(&self.passed).await,
         };
         let place = match lane {
@@ -63,12 +63,26 @@ impl Lanes {
                 place = acquire(&self.all) => place,
                 place = acquire(&self.kept) => place,
             },
-            Lane::Read | Lane::Upload | Lane::Passed => acquire(&self.all).await,
+            Lane::Read | Lane::Passed => acquire(&self.all).await,
         };
         Permit {
             _share: share,
             _place: place,
         }
+    }
+
+    /// The same for an upload, which goes by what stands behind it; none where nothing will come of it.
+    pub(super) async fn enter_upload(&self, supply: &Supply) -> Option<Permit> {
+        let share = self.uploads.enter(supply).await?;
+        Some(Permit {
+            _share: Some(share),
+            _place: acquire(&self.all).await,
+        })
+    }
+
+    /// The places of uploads.
+    pub(super) fn uploads(&self) -> Arc<Places> {
+        Arc::clone(&self.uploads)
     }
 }
 
@@ -81,16 +95,21 @@ async fn acquire(semaphore: &Arc<Semaphore>) -> Option<OwnedSemaphorePermit> {
 mod tests {
     use futures_util::FutureExt;
 
+    use super::super::Standing;
     use super::*;
+
+    fn due() -> Supply {
+        Supply::new(|| Standing::Due)
+    }
 
     #[test]
     fn uploads_leave_half_to_reads() {
         let lanes = Lanes::new(4);
         let uploads: Vec<_> = (0..2)
-            .filter_map(|_| lanes.enter(Lane::Upload).now_or_never())
+            .filter_map(|_| lanes.enter_upload(&due()).now_or_never().flatten())
             .collect();
         assert_eq!(uploads.len(), 2);
-        assert!(lanes.enter(Lane::Upload).now_or_never().is_none());
+        assert!(lanes.enter_upload(&due()).now_or_never().is_none());
         let reads: Vec<_> = (0..4)
             .filter_map(|_| lanes.enter(Lane::Read).now_or_never())
             .collect();
@@ -106,7 +125,7 @@ mod tests {
             .filter_map(|_| lanes.enter(Lane::Passed).now_or_never())
             .collect();
         let uploads: Vec<_> = (0..8)
-            .filter_map(|_| lanes.enter(Lane::Upload).now_or_never())
+            .filter_map(|_| lanes.enter_upload(&due()).now_or_never().flatten())
             .collect();
         let reads: Vec<_> = (0..8)
             .filter_map(|_| lanes.enter(Lane::Read).now_or_never())
@@ -118,7 +137,7 @@ mod tests {
     #[test]
     fn there_is_always_one() {
         let lanes = Lanes::new(0);
-        assert!(lanes.enter(Lane::Upload).now_or_never().is_some());
+        assert!(lanes.enter_upload(&due()).now_or_never().is_some());
         assert!(lanes.enter(Lane::Question).now_or_never().is_some());
     }
 }

@@ -27,6 +27,7 @@ mod pace;
 mod page;
 mod passage;
 mod pauses;
+mod places;
 mod pulse;
 mod reach;
 mod reads;
@@ -35,6 +36,7 @@ mod reply;
 mod retry;
 mod sending;
 mod setback;
+mod supply;
 mod target;
 mod tls;
 mod tunnel;
@@ -60,6 +62,7 @@ pub use document::{Document, Unfetched};
 pub use error::{BadTarget, UpstreamError};
 pub use hop::{artifact_headers, forwarded_headers, is_loop};
 pub use outgoing::Outgoing;
+pub use supply::{Standing, Supply};
 pub use target::{artifact_target, upstream_target};
 
 use crate::artifact::{Answer, Failure, OriginId};
@@ -102,6 +105,24 @@ pub struct Hush {
     pub after: Duration,
     /// Told each time.
     pub tell: Arc<Notify>,
+}
+
+/// What is behind an upload on this side.
+#[derive(Clone, Debug)]
+pub struct Backing {
+    /// Who hears of it where it stands still.
+    pub hush: Hush,
+    /// Where its body stands.
+    pub supply: Supply,
+}
+
+/// When an upload without a judgement may fare better.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Again {
+    /// After so long.
+    After(Duration),
+    /// Once its body has come as far as it can: it has given its place to one that had.
+    OnceHere,
 }
 
 /// How a fetch ended.
@@ -154,8 +175,8 @@ pub enum Delivered {
         failure: Failure,
         /// The whole body had gone out: nobody knows what the origin has made of it.
         sent_whole: bool,
-        /// After what time another try may go better, where it may.
-        again: Option<Duration>,
+        /// When another try may go better, where it may.
+        again: Option<Again>,
     },
 }
 
@@ -258,7 +279,7 @@ impl Upstream {
 
     /// Uploads an artifact of `length` bytes; chunked, where that is not known.
     ///
-    /// `hush` hears of it where that stands still. A refusal that comes before the body has been sent is
+    /// The hush of `backing` hears of it where that stands still. A refusal that comes before the body has been sent is
     /// read and returned at once; the body is dropped and the connection closed; with HTTP/2 only the
     /// stream is.
     pub async fn store<B>(
@@ -266,7 +287,7 @@ impl Upstream {
         request: ArtifactRequest,
         length: Option<u64>,
         body: B,
-        hush: Hush,
+        backing: Backing,
     ) -> Delivered
     where
         B: Body<Data = Bytes> + Send + Unpin + 'static,
@@ -274,7 +295,7 @@ impl Upstream {
     {
         let started = Instant::now();
         let stored = match &self.http {
-            Some(http) => http.store(request, length, body, hush).await,
+            Some(http) => http.store(request, length, body, backing).await,
             None => Err(NOWHERE.into()),
         };
         let result = match &stored {

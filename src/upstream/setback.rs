@@ -121,7 +121,7 @@ impl From<Broken> for Setback {
             Excuse::None | Excuse::Disavowed => Ground::Upstream,
             Excuse::Slow => Ground::Slowness,
             // An idle connection that had been closed is found out by use, and no fault.
-            Excuse::Idle | Excuse::Withdrawn => Ground::Here,
+            Excuse::Idle | Excuse::Withdrawn | Excuse::Displaced => Ground::Here,
         };
         Self::new(broken.failure, ground)
     }

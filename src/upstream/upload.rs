@@ -14,11 +14,11 @@ use super::broken::{Broken, Excuse};
 use super::client::{Patience, Reply};
 use super::gates::Class;
 use super::http::Http;
-use super::lanes::Lane;
 use super::page::shows_page;
+use super::places::{Leave, Leaving};
 use super::retry::of_upload;
 use super::setback::Setback;
-use super::{ArtifactRequest, Delivered, Hush, reply};
+use super::{Again, ArtifactRequest, Backing, Delivered, reply};
 use crate::artifact::Failure;
 
 /// An upload without a judgement.
@@ -29,7 +29,7 @@ pub(super) struct Undelivered {
     /// It was broken off on this side.
     pub(super) is_withdrawn: bool,
     /// When it is worth another try, if it is.
-    pub(super) again: Option<Duration>,
+    pub(super) again: Option<Again>,
 }
 
 impl Http {
@@ -38,7 +38,7 @@ impl Http {
         request: ArtifactRequest,
         length: Option<u64>,
         body: B,
-        hush: Hush,
+        backing: Backing,
     ) -> Result<Delivered, Undelivered>
     where
         B: Body<Data = Bytes> + Send + Unpin + 'static,
@@ -47,9 +47,10 @@ impl Http {
         let (target, headers) = (&request.path_and_query, request.headers.clone());
         let mut passage = self.enter(Class::Uploads, target, &headers).await?;
         self.retries.begin();
-        let turn = self.lanes.enter(Lane::Upload);
-        let _permit = Self::turn(&passage, turn, self.limits.answer).await?;
-        let sending = self.store_unbounded(request, length, body, hush);
+        let turn = self.lanes.enter_upload(&backing.supply);
+        let turn = Self::turn(&passage, turn, self.limits.answer).await?;
+        let _permit = turn.ok_or(Broken::left(Leaving::Over))?;
+        let sending = self.store_unbounded(request, length, body, backing);
         let sent = timeout(self.limits.exchange, sending).await;
         // Whether all of it had gone out is not known then.
         let sent = sent.unwrap_or_else(|_| Err(Undelivered::in_doubt(Failure::Timeout)));
@@ -61,7 +62,7 @@ impl Http {
             Err(mut undelivered) => {
                 self.failed(&mut passage, undelivered.setback, &headers);
                 if undelivered.again.is_none() {
-                    undelivered.again = of_upload(&undelivered.setback);
+                    undelivered.again = of_upload(&undelivered.setback).map(Again::After);
                 }
                 Err(undelivered)
             }
@@ -73,7 +74,7 @@ impl Http {
         request: ArtifactRequest,
         length: Option<u64>,
         body: B,
-        hush: Hush,
+        backing: Backing,
     ) -> Result<Delivered, Undelivered>
     where
         B: Body<Data = Bytes> + Send + Unpin + 'static,
@@ -82,7 +83,11 @@ impl Http {
         let patience = Patience {
             stall: self.stall,
             answer: self.limits.answer,
-            hush: Some(hush),
+            hush: Some(backing.hush),
+            leave: Some(Leave {
+                places: self.lanes.uploads(),
+                supply: backing.supply,
+            }),
         };
         let uri = self.uri(&request.path_and_query)?;
         let mut upload = Request::new(body);
@@ -163,10 +168,14 @@ impl From<Setback> for Undelivered {
 impl From<Broken> for Undelivered {
     fn from(broken: Broken) -> Self {
         let (sent_whole, excuse) = (broken.sent_whole, broken.excuse);
-        let again = (excuse == Excuse::Idle).then_some(Duration::ZERO);
+        let again = match excuse {
+            Excuse::Idle => Some(Again::After(Duration::ZERO)),
+            Excuse::Displaced => Some(Again::OnceHere),
+            Excuse::None | Excuse::Slow | Excuse::Disavowed | Excuse::Withdrawn => None,
+        };
         Self {
             sent_whole,
-            is_withdrawn: excuse == Excuse::Withdrawn,
+            is_withdrawn: matches!(excuse, Excuse::Withdrawn | Excuse::Displaced),
             again,
             ..Self::from(Setback::from(broken))
         }

@@ -49,3 +49,4 @@ mod stop;
 mod supervised;
 mod tls;
 mod verdicts;
+mod way;

@@ -12,7 +12,7 @@ use super::super::{Delivered, Stated};
 use super::frames::{END_STREAM, MAX_STREAMS, at_end, at_head};
 use super::h2_origin::{Origin as Frames, Script, speaking};
 use super::origin::{Origin, Step, answer, say};
-use super::{artifact, config, failed, found, hush, upstream, whole};
+use super::{artifact, backing, config, failed, found, upstream, whole};
 use crate::artifact::Failure;
 use crate::tasks::Tasks;
 
@@ -97,7 +97,7 @@ async fn all_requests_share_a_connection() {
         assert_eq!(fetched.unwrap(), "abc");
     }
     let upload = Full::new(Bytes::from_static(b"abc"));
-    let delivered = upstream.store(artifact(), Some(3), upload, hush()).await;
+    let delivered = upstream.store(artifact(), Some(3), upload, backing()).await;
     assert!(matches!(delivered, Delivered::Accepted(_)), "{delivered:?}");
     let expected = [1, 3, 5, 7, 9, 11].map(|stream| (1, stream));
     assert_eq!(origin.requests(), expected);

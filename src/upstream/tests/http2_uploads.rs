@@ -16,7 +16,7 @@ use super::frames::{
     data,
 };
 use super::h2_origin::{Origin, Script};
-use super::{LONG, SHORT, artifact, found, hush, upstream, whole};
+use super::{LONG, SHORT, artifact, backing, found, upstream, whole};
 use crate::artifact::Failure;
 use crate::metrics::Metrics;
 use crate::tasks::Tasks;
@@ -37,13 +37,15 @@ fn endless() -> impl Body<Data = Bytes, Error = Infallible> + Send + Unpin + 'st
 async fn store_long(upstream: &Upstream) -> Delivered {
     let length = (PIECES * PIECE) as u64;
     let body = StreamBody::new(pieces(PIECES));
-    upstream.store(artifact(), Some(length), body, hush()).await
+    upstream
+        .store(artifact(), Some(length), body, backing())
+        .await
 }
 
 async fn store_endless(upstream: &Upstream) -> Delivered {
     let length = (PIECES * PIECE) as u64;
     upstream
-        .store(artifact(), Some(length), endless(), hush())
+        .store(artifact(), Some(length), endless(), backing())
         .await
 }
 
@@ -187,7 +189,7 @@ async fn an_origin_that_takes_no_more_is_a_timeout_however_busy_the_connection_i
 async fn store_small(origin: &Origin) -> Delivered {
     let body = Full::new(Bytes::from_static(b"abc"));
     let upstream = upstream(&origin.config());
-    upstream.store(artifact(), Some(3), body, hush()).await
+    upstream.store(artifact(), Some(3), body, backing()).await
 }
 
 #[tokio::test]
@@ -230,7 +232,7 @@ async fn an_upload_whose_own_body_breaks_is_withdrawn_and_the_connection_serves_
     };
     for length in [Some(4), None] {
         let body = StreamBody::new(stream::iter(pieces()));
-        match upstream.store(artifact(), length, body, hush()).await {
+        match upstream.store(artifact(), length, body, backing()).await {
             Delivered::Failed { sent_whole, .. } => assert!(!sent_whole),
             other => panic!("{other:?}"),
         }

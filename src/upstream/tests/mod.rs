@@ -22,7 +22,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request};
 use http_body_util::{BodyExt, Empty};
 
-use super::{ArtifactRequest, Fetch, Fetched, Hush, Upstream};
+use super::{ArtifactRequest, Backing, Fetch, Fetched, Hush, Standing, Supply, Upstream};
 use crate::artifact::Failure;
 use crate::config::{self, OnReadFailure, Proxy, Target};
 use crate::metrics::Metrics;
@@ -82,11 +82,14 @@ fn artifact() -> ArtifactRequest {
     }
 }
 
-/// For uploads of which nobody need hear.
-fn hush() -> Hush {
-    Hush {
-        after: LONG,
-        tell: Arc::default(),
+/// For uploads of which nobody need hear, and that keep their place.
+fn backing() -> Backing {
+    Backing {
+        hush: Hush {
+            after: LONG,
+            tell: Arc::default(),
+        },
+        supply: Supply::new(|| Standing::Due),
     }
 }
 
@@ -124,7 +127,7 @@ async fn every_exchange_can_run_in_a_task_of_its_own() {
     let upstream = upstream(&config("http://unused"));
     assert_send(upstream.fetch(&artifact()));
     assert_send(upstream.stat(artifact()));
-    assert_send(upstream.store(artifact(), Some(0), Empty::new(), hush()));
+    assert_send(upstream.store(artifact(), Some(0), Empty::new(), backing()));
     assert_send(upstream.ask(Request::default()));
     assert_send(upstream.pass(Request::new(Empty::new())));
 }

@@ -10,7 +10,7 @@ use http_body_util::{BodyExt, Empty, Full, StreamBody};
 
 use super::super::{Delivered, Upstream};
 use super::origin::{Origin, Step, answer, say};
-use super::{SHORT, artifact, at, found, hush, upstream};
+use super::{SHORT, artifact, at, backing, found, upstream};
 use crate::artifact::Failure;
 
 /// A client that has begun to send, and does no more.
@@ -28,7 +28,7 @@ async fn passes(upstream: &Upstream) {
 
 async fn stores(upstream: &Upstream) {
     let body = Full::new(Bytes::from_static(b"abc"));
-    let delivered = upstream.store(artifact(), Some(3), body, hush()).await;
+    let delivered = upstream.store(artifact(), Some(3), body, backing()).await;
     assert!(matches!(delivered, Delivered::Accepted(_)), "{delivered:?}");
 }
 
@@ -49,7 +49,10 @@ async fn whoever_never_ends_a_body_has_no_claim_to_a_place() {
     let mut config = at(origin.address);
     config.exchange_timeout = SHORT;
     let upstream = upstream(&config);
-    match upstream.store(artifact(), Some(3), stuck(), hush()).await {
+    match upstream
+        .store(artifact(), Some(3), stuck(), backing())
+        .await
+    {
         Delivered::Failed {
             failure: Failure::Timeout,
             sent_whole: true,
@@ -65,7 +68,7 @@ async fn whoever_never_ends_a_body_has_no_claim_to_a_place() {
 #[tokio::test]
 async fn slow_uploads_do_not_hold_up_what_is_passed() {
     let (_origin, upstream) = four_at_once().await;
-    let slow = || upstream.store(artifact(), Some(3), stuck(), hush());
+    let slow = || upstream.store(artifact(), Some(3), stuck(), backing());
     tokio::select! {
         biased;
         _ = async { tokio::join!(slow(), slow(), slow(), slow()) } => panic!("they have no end"),

@@ -3,17 +3,18 @@
 use std::convert::Infallible;
 use std::io;
 use std::sync::Arc;
+use std::task::Poll;
 
 use bytes::Bytes;
-use futures_util::stream;
+use futures_util::{StreamExt, stream};
 use http::Request;
 use http_body::{Body, Frame};
 use http_body_util::{BodyExt, Full, StreamBody};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
-use super::super::{Delivered, Hush, Upstream};
+use super::super::{Again, Backing, Delivered, Hush, Standing, Supply, Upstream};
 use super::origin::{Origin, Step, answer, say};
-use super::{SHORT, artifact, at, found, hush, upstream, whole};
+use super::{SHORT, artifact, at, backing, found, upstream, whole};
 use crate::artifact::Failure;
 use crate::metrics::Metrics;
 use crate::tasks::Tasks;
@@ -32,13 +33,13 @@ fn huge() -> impl Body<Data = Bytes, Error = Infallible> + Send + Unpin + 'stati
 async fn store_huge(upstream: &Upstream) -> Delivered {
     let length = (PIECES * PIECE) as u64;
     upstream
-        .store(artifact(), Some(length), huge(), hush())
+        .store(artifact(), Some(length), huge(), backing())
         .await
 }
 
 async fn store_small(upstream: &Upstream) -> Delivered {
     let body = Full::new(Bytes::from_static(b"abc"));
-    upstream.store(artifact(), Some(3), body, hush()).await
+    upstream.store(artifact(), Some(3), body, backing()).await
 }
 
 #[tokio::test]
@@ -72,7 +73,7 @@ async fn an_upload_says_its_length_and_is_accepted() {
 async fn an_empty_artifact_is_uploaded() {
     let origin = Origin::start(|_| vec![Step::ReadBody, answer("200 OK", "")]).await;
     let delivered = upstream(&at(origin.address))
-        .store(artifact(), Some(0), Full::new(Bytes::new()), hush())
+        .store(artifact(), Some(0), Full::new(Bytes::new()), backing())
         .await;
     assert!(matches!(delivered, Delivered::Accepted(_)), "{delivered:?}");
 }
@@ -153,7 +154,7 @@ async fn a_source_that_breaks_ends_the_connection() {
         Err(io::Error::other("the client left")),
     ]));
     match upstream(&at(origin.address))
-        .store(artifact(), Some(9), body, hush())
+        .store(artifact(), Some(9), body, backing())
         .await
     {
         Delivered::Failed { sent_whole, .. } => assert!(!sent_whole),
@@ -222,7 +223,7 @@ async fn an_unreachable_origin_has_seen_nothing_of_an_upload() {
     for length in [0, 3] {
         let body = Full::new(Bytes::from(vec![b'x'; length]));
         match upstream(&config)
-            .store(artifact(), Some(length as u64), body, hush())
+            .store(artifact(), Some(length as u64), body, backing())
             .await
         {
             Delivered::Failed {
@@ -270,7 +271,7 @@ async fn an_upload_whose_own_body_breaks_is_no_failure_of_the_origin() {
     let pieces = || [Ok(Frame::data(Bytes::from_static(b"ab"))), Err("broke off")];
     for length in [Some(4), None] {
         let body = StreamBody::new(stream::iter(pieces()));
-        let delivered = upstream.store(artifact(), length, body, hush()).await;
+        let delivered = upstream.store(artifact(), length, body, backing()).await;
         let failed = matches!(
             delivered,
             Delivered::Failed {
@@ -309,7 +310,43 @@ async fn of_an_upload_that_stands_still_somebody_hears_and_it_goes_on() {
         tell.notified().await;
         gate.send_replace(true);
     };
-    let stored = upstream.store(artifact(), Some(3), body, hush);
+    let stored = upstream.store(artifact(), Some(3), body, Backing { hush, ..backing() });
     let (delivered, ()) = tokio::join!(stored, heard);
     assert!(matches!(delivered, Delivered::Accepted(_)), "{delivered:?}");
+}
+
+#[tokio::test]
+async fn an_upload_whose_client_pauses_gives_its_place_to_one_that_is_here() {
+    let origin = Origin::start(|_| vec![Step::ReadBody, answer("202 Accepted", "")]).await;
+    let mut config = at(origin.address);
+    config.max_concurrent = 2;
+    let upstream = upstream(&config);
+    let begun = Arc::new(Notify::new());
+    let asked = Arc::clone(&begun);
+    let piece = stream::poll_fn(move |_| {
+        asked.notify_one();
+        Poll::Ready(Some(Ok::<_, Infallible>(Frame::data(Bytes::from_static(
+            b"abc",
+        )))))
+    });
+    let body = StreamBody::new(piece.take(1).chain(stream::pending()));
+    let supply = Supply::new(|| Standing::Growing);
+    let paused = Backing {
+        supply,
+        ..backing()
+    };
+    let pausing = upstream.store(artifact(), Some(6), body, paused);
+    let coming = async {
+        begun.notified().await;
+        store_small(&upstream).await
+    };
+    let (paused, delivered) = tokio::join!(pausing, coming);
+    match paused {
+        Delivered::Failed {
+            sent_whole, again, ..
+        } => assert_eq!((sent_whole, again), (false, Some(Again::OnceHere))),
+        other => panic!("{other:?}"),
+    }
+    assert!(matches!(delivered, Delivered::Accepted(_)), "{delivered:?}");
+    assert_eq!(origin.seen().last().unwrap().connection, 2);
 }

@@ -51,12 +51,11 @@ async fn whatever_clients_do_at_once_others_are_served() {
             guest.say("GET / HTTP/1.1\r\nx-half: ").await;
             all.push(guest);
         }
-        stage.serves_readers("among all of them").await;
+        stage.serves("among all of them").await;
         for _ in 0..sips {
             join_all(slow.iter_mut().map(|guest| guest.sip(1024))).await;
             sleep(sized(Duration::from_millis(100), Duration::from_secs(1))).await;
         }
-        // Until then they have all places that uploads have upstream.
         let cut = [("limit", "body-time")];
         stage
             .until("larder_limits_total", &cut, sized(uploads, 1))

@@ -48,7 +48,7 @@ async fn uploads_that_stand_still_wait_on_the_disk_until_they_are_cut() {
         let begun = (0..uploads).map(|number| half(&stage, number, length));
         let _guests = join_all(begun).await;
         assert!(drafts(&stage) > 0);
-        stage.serves_readers("among uploads that stand still").await;
+        stage.serves("among uploads that stand still").await;
         assert!(stage.limited("memory").await > 0.0);
         let cut = [("limit", "body-time")];
         // Of many some wait for room on the disk, and their clients for them.
@@ -80,7 +80,7 @@ async fn so_they_do_where_they_share_connections() {
             let hash = format!("half{number}");
             bodies.push(one.stuff(&hash, "member", (length, length / 2)).await);
         }
-        stage.serves_readers("among streams that stand still").await;
+        stage.serves("among streams that stand still").await;
         let cut = [("limit", "body-time")];
         // Of many some wait for room on the disk, and their clients for them.
         let least = sized(uploads, 1);
@@ -142,8 +142,7 @@ async fn so_they_do_where_they_share_a_connection() {
     stage.withstands("strangers, HTTP/2", bound, story).await;
 }
 
-/// Where an upload that stands still is cut soon: until then it keeps its place upstream, and half of those
-/// are for uploads.
+/// Where an upload that stands still is cut soon.
 async fn soon_cut() -> Stage {
     let patience = sized("4s", "10s");
     Stage::new(IN_FLIGHT, |setup| {
