@@ -98,6 +98,8 @@ impl Upload {
         let (tiers, in_memory) = (&self.proxy.tiers, self.proxy.in_memory());
         let plan = Plan {
             claimed: length,
+            // A stranger could have all room set aside for what never comes.
+            is_believed: self.proxy.upstream.is_none() || self.may_write(),
             in_memory,
             bypass: None,
         };

@@ -113,6 +113,7 @@ impl Arriving {
     async fn receive<B: Body<Data = Bytes> + Send>(mut self, lead: Lead, body: B) {
         let mut inspection = self.inspect();
         let plan = Plan {
+            is_believed: true,
             claimed: self.head.length,
             in_memory: self.filling.in_memory,
             bypass: self.head.bypass,

@@ -53,6 +53,8 @@ pub struct SpoolWriter {
 pub struct Plan {
     /// The length that its source claims.
     pub claimed: Option<u64>,
+    /// Whether room for that is set aside before it comes.
+    pub is_believed: bool,
     /// Largest body that stays in memory.
     pub in_memory: u64,
     /// Why it is not to be kept, if it is not.
@@ -120,6 +122,7 @@ impl Spool {
     ) -> (SpoolWriter, Self) {
         let Plan {
             claimed,
+            is_believed,
             in_memory,
             bypass,
         } = plan;
@@ -136,7 +139,7 @@ impl Spool {
         if let Some(bypass) = bypass.or_else(|| tiers.admit(claimed).err()) {
             writer.become_window(bypass);
         } else if claimed.is_some_and(|length| length > in_memory) {
-            writer.open_draft(claimed).await;
+            writer.open_draft(claimed.filter(|_| is_believed)).await;
         }
         (writer, Self { shared })
     }

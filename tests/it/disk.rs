@@ -7,7 +7,8 @@ use std::process::Command;
 
 use rustix::process::geteuid;
 
-use crate::support::{Larder, Origin, Setup, artifact, bytes, eventually};
+use crate::put::{STORED, announced, member};
+use crate::support::{Larder, Origin, Seen, Setup, artifact, bytes, eventually, script};
 
 /// A small file system of its own; gone when dropped.
 struct Small<'a>(&'a Path);
@@ -198,6 +199,32 @@ async fn a_process_short_of_files_answers_rightly_and_recovers() {
     let hit = client.get(&artifact("aa")).await;
     assert!(hit.is_hit(), "no entry was given up");
     hit.assert_body(&body);
+}
+
+#[tokio::test]
+async fn for_what_strangers_say_that_they_send_no_room_is_kept_from_members() {
+    let origin = Origin::start();
+    let larder = on_disk_only(&origin)
+        .set("tier.disk.capacity", "64MiB")
+        .start()
+        .await;
+    let mut member = member(&origin, &larder).await;
+    let body = bytes(1, 8 << 20);
+    assert_eq!(member.put(&artifact("aa"), &body).await.status, 202);
+    let mut strangers = Vec::new();
+    for number in 0..9 {
+        let hash = format!("strange{number}");
+        let begun = script().early().stall();
+        origin.always("PUT", &hash, begun);
+        let mut stranger = larder.client_as("stranger");
+        stranger.send_head(&announced(&hash, 7 << 20)).await;
+        stranger.send(&body[..1 << 20]).await;
+        let asked = |seen: &Seen| seen.is("PUT", &hash);
+        origin.until("a stranger's upload", asked).await;
+        strangers.push(stranger);
+    }
+    let put = member.put(&artifact("bb"), &body).await;
+    assert_eq!((put.status, put.cache_status()), (202, STORED));
 }
 
 #[tokio::test]

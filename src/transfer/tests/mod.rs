@@ -51,6 +51,7 @@ impl House {
         let key = key();
         let label = Label::new(&key, Fields::default());
         let plan = Plan {
+            is_believed: true,
             claimed,
             in_memory: IN_MEMORY,
             bypass: None,
