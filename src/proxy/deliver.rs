@@ -171,8 +171,8 @@ async fn once_here(spool: &Spool) -> Option<Reader> {
 fn standing(growth: Growth) -> Standing {
     match growth {
         Growth::Growing => Standing::Growing,
-        Growth::HeldUp | Growth::Whole => Standing::Due,
-        Growth::Passing => Standing::Passing,
+        Growth::HeldUp | Growth::Passing => Standing::Passing,
+        Growth::Whole => Standing::Here,
         Growth::Broken => Standing::Over,
     }
 }

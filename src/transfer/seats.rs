@@ -86,6 +86,12 @@ impl Seats {
         self.reading().map(|seat| seat.position).min()
     }
 
+    /// The same of those that have come as far as `position`.
+    pub(super) fn slowest_from(&self, position: u64) -> Option<u64> {
+        let positions = self.reading().map(|seat| seat.position);
+        positions.filter(|reached| *reached >= position).min()
+    }
+
     /// Ends the readers that are at or behind `position`.
     pub(super) fn end_laggards(&mut self, position: u64) {
         for seat in self

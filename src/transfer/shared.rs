@@ -169,11 +169,12 @@ impl State {
 
     /// Notes that the file holds everything before `filed`.
     pub(super) fn file(&mut self, filed: u64) {
-        let wanted = match self.progress.ending() {
-            Some(_) => filed,
-            None => self.seats.slowest().map_or(filed, |slowest| {
-                slowest.max(self.progress.written().saturating_sub(self.ahead(LATELY)))
-            }),
+        // Whoever is far behind reads from the file in any case, and so does everybody at the end.
+        let wanted = if self.progress.ending().is_some() {
+            filed
+        } else {
+            let lately = self.progress.written().saturating_sub(self.ahead(LATELY));
+            self.seats.slowest_from(lately).unwrap_or(filed)
         };
         self.progress.file(filed, wanted);
         self.held.resize(self.progress.in_memory());
@@ -223,12 +224,14 @@ mod tests {
         for _ in 0..4 {
             push(&mut state);
         }
-        assert!(!is_in_memory(&state, HALF), "far behind");
-        assert!(is_in_memory(&state, 2 * HALF));
+        assert!(!is_in_memory(&state, 3 * HALF), "far behind");
         state.seats.advance(&seat, 4 * HALF as u64);
         push(&mut state);
         assert!(!is_in_memory(&state, 3 * HALF), "nobody wants it");
         assert!(is_in_memory(&state, 4 * HALF));
+        let _behind = state.seats.take();
+        push(&mut state);
+        assert!(is_in_memory(&state, 4 * HALF), "the other wants it");
         state.end(Ending::Complete);
         assert!(!is_in_memory(&state, 4 * HALF), "all is written");
     }
@@ -256,6 +259,8 @@ mod tests {
         for _ in 0..2 {
             state.push(vec![0; HALF].into());
         }
+        let a_little_behind = state.progress.written() - 1000;
+        state.seats.advance(&seat, a_little_behind);
         state.file(state.progress.written());
         assert_eq!(
             state.held.budget().held(),

@@ -99,7 +99,7 @@ mod tests {
     use super::*;
 
     fn due() -> Supply {
-        Supply::new(|| Standing::Due)
+        Supply::new(|| Standing::Here)
     }
 
     #[test]

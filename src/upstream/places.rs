@@ -70,17 +70,23 @@ impl Places {
     /// Waits for a place; none where nothing will come of the upload. Bodies that are here go first, first
     /// come, first served.
     pub(super) async fn enter(&self, supply: &Supply) -> Option<OwnedSemaphorePermit> {
+        let mut waiting = None;
         loop {
+            // Never before one that is here: those queue.
             if let Ok(place) = Arc::clone(&self.free).try_acquire_owned() {
                 return Some(place);
             }
             match supply.standing() {
                 Standing::Growing => sleep(TURN).await,
-                Standing::Due | Standing::Passing => break,
+                Standing::Passing => {
+                    waiting.get_or_insert_with(|| self.wait());
+                    sleep(TURN).await;
+                }
+                Standing::Here => break,
                 Standing::Over => return None,
             }
         }
-        let _waiting = self.wait();
+        let _waiting = waiting.unwrap_or_else(|| self.wait());
         Arc::clone(&self.free).acquire_owned().await.ok()
     }
 
@@ -129,7 +135,7 @@ impl Leave {
             let is_idle = match self.supply.standing() {
                 Standing::Growing => begun.elapsed() >= KEPT,
                 Standing::Passing => sent.moved.elapsed() >= SILENCE,
-                Standing::Due => false,
+                Standing::Here => false,
                 Standing::Over => return Leaving::Over,
             };
             if is_idle && sent.is_starved && self.places.is_wanted() {

@@ -41,7 +41,7 @@ fn leave(places: &Arc<Places>, supply: Supply) -> Leave {
 #[tokio::test(start_paused = true)]
 async fn what_is_here_goes_before_what_is_still_to_come_however_late() {
     let places = Places::new(1);
-    let (here, coming) = (told(Standing::Due), told(Standing::Growing));
+    let (here, coming) = (told(Standing::Here), told(Standing::Growing));
     let place = places.enter(&here.1).await.unwrap();
     let mut first = Box::pin(places.enter(&coming.1));
     assert!(timeout(TURN * 3, &mut first).await.is_err());
@@ -55,12 +55,12 @@ async fn what_is_here_goes_before_what_is_still_to_come_however_late() {
 #[tokio::test(start_paused = true)]
 async fn what_has_come_meanwhile_waits_its_turn_and_what_broke_off_does_not_wait() {
     let places = Places::new(1);
-    let _place = places.enter(&told(Standing::Due).1).await.unwrap();
+    let _place = places.enter(&told(Standing::Here).1).await.unwrap();
     let (grown, supply) = told(Standing::Growing);
     let mut growing = Box::pin(places.enter(&supply));
     assert!(timeout(TURN * 3, &mut growing).await.is_err());
     assert!(!places.is_wanted(), "nobody needs one");
-    grown.send_replace(Standing::Due);
+    grown.send_replace(Standing::Here);
     assert!(timeout(TURN * 3, &mut growing).await.is_err());
     assert!(places.is_wanted());
     assert!(!places.is_wanted(), "one is enough");
@@ -74,12 +74,12 @@ async fn what_has_come_meanwhile_waits_its_turn_and_what_broke_off_does_not_wait
 #[tokio::test(start_paused = true)]
 async fn whoever_has_nothing_to_send_leaves_for_one_who_has_and_not_before() {
     let places = Arc::new(Places::new(1));
-    let _place = places.enter(&told(Standing::Due).1).await.unwrap();
+    let _place = places.enter(&told(Standing::Here).1).await.unwrap();
     let (_body, sending) = starved().await;
     let leave = leave(&places, told(Standing::Growing).1);
     let mut leaving = Box::pin(leave.due(&sending));
     assert!(timeout(LONG, &mut leaving).await.is_err(), "nobody waits");
-    let supply = told(Standing::Due).1;
+    let supply = told(Standing::Here).1;
     let waiting = timeout(LONG, places.enter(&supply));
     tokio::select! {
         leaving = leaving => assert_eq!(leaving, Leaving::Displaced),
@@ -90,8 +90,8 @@ async fn whoever_has_nothing_to_send_leaves_for_one_who_has_and_not_before() {
 #[tokio::test(start_paused = true)]
 async fn a_place_is_kept_for_a_while_and_by_whatever_has_something_to_send() {
     let places = Arc::new(Places::new(1));
-    let _place = places.enter(&told(Standing::Due).1).await.unwrap();
-    let due = told(Standing::Due).1;
+    let _place = places.enter(&told(Standing::Here).1).await.unwrap();
+    let due = told(Standing::Here).1;
     let mut waiting = Box::pin(places.enter(&due));
     assert!((&mut waiting).now_or_never().is_none());
     let (_body, sending) = starved().await;
@@ -108,7 +108,7 @@ async fn a_place_is_kept_for_a_while_and_by_whatever_has_something_to_send() {
     assert!((&mut waiting).now_or_never().is_none());
     let busy = Sending::new(Some(4));
     assert!(timeout(LONG, growing.due(&busy)).await.is_err());
-    standing.send_replace(Standing::Due);
+    standing.send_replace(Standing::Here);
     assert!(timeout(LONG, growing.due(&sending)).await.is_err());
     standing.send_replace(Standing::Over);
     assert_eq!(growing.due(&busy).await, Leaving::Over);
@@ -117,8 +117,8 @@ async fn a_place_is_kept_for_a_while_and_by_whatever_has_something_to_send() {
 #[tokio::test(start_paused = true)]
 async fn what_cannot_be_sent_anew_leaves_only_after_a_silence() {
     let places = Arc::new(Places::new(1));
-    let _place = places.enter(&told(Standing::Due).1).await.unwrap();
-    let due = told(Standing::Due).1;
+    let _place = places.enter(&told(Standing::Here).1).await.unwrap();
+    let due = told(Standing::Here).1;
     let mut waiting = Box::pin(places.enter(&due));
     assert!((&mut waiting).now_or_never().is_none());
     let (_body, sending) = starved().await;
@@ -131,8 +131,8 @@ async fn what_cannot_be_sent_anew_leaves_only_after_a_silence() {
 #[tokio::test(start_paused = true)]
 async fn whoever_stops_waiting_needs_no_place() {
     let places = Places::new(1);
-    let _place = places.enter(&told(Standing::Due).1).await.unwrap();
-    let due = told(Standing::Due).1;
+    let _place = places.enter(&told(Standing::Here).1).await.unwrap();
+    let due = told(Standing::Here).1;
     let waiting = places.enter(&due);
     assert!(timeout(TURN, waiting).await.is_err());
     assert!(!places.is_wanted());

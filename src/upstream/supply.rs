@@ -8,9 +8,9 @@ use std::sync::Arc;
 pub enum Standing {
     /// More of it is to come, and all that came can be read again.
     Growing,
-    /// It is whole, or does not go on before more of it is sent.
-    Due,
-    /// It comes as it is sent: what was read cannot be read again.
+    /// It is whole.
+    Here,
+    /// It comes as it is sent, and no faster; what was read may not be there any more.
     Passing,
     /// It broke off.
     Over,

@@ -89,7 +89,7 @@ fn backing() -> Backing {
             after: LONG,
             tell: Arc::default(),
         },
-        supply: Supply::new(|| Standing::Due),
+        supply: Supply::new(|| Standing::Here),
     }
 }
 

@@ -42,8 +42,9 @@ impl Takes {
         match self {
             Self::Connection | Self::Stream => 32 * KIB,
             Self::Secured => 48 * KIB,
-            // Two batches, and what the connection reads at a time.
-            Self::Upload => (2 * 64 + 128) * KIB,
+            // What the connection reads at a time: into one, and two batches are pieces of others; and what the
+            // allocator keeps of those.
+            Self::Upload => (3 * 128 + 64) * KIB,
             Self::Piece => 64 * KIB,
             Self::Pieces => 3 * 64 * KIB,
             Self::Sent => 512 * KIB,
