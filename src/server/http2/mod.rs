@@ -22,15 +22,20 @@ use super::form::Unfit;
 use super::guard::Watch;
 use super::phase::Bound;
 use super::{Limits, Serve, connection};
+use crate::metrics::Limit;
 use crate::tasks::Tasks;
 
 mod body;
 mod frames;
+mod refused;
 mod stream;
+mod traffic;
 
 pub(super) use self::body::Shared;
 pub use self::frames::{Flood, Meter};
+use self::refused::Refused;
 use self::stream::{Stream, Streams, Taken};
+pub(super) use self::traffic::Traffic;
 
 /// Bytes of one request's body that may come ahead of whoever reads it: what a line of 1 Gbit/s and
 /// 8 ms has on its way. All connections may have as many, and no budget counts them.
@@ -80,6 +85,7 @@ where
     let farewell = Farewell::default();
     let service = {
         let (streams, watch, farewell) = (streams.clone(), watch.clone(), farewell.clone());
+        let cuts = clock.cuts().clone();
         service_fn(move |mut request: Request<Incoming>| {
             if farewell.is_over() {
                 return Either::Left(ready(Err(h2::Reason::REFUSED_STREAM.into())));
@@ -87,6 +93,7 @@ where
             let stream = streams.begin(!request.body().is_end_stream());
             if request.headers().len() > limits.max_fields {
                 request.extensions_mut().insert(Unfit::Fields);
+                cuts.note(Limit::HeadSize);
             }
             Either::Right(answer(Arc::clone(&client), request, watch.clone(), stream))
         })
