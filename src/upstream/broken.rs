@@ -31,6 +31,9 @@ pub(super) enum Excuse {
     Disavowed,
     /// The request's own body broke off: the origin has no part in it.
     Withdrawn,
+    /// A proxy in between did not let it pass, for what it is shown: the origin has seen nothing, and will see
+    /// no more of another one.
+    Barred,
 }
 
 impl Broken {
@@ -66,7 +69,8 @@ impl Broken {
         }
         Self {
             // What the origin did nothing about it cannot hold.
-            sent_whole: sending.is_whole() && self.excuse != Excuse::Disavowed,
+            sent_whole: sending.is_whole()
+                && !matches!(self.excuse, Excuse::Disavowed | Excuse::Barred),
             excuse: if is_stale { Excuse::Idle } else { self.excuse },
             ..self
         }

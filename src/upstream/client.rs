@@ -22,7 +22,7 @@ use super::body::{Flight, UpstreamBody};
 use super::broken::{Broken, Excuse};
 use super::complaints::Complaints;
 use super::connector::Connector;
-use super::error::{failure_of, in_full, is_slow, is_unprocessed, is_withdrawn};
+use super::error::{failure_of, in_full, is_barred, is_slow, is_unprocessed, is_withdrawn};
 use super::http2;
 use super::pace::Pace;
 use super::sending::{End, Outbound, Piece, Sending};
@@ -147,7 +147,7 @@ impl Client {
         let (failure, cause) = (Failure::Unreachable, NoTunnel::Credential.to_string());
         self.complaints.say(failure, &cause);
         Broken {
-            excuse: Excuse::Disavowed,
+            excuse: Excuse::Barred,
             ..Broken::new(failure, cause)
         }
     }
@@ -162,6 +162,7 @@ impl Client {
         } else {
             self.complaints.say(failure, &cause);
             match error {
+                error if is_barred(error) => Excuse::Barred,
                 error if is_unprocessed(error) => Excuse::Disavowed,
                 error if is_slow(error) => Excuse::Slow,
                 _ => Excuse::None,

@@ -128,6 +128,13 @@ fn is_not_admitted(error: &legacy::Error) -> bool {
     })
 }
 
+/// Whether a proxy gives no tunnel for want of a credential, or of another one.
+pub(super) fn is_barred(error: &legacy::Error) -> bool {
+    chain(error)
+        .filter_map(|cause| cause.downcast_ref())
+        .any(|refusal| matches!(refusal, NoTunnel::Credential))
+}
+
 /// Whether a slow line may have been all that was wrong.
 pub(super) fn is_slow(error: &legacy::Error) -> bool {
     chain(error).any(<dyn Error>::is::<Overdue>)
