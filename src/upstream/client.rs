@@ -120,7 +120,9 @@ impl Client {
         let response = self.http.request(request);
         let result = tokio::select! {
             biased;
-            result = response => result.map_err(|error| self.explain(&error)),
+            result = response => {
+                result.map_err(|error| self.explain(&error, wire_of(&captured).as_ref()))
+            }
             () = no_answer(&mut captured, &sending, patience) => Err(Broken::silence()),
         };
         let wire = wire_of(&captured);
@@ -154,8 +156,15 @@ impl Client {
 
     /// Why there is no answer, which people are told, unless the request was withdrawn, which is
     /// nothing to tell.
-    fn explain(&self, error: &legacy::Error) -> Broken {
-        let (failure, cause) = (failure_of(error), in_full(error));
+    fn explain(&self, error: &legacy::Error, wire: Option<&Wire>) -> Broken {
+        let (failure, cause) = match (failure_of(error), wire.and_then(Wire::refusal)) {
+            // It was said before anybody had asked, and is all that there is to say.
+            (Failure::Cut, Some(why)) => {
+                let cause = format!("{}: {why}", in_full(error));
+                (Failure::Unreachable, cause)
+            }
+            (failure, _) => (failure, in_full(error)),
+        };
         let excuse = if is_withdrawn(error) {
             tracing::debug!(cause, "a request was withdrawn");
             Excuse::Withdrawn
