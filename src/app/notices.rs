@@ -167,7 +167,8 @@ mod tests {
 
     async fn heard(manager: &UnixDatagram) -> String {
         let mut bytes = [0; 512];
-        let length = manager.recv(&mut bytes).await.unwrap();
+        let hearing = timeout(Duration::from_secs(10), manager.recv(&mut bytes));
+        let length = hearing.await.unwrap().unwrap();
         String::from_utf8(bytes[..length].to_vec()).unwrap()
     }
 
