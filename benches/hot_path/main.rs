@@ -24,7 +24,7 @@ use std::hint::black_box;
 use std::time::{Duration, SystemTime};
 
 use futures_util::FutureExt;
-use http::{HeaderValue, Method, StatusCode};
+use http::{HeaderValue, Method, StatusCode, Version};
 use larder::artifact::{ArtifactKey, OriginId, Outcome, RouteName, Tier};
 use larder::config::LogFormat;
 use larder::proxy::Right;
@@ -94,6 +94,7 @@ fn lines() {
     let asked = Asked {
         time: SystemTime::now(),
         peer: Some(([127, 0, 0, 1], 51234).into()),
+        version: Version::HTTP_11,
         is_secure: false,
         certificate: None,
         method: Method::GET,

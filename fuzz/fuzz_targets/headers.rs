@@ -40,8 +40,8 @@ fuzz_target!(|data: &[u8]| {
         .map(|name| name.trim().to_ascii_lowercase())
         .collect();
     let caller = Sealer::new(&[7; 32], Vec::new()).seal(&headers);
-    let forwarded = forwarded_headers(&headers);
-    let of_artifact = caller.ok().map(|caller| artifact_headers(&headers, &caller, &[]));
+    let forwarded = forwarded_headers(&headers, Version::HTTP_11);
+    let of_artifact = caller.ok().map(|caller| artifact_headers((&headers, Version::HTTP_11), &caller, &[]));
     for sent in of_artifact.iter().chain([&forwarded]) {
         for name in sent.keys().map(HeaderName::as_str) {
             assert!(!OF_THIS_HOP.contains(&name), "{name}");

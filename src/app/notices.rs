@@ -13,6 +13,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
+use tokio::sync::Mutex;
 use tokio::time::{sleep, timeout};
 
 use crate::config::Supervisor;
@@ -21,73 +22,131 @@ use crate::config::Supervisor;
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// The service manager, as far as there is one that wants to hear.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Notices {
-    socket: Option<OsString>,
     watchdog: Option<Duration>,
+    /// Told one thing at a time: nothing is to overtake the end.
+    manager: Option<Mutex<Manager>>,
 }
+
+/// Who listens, and the way there.
+#[derive(Debug)]
+struct Manager {
+    name: OsString,
+    /// Kept once it is there: a process that has no descriptor left is not to look dead.
+    socket: Option<tokio::net::UnixDatagram>,
+    /// It has heard that the process ends.
+    expects_the_end: bool,
+}
+
+/// How long a notice is true.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Until {
+    /// Until the process says that it ends.
+    TheEnd,
+    /// As long as there is a process.
+    Gone,
+}
+
+// === impl Notices ===
 
 impl Notices {
     /// For whom `supervisor` names.
     #[must_use]
     pub fn new(supervisor: &Supervisor) -> Self {
         Self {
-            socket: supervisor.notices.clone(),
             watchdog: supervisor.watchdog,
+            manager: supervisor.notices.clone().map(Manager::new),
         }
     }
 
-    /// It takes work, and does what `status` says in a line.
+    /// It takes work, and does what `status` says in a line. Not heard once it has said that it ends.
     pub async fn ready(&self, status: &str) {
-        self.say(&format!("READY=1\nSTATUS={status}")).await;
+        let text = format!("READY=1\nSTATUS={status}");
+        self.say(&text, Until::TheEnd).await;
     }
 
-    /// It reads its configuration once more, and will say when it has.
+    /// It reads its configuration once more, and will say when it has. Not heard once it has said that it ends.
     pub async fn reloading(&self) {
         let now = clock_gettime(ClockId::Monotonic);
         let (seconds, micros) = (now.tv_sec, now.tv_nsec / 1000);
-        self.say(&format!(
+        let text = format!(
             "RELOADING=1\nMONOTONIC_USEC={seconds}{micros:06}\nSTATUS=reading the configuration once more"
-        ))
-        .await;
+        );
+        self.say(&text, Until::TheEnd).await;
     }
 
     /// It ends, in the way that `status` says in a line.
     pub async fn stopping(&self, status: &str) {
-        self.say(&format!("STOPPING=1\nSTATUS={status}")).await;
+        let Some(manager) = &self.manager else {
+            return;
+        };
+        let mut manager = manager.lock().await;
+        manager.expects_the_end = true;
+        manager.tell(&format!("STOPPING=1\nSTATUS={status}")).await;
     }
 
     /// Says again and again that the process works, as long as it does: the runtime's timer is turned by those
     /// of its threads that have a hand free, and by no other. Never ends.
     pub async fn keep_alive(&self) -> Infallible {
-        let Some(deadline) = self.watchdog.filter(|_| self.socket.is_some()) else {
+        let Some(deadline) = self.watchdog.filter(|_| self.manager.is_some()) else {
             return std::future::pending().await;
         };
         loop {
             sleep(deadline / 2).await;
-            self.say("WATCHDOG=1").await;
+            self.say("WATCHDOG=1", Until::Gone).await;
         }
     }
 
-    async fn say(&self, text: &str) {
-        let Some(socket) = &self.socket else {
+    async fn say(&self, text: &str, until: Until) {
+        let Some(manager) = &self.manager else {
             return;
         };
-        let sent = timeout(PATIENCE, send(socket, text.as_bytes())).await;
-        if let Err(error) = sent.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {
-            tracing::warn!(%error, "the service manager cannot be told of this process");
+        let mut manager = manager.lock().await;
+        if until == Until::Gone || !manager.expects_the_end {
+            manager.tell(text).await;
         }
     }
 }
 
-/// Sends one datagram, from a socket of its own: whoever listens may be another one by the next time.
-async fn send(socket: &OsStr, bytes: &[u8]) -> io::Result<()> {
-    let own = UnixDatagram::unbound()?;
-    own.connect_addr(&address(socket)?)?;
-    own.set_nonblocking(true)?;
-    let own = tokio::net::UnixDatagram::from_std(own)?;
-    own.send(bytes).await?;
-    Ok(())
+// === impl Manager ===
+
+impl Manager {
+    fn new(name: OsString) -> Mutex<Self> {
+        Mutex::new(Self {
+            name,
+            socket: None,
+            expects_the_end: false,
+        })
+    }
+
+    async fn tell(&mut self, text: &str) {
+        let sent = timeout(PATIENCE, self.send(text.as_bytes())).await;
+        if let Err(error) = sent.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {
+            tracing::warn!(%error, "the service manager cannot be told of this process");
+        }
+    }
+
+    /// Sends one datagram.
+    async fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
+        if let Some(socket) = &self.socket
+            && socket.send(bytes).await.is_ok()
+        {
+            return Ok(());
+        }
+        // The first, or whoever listens is another one by now.
+        let socket = self.socket.insert(connect(&self.name)?);
+        socket.send(bytes).await?;
+        Ok(())
+    }
+}
+
+/// A socket of its own to whoever listens at `name`.
+fn connect(name: &OsStr) -> io::Result<tokio::net::UnixDatagram> {
+    let socket = UnixDatagram::unbound()?;
+    socket.connect_addr(&address(name)?)?;
+    socket.set_nonblocking(true)?;
+    tokio::net::UnixDatagram::from_std(socket)
 }
 
 /// Where `socket` is: an absolute path, or `@` and a name in no folder.
@@ -108,7 +167,8 @@ mod tests {
 
     async fn heard(manager: &UnixDatagram) -> String {
         let mut bytes = [0; 512];
-        let length = manager.recv(&mut bytes).await.unwrap();
+        let hearing = timeout(Duration::from_secs(10), manager.recv(&mut bytes));
+        let length = hearing.await.unwrap().unwrap();
         String::from_utf8(bytes[..length].to_vec()).unwrap()
     }
 
@@ -167,6 +227,43 @@ mod tests {
         for _ in 0..2000 {
             notices.ready("x").await;
         }
+    }
+
+    #[tokio::test]
+    async fn who_has_heard_of_the_end_hears_of_no_new_beginning() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("notify");
+        let manager = UnixDatagram::bind(&path).unwrap();
+        let notices = notices(path.as_os_str(), Some(Duration::from_millis(2)));
+        notices.reloading().await;
+        assert!(heard(&manager).await.starts_with("RELOADING=1\n"));
+        notices.stopping("finishing").await;
+        notices.ready("serving").await;
+        notices.reloading().await;
+        assert_eq!(heard(&manager).await, "STOPPING=1\nSTATUS=finishing");
+        tokio::select! {
+            never = notices.keep_alive() => match never {},
+            next = heard(&manager) => assert_eq!(next, "WATCHDOG=1", "it works until it is gone"),
+        }
+    }
+
+    #[tokio::test]
+    async fn the_way_to_the_manager_is_kept_and_made_anew_where_it_leads_nowhere() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("notify");
+        let first = UnixDatagram::bind(&path).unwrap();
+        let notices = notices(path.as_os_str(), None);
+        notices.ready("one").await;
+        assert_eq!(heard(&first).await, "READY=1\nSTATUS=one");
+        // Nobody could find it any more.
+        std::fs::remove_file(&path).unwrap();
+        notices.ready("two").await;
+        assert_eq!(heard(&first).await, "READY=1\nSTATUS=two");
+        drop(first);
+        notices.ready("lost").await;
+        let second = UnixDatagram::bind(&path).unwrap();
+        notices.ready("three").await;
+        assert_eq!(heard(&second).await, "READY=1\nSTATUS=three");
     }
 
     #[test]

@@ -58,7 +58,7 @@ pub use proxy::Proxy;
 pub use roster::{Claim, Grant, Issuer, KeySource, Proof, Rights, Roster, SigningAlgorithm, Token};
 pub use secret::Secret;
 pub use supervisor::Supervisor;
-pub use tls::{ContentDigest, Remark, ServerTls, TlsContents, TlsFiles};
+pub use tls::{ContentDigest, Reading, Remark, ServerTls, TlsContents, TlsFiles};
 
 use crate::artifact::SignatureKey;
 

@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::path::{self, Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
 
 use aws_lc_rs::digest::{Context, SHA256};
@@ -28,6 +29,8 @@ pub struct ServerTls {
     pub files: TlsFiles,
     /// What stood in there.
     pub contents: ContentDigest,
+    /// When it was read, among other readings.
+    pub reading: Reading,
 }
 
 /// The files that TLS is made of.
@@ -44,6 +47,7 @@ pub struct TlsFiles {
 /// What the files held at one moment.
 #[derive(Debug)]
 pub struct TlsContents {
+    reading: Reading,
     pairs: Vec<(Source, Source)>,
     client_ca: Option<Source>,
     client_crl: Option<Source>,
@@ -58,6 +62,14 @@ pub(super) struct Source {
 /// What tells contents apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ContentDigest([u8; 32]);
+
+/// Which of all readings it was, in the order in which they began: one that began later has found what an earlier
+/// one did, or something newer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Reading(u64);
+
+/// Readings begun in this process.
+static READINGS: AtomicU64 = AtomicU64::new(0);
 
 /// Something to be said about one of the keys of `server.tls`: a mistake, or a doubt.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,6 +91,7 @@ impl ServerTls {
             clients: None,
             files: TlsFiles::default(),
             contents: ContentDigest([0; 32]),
+            reading: Reading::begin(),
         }
     }
 
@@ -96,8 +109,10 @@ impl ServerTls {
 impl TlsFiles {
     /// Reads all of them, whatever they hold.
     pub fn read(&self) -> TlsContents {
+        let reading = Reading::begin();
         let pairs = self.pairs.iter();
         TlsContents {
+            reading,
             pairs: pairs
                 .map(|(cert, key)| (Source::read(cert), Source::read(key)))
                 .collect(),
@@ -115,6 +130,11 @@ impl TlsContents {
         let pairs = self.pairs.iter().flat_map(|(cert, key)| [cert, key]);
         let further = [&self.client_ca, &self.client_crl];
         ContentDigest::of(pairs.map(Some).chain(further.map(Option::as_ref)))
+    }
+
+    /// When they were read.
+    pub fn reading(&self) -> Reading {
+        self.reading
     }
 
     /// What can be made of them.
@@ -145,10 +165,12 @@ impl TlsContents {
             clients,
             files: self.files(),
             contents: self.digest(),
+            reading: self.reading,
         })
     }
 
-    fn files(&self) -> TlsFiles {
+    /// Where they stand.
+    pub fn files(&self) -> TlsFiles {
         let path = |source: &Source| source.path.clone();
         let pairs = self.pairs.iter();
         TlsFiles {
@@ -185,6 +207,14 @@ impl Source {
 impl fmt::Debug for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Source({})", self.shown())
+    }
+}
+
+// === impl Reading ===
+
+impl Reading {
+    fn begin() -> Self {
+        Self(READINGS.fetch_add(1, Ordering::Relaxed))
     }
 }
 

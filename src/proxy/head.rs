@@ -57,12 +57,12 @@ impl Proxy {
             return Ok(served);
         }
         match self.upstream.stat(ask.outgoing.request()).await {
-            Stated::Present(headers, length) => {
+            Stated::Present(headers, length, version) => {
                 self.absences.forget(&ask.key.digest);
                 self.access.learn_read(&ask.question());
                 Ok(Served {
                     outcome: Outcome::Passed,
-                    reply: Reply::Stated(headers, length),
+                    reply: Reply::Stated(headers, length, version),
                 })
             }
             Stated::Absent(answer) => Ok(absent(answer)),

@@ -82,6 +82,7 @@ impl Proxy {
             }
             Joined::Follow(follower) => follower,
         };
+        tracing::debug!("a request follows a fetch that is under way");
         let is_own = follower.leader() == ask.speaker();
         if patience.followed_stranger && !is_own {
             return Attempt::Alone;

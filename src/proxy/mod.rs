@@ -167,6 +167,7 @@ impl Proxy {
         let outgoing = Outgoing {
             target: artifact_target(&hash, &head.uri)?,
             client: mem::take(&mut head.headers),
+            version: head.version,
             speaker: admitted.credential().unwrap_or(&known.caller).clone(),
             forward: Arc::clone(&self.forward),
         };
@@ -202,12 +203,13 @@ impl Proxy {
         let forward = &self.forward;
         *request.headers_mut() = match admitted.credential() {
             Some(own) => {
-                let mut headers = artifact_headers(&head.headers, own, forward);
+                let client = (&head.headers, head.version);
+                let mut headers = artifact_headers(client, own, forward);
                 // As a form it could name another team than the query does.
                 headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
                 headers
             }
-            None => forwarded_headers(&head.headers),
+            None => forwarded_headers(&head.headers, head.version),
         };
         Ok(request)
     }

@@ -57,7 +57,7 @@ impl Proxy {
         let mut request = http::Request::new(body);
         *request.method_mut() = head.method.clone();
         *request.uri_mut() = self.upstream.target(&head.uri)?.into();
-        *request.headers_mut() = forwarded_headers(&head.headers);
+        *request.headers_mut() = forwarded_headers(&head.headers, head.version);
         let response = self
             .upstream
             .pass(request)

@@ -4,7 +4,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Response};
+use http::{HeaderMap, HeaderValue, Response, Version};
 use http_body::{Body, Frame, SizeHint};
 
 use crate::artifact::{Answer, Fields, Outcome};
@@ -36,8 +36,8 @@ pub enum Reply {
         /// The bytes; empty for a head.
         body: ServedBody,
     },
-    /// A head the upstream described and nobody stored.
-    Stated(HeaderMap, Option<u64>),
+    /// A head the upstream described, in which version, and nobody stored.
+    Stated(HeaderMap, Option<u64>, Version),
     /// The upstream's own words.
     Relayed(Answer),
     /// The upstream's own words, on their way.

@@ -127,6 +127,7 @@ fn asked(head: &Parts, route: &Route, peer: Peer) -> Asked {
     Asked {
         time: SystemTime::now(),
         peer: peer.address,
+        version: head.version,
         is_secure: peer.is_secure,
         certificate: Certificate::of(&head.extensions).map(|shown| Arc::clone(shown.client())),
         method: head.method.clone(),

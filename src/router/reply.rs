@@ -24,8 +24,6 @@ const ADDED: usize = 4;
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 /// What artifact routes take.
 pub(super) const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, PUT, POST, OPTIONS");
-/// RFC 9110 §7.6.3; the protocol version is the one the upstream spoke.
-const OUR_VIA: HeaderValue = HeaderValue::from_static("1.1 larder");
 
 /// Turns what was decided into an answer.
 pub(super) fn respond(decided: Result<Served, ProxyError>) -> (Outcome, Response<ServedBody>) {
@@ -68,18 +66,28 @@ fn reply_with(reply: Reply) -> Response<ServedBody> {
             }
             response
         }
-        Reply::Stated(headers, length) => stated(headers, length),
+        Reply::Stated(headers, length, version) => stated(headers, length, version),
         Reply::Relayed(answer) => relayed(&answer),
         Reply::Passed(response) => {
             let mut response = response.map(ServedBody::Upstream);
+            let via = via(response.version());
             // The version is this hop's (RFC 9110 §6.2): in the words of 1.0 a body without a length would
             // end with the connection.
             *response.version_mut() = Version::HTTP_11;
-            response.headers_mut().append(VIA, OUR_VIA);
+            response.headers_mut().append(VIA, via);
             response
         }
         Reply::Here(here) => made_here(here),
     }
+}
+
+/// Our member of `Via` in an answer that the upstream gave in this version (RFC 9110 §7.6.3).
+fn via(version: Version) -> HeaderValue {
+    HeaderValue::from_static(match version {
+        Version::HTTP_10 => "1.0 larder",
+        Version::HTTP_2 => "2 larder",
+        _ => "1.1 larder",
+    })
 }
 
 /// A copy with room for what is added to every artifact's.
@@ -108,9 +116,9 @@ fn artifact(fields: HeaderMap, length: Option<u64>, body: ServedBody) -> Respons
     response
 }
 
-fn stated(headers: HeaderMap, length: Option<u64>) -> Response<ServedBody> {
+fn stated(headers: HeaderMap, length: Option<u64>, version: Version) -> Response<ServedBody> {
     let mut response = artifact(headers, length, ServedBody::Empty);
-    response.headers_mut().append(VIA, OUR_VIA);
+    response.headers_mut().append(VIA, via(version));
     response
 }
 
@@ -123,7 +131,7 @@ fn relayed(answer: &Answer) -> Response<ServedBody> {
     // Old clients follow it around us, or take the upload for stored.
     headers.remove(LOCATION);
     headers.insert(CONTENT_LENGTH, (answer.body().len() as u64).into());
-    headers.append(VIA, OUR_VIA);
+    headers.append(VIA, via(head.version));
     response
 }
 

@@ -129,7 +129,7 @@ where
         guest,
         cuts,
     } = accepted;
-    let mut clock = Clock::new(limits, watch.clone(), cuts);
+    let mut clock = Clock::new(limits, watch.clone(), cuts.clone());
     let mut io = Chooser::new(Guarded::new(io, watch.clone()));
     let shaking = guest.as_ref().filter(|_| peer.is_secure);
     if let Some(guest) = shaking {
@@ -165,7 +165,7 @@ where
         }
         Version::Http2 => {
             let with_preface = io.is_silent();
-            io.below().count_frames(with_preface);
+            io.below().count_frames(with_preface, cuts);
             // What stands for a stretch of a file would be framed as if it were bytes.
             let session = session(None);
             let io = Rationed::new(io, session.ration.clone());

@@ -1,6 +1,7 @@
 //! The connection's bytes, watched: what passes is noted, nothing is changed or judged here.
 
 use std::io::{self, IoSlice};
+use std::iter;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
@@ -11,8 +12,9 @@ use tokio::time::Instant;
 
 use super::Limits;
 use super::chooser::{Agreed, Version};
+use super::clock::Cuts;
 use super::form::Unfit;
-use super::http2::Meter;
+use super::http2::Traffic;
 use super::phase::{Channel, State, Wait};
 use super::raw::RawHead;
 
@@ -51,8 +53,8 @@ pub(super) struct Turn(Watch);
 pub(super) struct Guarded<I> {
     io: I,
     watch: Watch,
-    /// Counts the frames that come, where HTTP/2 is spoken.
-    meter: Option<Box<Meter>>,
+    /// Its frames, where HTTP/2 is spoken.
+    traffic: Option<Box<Traffic>>,
 }
 
 // === impl Watch ===
@@ -245,19 +247,24 @@ impl<I> Guarded<I> {
         Self {
             io,
             watch,
-            meter: None,
+            traffic: None,
         }
     }
 
     /// From now on what comes is frames of HTTP/2, behind the preface if that is still to come.
-    pub(super) fn count_frames(&mut self, with_preface: bool) {
+    pub(super) fn count_frames(&mut self, with_preface: bool, cuts: Cuts) {
         self.watch.share();
-        self.meter = Some(Box::new(Meter::new(with_preface)));
+        self.traffic = Some(Box::new(Traffic::new(with_preface, cuts)));
     }
 
-    fn note_sent(&mut self, polled: &Poll<io::Result<usize>>) {
-        if let (Some(meter), Poll::Ready(Ok(sent))) = (&mut self.meter, polled) {
-            meter.sent(*sent);
+    /// Notes what became of a write of `pieces`.
+    fn note_sent<'a>(
+        &mut self,
+        polled: &Poll<io::Result<usize>>,
+        pieces: impl Iterator<Item = &'a [u8]>,
+    ) {
+        if let (Some(traffic), Poll::Ready(Ok(sent))) = (&mut self.traffic, polled) {
+            traffic.went(*sent, pieces);
         }
         self.watch.note_write(polled);
     }
@@ -306,13 +313,12 @@ impl<I: AsyncRead + Unpin> AsyncRead for Guarded<I> {
             Poll::Ready(Ok(())) => watched.read(read),
             Poll::Ready(Err(_)) => {}
         }
-        if let Some(meter) = &mut this.meter {
-            meter.answered(watched.state.answered());
-            if let Err(flood) = meter.read(read) {
-                // The library hands on what an error says, not what it is.
-                watched.is_flooded = true;
-                return Poll::Ready(Err(io::Error::other(flood)));
-            }
+        if let Some(traffic) = &mut this.traffic
+            && let Err(flood) = traffic.came(read, watched.state.answered())
+        {
+            // The library hands on what an error says, not what it is.
+            watched.is_flooded = true;
+            return Poll::Ready(Err(io::Error::other(flood)));
         }
         drop(watched);
         polled
@@ -326,7 +332,7 @@ impl<I: AsyncWrite + AsyncRead + Unpin> AsyncWrite for Guarded<I> {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let polled = Pin::new(&mut self.io).poll_write(cx, bytes);
-        self.note_sent(&polled);
+        self.note_sent(&polled, iter::once(bytes));
         polled
     }
 
@@ -336,7 +342,7 @@ impl<I: AsyncWrite + AsyncRead + Unpin> AsyncWrite for Guarded<I> {
         pieces: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let polled = Pin::new(&mut self.io).poll_write_vectored(cx, pieces);
-        self.note_sent(&polled);
+        self.note_sent(&polled, pieces.iter().map(|piece| &**piece));
         polled
     }
 

@@ -80,14 +80,15 @@ impl Tls {
         Ok(Self(Arc::new(RwLock::new(Spoken::new(tls)?))))
     }
 
-    /// Speaks so from the next handshake on.
+    /// Speaks so from the next handshake on. Of two at once either may be the last.
     ///
     /// # Errors
     ///
     /// As for a new one; then all stays as it was.
     pub fn replace(&self, tls: &ServerTls) -> Result<(), TlsError> {
-        let mut spoken = self.0.write();
-        *spoken = spoken.followed_by(tls)?;
+        // Made beforehand: handshakes that begin meanwhile do not wait for it.
+        let next = self.0.read().followed_by(tls)?;
+        *self.0.write() = next;
         Ok(())
     }
 
@@ -261,6 +262,31 @@ mod tests {
         for nothing in [None, Some(&[][..])] {
             assert_eq!(at(end, nothing).unwrap(), None, "{nothing:?}");
         }
+    }
+
+    #[test]
+    fn handshakes_do_not_wait_while_what_is_spoken_next_is_made() {
+        use std::sync::mpsc::channel;
+
+        use rustls::pki_types::PrivateKeyDer;
+
+        use crate::config::Identity;
+
+        let own = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+        let key = PrivateKeyDer::try_from(own.signing_key.serialize_der()).unwrap();
+        let identity = Identity::of(vec![own.cert.der().clone()], &key);
+        let shown = ServerTls::showing(identity);
+        let tls = Tls::new(&shown).unwrap();
+        let useless = ServerTls {
+            identities: Vec::new(),
+            ..shown
+        };
+        let (told, made) = channel();
+        let handshake = tls.0.read();
+        let replaced = tls.clone();
+        std::thread::spawn(move || told.send(replaced.replace(&useless).is_err()));
+        assert_eq!(made.recv_timeout(Duration::from_secs(10)), Ok(true));
+        drop(handshake);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use http::{HeaderValue, Method};
+use http::{HeaderValue, Method, Version};
 
 use super::words::{push_member, push_number, push_peer, push_quoted, push_seconds, push_time};
 use crate::artifact::{ArtifactHash, Outcome, RouteName};
@@ -30,6 +30,8 @@ pub struct Asked {
     pub time: SystemTime,
     /// The client; none for a unix socket's.
     pub peer: Option<SocketAddr>,
+    /// The version of HTTP that it came in.
+    pub version: Version,
     /// Whether it came in TLS.
     pub is_secure: bool,
     /// What the client's certificate calls it, where it has shown one.
@@ -109,6 +111,8 @@ impl AccessLine<'_> {
         out.push(' ');
         out.push_str(answered.ended.as_str());
         self.push_figures(out, [" in=", " out=", " first=", " total="]);
+        out.push_str(" http=");
+        out.push_str(number(asked.version));
         if asked.is_secure {
             out.push_str(" tls=true");
         }
@@ -158,6 +162,7 @@ impl AccessLine<'_> {
                 r#","total_seconds":"#,
             ],
         );
+        push_member(out, r#","http":""#, number(asked.version));
         if asked.is_secure {
             out.push_str(r#","tls":true"#);
         }
@@ -214,6 +219,15 @@ impl Ended {
             Self::Left => "left",
             Self::Broken => "broken",
         }
+    }
+}
+
+/// A version of HTTP, as it is called. The server speaks no other.
+fn number(version: Version) -> &'static str {
+    match version {
+        Version::HTTP_10 => "1.0",
+        Version::HTTP_2 => "2",
+        _ => "1.1",
     }
 }
 

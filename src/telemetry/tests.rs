@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use http::{HeaderValue, Method};
+use http::{HeaderValue, Method, Version};
 use parking_lot::Mutex;
 use proptest::prelude::*;
 
@@ -18,6 +18,7 @@ fn asked() -> Asked {
     Asked {
         time: SystemTime::UNIX_EPOCH + Duration::from_millis(1_700_000_000_123),
         peer: Some(([10, 0, 0, 7], 51234).into()),
+        version: Version::HTTP_11,
         is_secure: false,
         certificate: None,
         method: Method::GET,
@@ -63,7 +64,7 @@ fn a_text_line_reads_from_who_to_how() {
     assert_eq!(
         written(&asked(), &answered(), LogFormat::Text),
         "2023-11-14T22:13:20.123Z 10.0.0.7:51234 GET get 140a7f78c2a46f3e 200 hit-memory whole \
-         in=0 out=5242880 first=0.000312 total=0.041876 team=\"team_x\" agent=\"turbo 2.11.11\"\n"
+         in=0 out=5242880 first=0.000312 total=0.041876 http=1.1 team=\"team_x\" agent=\"turbo 2.11.11\"\n"
     );
 }
 
@@ -76,12 +77,28 @@ fn a_line_says_what_came_in_tls_and_with_which_certificate() {
             ..asked()
         };
         let text = written(&secure, &answered(), LogFormat::Text);
-        let expected = format!(" total=0.041876 tls=true{said} team=");
+        let expected = format!(" total=0.041876 http=1.1 tls=true{said} team=");
         assert!(text.contains(&expected), "{text}");
         let json = written(&secure, &answered(), LogFormat::Json);
         let json: serde_json::Value = serde_json::from_str(&json).unwrap();
         assert_eq!(json["tls"], true);
         assert_eq!(json["certificate"].as_str(), certificate);
+    }
+}
+
+#[test]
+fn a_line_says_which_version_of_http_was_spoken() {
+    for (version, said) in [
+        (Version::HTTP_10, "1.0"),
+        (Version::HTTP_11, "1.1"),
+        (Version::HTTP_2, "2"),
+    ] {
+        let asked = Asked { version, ..asked() };
+        let text = written(&asked, &answered(), LogFormat::Text);
+        assert!(text.contains(&format!(" http={said} ")), "{text}");
+        let json = written(&asked, &answered(), LogFormat::Json);
+        let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+        assert_eq!(json["http"], said);
     }
 }
 
@@ -103,7 +120,7 @@ fn a_line_without_hash_team_agent_or_address_says_so() {
     assert_eq!(
         written(&bare, &left, LogFormat::Text),
         "2023-11-14T22:13:20.123Z unix GET get - 404 degraded:upstream-timeout left \
-         in=0 out=5242880 first=0.000312 total=0.041876\n"
+         in=0 out=5242880 first=0.000312 total=0.041876 http=1.1\n"
     );
     let json: serde_json::Value =
         serde_json::from_str(&written(&bare, &left, LogFormat::Json)).unwrap();
@@ -130,6 +147,7 @@ fn a_json_line_carries_every_field() {
         "bytes_out": 5_242_880,
         "first_byte_seconds": 0.000_312,
         "total_seconds": 0.041_876,
+        "http": "1.1",
         "user_agent": "turbo 2.11.11",
     });
     assert_eq!(json, expected);

@@ -34,6 +34,9 @@ pub(super) enum Excuse {
     Withdrawn,
     /// Another needed its place.
     Displaced,
+    /// A proxy in between did not let it pass, for what it is shown: the origin has seen nothing, and will see
+    /// no more of another one.
+    Barred,
 }
 
 impl Broken {
@@ -81,7 +84,8 @@ impl Broken {
         }
         Self {
             // What the origin did nothing about it cannot hold.
-            sent_whole: sending.is_whole() && self.excuse != Excuse::Disavowed,
+            sent_whole: sending.is_whole()
+                && !matches!(self.excuse, Excuse::Disavowed | Excuse::Barred),
             excuse: if is_stale { Excuse::Idle } else { self.excuse },
             ..self
         }

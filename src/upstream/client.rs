@@ -23,7 +23,7 @@ use super::body::{Flight, UpstreamBody};
 use super::broken::{Broken, Excuse};
 use super::complaints::Complaints;
 use super::connector::Connector;
-use super::error::{failure_of, in_full, is_slow, is_unprocessed, is_withdrawn};
+use super::error::{failure_of, in_full, is_barred, is_slow, is_unprocessed, is_withdrawn};
 use super::http2;
 use super::pace::Pace;
 use super::places::{Leave, Leaving};
@@ -124,7 +124,9 @@ impl Client {
         let response = self.http.request(request);
         let result = tokio::select! {
             biased;
-            result = response => result.map_err(|error| self.explain(&error)),
+            result = response => {
+                result.map_err(|error| self.explain(&error, wire_of(&captured).as_ref()))
+            }
             () = no_answer(&mut captured, &sending, patience) => Err(Broken::silence()),
             leaving = left(patience.leave.as_ref(), &sending) => Err(Broken::left(leaving)),
         };
@@ -152,21 +154,29 @@ impl Client {
         let (failure, cause) = (Failure::Unreachable, NoTunnel::Credential.to_string());
         self.complaints.say(failure, &cause);
         Broken {
-            excuse: Excuse::Disavowed,
+            excuse: Excuse::Barred,
             ..Broken::new(failure, cause)
         }
     }
 
     /// Why there is no answer, which people are told, unless the request was withdrawn, which is
     /// nothing to tell.
-    fn explain(&self, error: &legacy::Error) -> Broken {
-        let (failure, cause) = (failure_of(error), in_full(error));
+    fn explain(&self, error: &legacy::Error, wire: Option<&Wire>) -> Broken {
+        let (failure, cause) = match (failure_of(error), wire.and_then(Wire::refusal)) {
+            // It was said before anybody had asked, and is all that there is to say.
+            (Failure::Cut, Some(why)) => {
+                let cause = format!("{}: {why}", in_full(error));
+                (Failure::Unreachable, cause)
+            }
+            (failure, _) => (failure, in_full(error)),
+        };
         let excuse = if is_withdrawn(error) {
             tracing::debug!(cause, "a request was withdrawn");
             Excuse::Withdrawn
         } else {
             self.complaints.say(failure, &cause);
             match error {
+                error if is_barred(error) => Excuse::Barred,
                 error if is_unprocessed(error) => Excuse::Disavowed,
                 error if is_slow(error) => Excuse::Slow,
                 _ => Excuse::None,

@@ -72,7 +72,7 @@ pub(super) fn failure_of(error: &legacy::Error) -> Failure {
     if chain(error).any(<dyn Error>::is::<ForbiddenAddress>) {
         return Failure::Error;
     }
-    if error.is_connect() || is_not_admitted(error) {
+    if error.is_connect() || is_refusal(error) {
         return Failure::Unreachable;
     }
     let is_malformed = chain(error)
@@ -105,7 +105,7 @@ pub(super) fn is_unprocessed(error: &legacy::Error) -> bool {
 
 /// Whether the server refuses to speak with us for what we show of ourselves: in TLS 1.3 it says so only
 /// behind the handshake.
-fn is_not_admitted(error: &legacy::Error) -> bool {
+pub(super) fn is_refusal(error: &(dyn Error + 'static)) -> bool {
     let inner = chain(error)
         .filter_map(|cause| cause.downcast_ref::<io::Error>())
         .filter_map(|cause| cause.get_ref()?.downcast_ref());
@@ -126,6 +126,13 @@ fn is_not_admitted(error: &legacy::Error) -> bool {
             )
         )
     })
+}
+
+/// Whether a proxy gives no tunnel for want of a credential, or of another one.
+pub(super) fn is_barred(error: &legacy::Error) -> bool {
+    chain(error)
+        .filter_map(|cause| cause.downcast_ref())
+        .any(|refusal| matches!(refusal, NoTunnel::Credential))
 }
 
 /// Whether a slow line may have been all that was wrong.

@@ -2,6 +2,7 @@
 
 use std::sync::LazyLock;
 
+use http::Version;
 use http::header::{
     ACCEPT, ACCEPT_ENCODING, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HOST, HeaderMap,
     HeaderName, HeaderValue, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, RANGE, TE, TRAILER,
@@ -42,14 +43,15 @@ static PSEUDONYM: LazyLock<String> = LazyLock::new(|| {
     format!("larder-{}", data_encoding::HEXLOWER.encode(&random))
 });
 
-static VIA_VALUE: LazyLock<HeaderValue> = LazyLock::new(|| {
-    HeaderValue::try_from(format!("1.1 {}", *PSEUDONYM))
+/// This process's member of `Via` for a request that came in this version (RFC 9110 §7.6.3).
+fn via(version: Version) -> HeaderValue {
+    let version = match version {
+        Version::HTTP_10 => "1.0",
+        Version::HTTP_2 => "2",
+        _ => "1.1",
+    };
+    HeaderValue::try_from(format!("{version} {}", *PSEUDONYM))
         .unwrap_or_else(|_| HeaderValue::from_static("1.1 larder"))
-});
-
-/// This process's member of `Via`, for requests.
-fn via() -> HeaderValue {
-    VIA_VALUE.clone()
 }
 
 /// Whether a request has been here before: our own name is in its `Via`.
@@ -63,10 +65,14 @@ pub fn is_loop(headers: &HeaderMap) -> bool {
 }
 
 /// The headers of an artifact request: an allow-list, the caller's credential, and nothing that
-/// would make the answer less than the whole artifact.
+/// would make the answer less than the whole artifact. `client` is what the client sent, and in which version.
 ///
 /// `forward` adds to the list, never a conditional, a range or a hop-by-hop header.
-pub fn artifact_headers(client: &HeaderMap, caller: &Caller, forward: &[HeaderName]) -> HeaderMap {
+pub fn artifact_headers(
+    (client, version): (&HeaderMap, Version),
+    caller: &Caller,
+    forward: &[HeaderName],
+) -> HeaderMap {
     let named = connection_options(client);
     let mut headers = HeaderMap::new();
     caller.apply(&mut headers);
@@ -80,18 +86,22 @@ pub fn artifact_headers(client: &HeaderMap, caller: &Caller, forward: &[HeaderNa
         }
     }
     headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-    append_via(client, &mut headers);
+    for value in client.get_all(VIA) {
+        headers.append(VIA, value.clone());
+    }
+    headers.append(VIA, via(version));
     headers
 }
 
-/// The headers of a request that is passed on: all but those that are meant for this hop.
-pub fn forwarded_headers(client: &HeaderMap) -> HeaderMap {
+/// The headers of a request that is passed on, which came in this version: all but those that are meant for this
+/// hop.
+pub fn forwarded_headers(client: &HeaderMap, version: Version) -> HeaderMap {
     let mut headers = client.clone();
     strip_hop_by_hop(&mut headers);
     headers.remove(HOST);
     // Our own server has answered it already: the body is on its way.
     headers.remove(EXPECT);
-    headers.append(VIA, via());
+    headers.append(VIA, via(version));
     headers
 }
 
@@ -151,13 +161,6 @@ fn may_be_added(name: &HeaderName) -> bool {
         && !HOP_BY_HOP.contains(name)
 }
 
-fn append_via(client: &HeaderMap, headers: &mut HeaderMap) {
-    for value in client.get_all(VIA) {
-        headers.append(VIA, value.clone());
-    }
-    headers.append(VIA, via());
-}
-
 fn connection_options(headers: &HeaderMap) -> Vec<HeaderName> {
     members(headers, &CONNECTION)
         .filter_map(|option| HeaderName::from_bytes(option).ok())
@@ -186,7 +189,7 @@ mod tests {
         let caller = Sealer::new(&[0; 32], vec![HeaderName::from_static("x-api-key")])
             .seal(&client)
             .unwrap();
-        let mut sent: Vec<_> = artifact_headers(&client, &caller, &forward)
+        let mut sent: Vec<_> = artifact_headers((&client, Version::HTTP_11), &caller, &forward)
             .iter()
             .filter(|(name, _)| *name != VIA && *name != ACCEPT_ENCODING)
             .map(|(name, value)| format!("{name}: {}", value.to_str().unwrap()))
@@ -295,14 +298,14 @@ mod tests {
             .seal(&HeaderMap::new())
             .unwrap();
         let client = headers(&[("accept-encoding", "gzip")]);
-        let sent = artifact_headers(&client, &caller, &[ACCEPT_ENCODING]);
+        let sent = artifact_headers((&client, Version::HTTP_11), &caller, &[ACCEPT_ENCODING]);
         assert_eq!(sent.get_all(ACCEPT_ENCODING).iter().count(), 1);
         assert_eq!(sent[ACCEPT_ENCODING], "identity");
     }
 
     #[test]
     fn a_passed_request_loses_only_what_was_meant_for_this_hop() {
-        let forwarded = forwarded_headers(&headers(&[
+        let client = headers(&[
             ("host", "larder"),
             ("connection", "keep-alive, X-Private"),
             ("x-private", "1"),
@@ -316,7 +319,8 @@ mod tests {
             ("accept-encoding", "gzip"),
             ("range", "bytes=0-1"),
             ("via", "1.1 outer"),
-        ]));
+        ]);
+        let forwarded = forwarded_headers(&client, Version::HTTP_11);
         let mut names: Vec<_> = forwarded.iter().map(|(name, _)| name.as_str()).collect();
         names.sort_unstable();
         assert_eq!(
@@ -326,16 +330,42 @@ mod tests {
     }
 
     #[test]
+    fn the_version_told_is_the_one_a_request_came_in() {
+        let caller = Sealer::new(&[0; 32], vec![])
+            .seal(&HeaderMap::new())
+            .unwrap();
+        let client = headers(&[("via", "1.1 outer")]);
+        for (version, told) in [
+            (Version::HTTP_10, "1.0 larder-"),
+            (Version::HTTP_11, "1.1 larder-"),
+            (Version::HTTP_2, "2 larder-"),
+        ] {
+            for sent in [
+                artifact_headers((&client, version), &caller, &[]),
+                forwarded_headers(&client, version),
+            ] {
+                let via: Vec<_> = sent.get_all(VIA).iter().collect();
+                assert_eq!(via[0], "1.1 outer");
+                assert!(via[1].to_str().unwrap().starts_with(told), "{via:?}");
+                assert_eq!(via.len(), 2);
+            }
+        }
+    }
+
+    #[test]
     fn a_loop_is_known_by_our_own_name_only() {
-        let first = forwarded_headers(&headers(&[("via", "1.0 outer, 1.1 larder-other")]));
-        assert!(is_loop(&first));
+        let outer = headers(&[("via", "1.0 outer, 1.1 larder-other")]);
+        for version in [Version::HTTP_10, Version::HTTP_11, Version::HTTP_2] {
+            assert!(is_loop(&forwarded_headers(&outer, version)));
+        }
         for other in ["1.1 larder", "1.1 outer", "", "1.1", "larder"] {
             let mut seen = HeaderMap::new();
             seen.append(VIA, HeaderValue::from_static(other));
             assert!(!is_loop(&seen), "{other:?}");
         }
         let mut among = HeaderMap::new();
-        let value = format!("1.1 a, {} (comment), 2 b", VIA_VALUE.to_str().unwrap());
+        let own = via(Version::HTTP_2);
+        let value = format!("1.1 a, {} (comment), 2 b", own.to_str().unwrap());
         among.append(VIA, HeaderValue::try_from(value).unwrap());
         assert!(is_loop(&among));
     }

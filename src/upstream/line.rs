@@ -11,6 +11,7 @@ use hyper_util::client::legacy::connect::{Connected, Connection};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep};
 
+use super::error::is_refusal;
 use super::gates::Gates;
 use super::wire::{Protocol, Wire};
 
@@ -134,6 +135,11 @@ impl AsyncRead for Line {
             self.wire.note_read();
             self.taken = 0;
         }
+        if let Poll::Ready(Err(error)) = &polled
+            && is_refusal(error)
+        {
+            self.wire.note_refusal(error);
+        }
         polled
     }
 }
@@ -224,6 +230,37 @@ mod tests {
 
     use super::*;
 
+    /// Takes everything, and fails the first read so.
+    struct Refusing(Option<io::Error>);
+
+    impl AsyncRead for Refusing {
+        fn poll_read(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            _: &mut ReadBuf<'_>,
+        ) -> Poll<io::Result<()>> {
+            Poll::Ready(self.0.take().map_or(Ok(()), Err))
+        }
+    }
+
+    impl AsyncWrite for Refusing {
+        fn poll_write(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            bytes: &[u8],
+        ) -> Poll<io::Result<usize>> {
+            Poll::Ready(Ok(bytes.len()))
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
     fn line() -> (Line, DuplexStream) {
         let (near, far) = duplex(64);
         (Line::new(Box::pin(near), Protocol::Http1), far)
@@ -255,6 +292,23 @@ mod tests {
             written.unwrap_err().kind(),
             io::ErrorKind::ConnectionAborted
         );
+    }
+
+    #[tokio::test]
+    async fn why_a_server_does_not_speak_with_us_is_kept_for_whoever_asks_next() {
+        use rustls::AlertDescription::{CertificateRequired, InternalError};
+
+        for (said, is_kept) in [(CertificateRequired, true), (InternalError, false)] {
+            let said = rustls::Error::AlertReceived(said);
+            let error = io::Error::new(io::ErrorKind::InvalidData, said);
+            let mut line = Line::new(Box::pin(Refusing(Some(error))), Protocol::Http1);
+            let wire = line.wire.clone();
+            assert_eq!(wire.refusal(), None);
+            line.read_u8().await.unwrap_err();
+            let why = "received fatal alert: ";
+            let kept = wire.refusal().is_some_and(|kept| kept.starts_with(why));
+            assert_eq!(kept, is_kept, "{:?}", wire.refusal());
+        }
     }
 
     #[tokio::test(start_paused = true)]

@@ -51,7 +51,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ::http::uri::PathAndQuery;
-use ::http::{HeaderMap, Request, Response, Uri};
+use ::http::{HeaderMap, Request, Response, Uri, Version};
 use bytes::Bytes;
 use http_body::Body;
 use tokio::sync::Notify;
@@ -152,8 +152,8 @@ pub struct Fetch {
 /// What the upstream says of an artifact.
 #[derive(Debug)]
 pub enum Stated {
-    /// It is there: its headers, and its length where that is said.
-    Present(HeaderMap, Option<u64>),
+    /// It is there: its headers, its length where that is said, and the version in which it was said.
+    Present(HeaderMap, Option<u64>, Version),
     /// A 404.
     Absent(Answer),
     /// Any other 4xx of the upstream itself, but 429.

@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use http::uri::PathAndQuery;
-use http::{HeaderMap, HeaderName};
+use http::{HeaderMap, HeaderName, Version};
 
 use super::{ArtifactRequest, artifact_headers};
 use crate::caller::Caller;
@@ -17,6 +17,8 @@ pub struct Outgoing {
     pub target: PathAndQuery,
     /// The client's, whole: what goes upstream of them is chosen by [`artifact_headers`].
     pub client: HeaderMap,
+    /// The one that it came in.
+    pub version: Version,
     /// Whose credential goes upstream.
     pub speaker: Caller,
     /// What the operator lets go upstream besides.
@@ -28,7 +30,7 @@ impl Outgoing {
     pub fn request(&self) -> ArtifactRequest {
         ArtifactRequest {
             path_and_query: self.target.clone(),
-            headers: artifact_headers(&self.client, &self.speaker, &self.forward),
+            headers: artifact_headers((&self.client, self.version), &self.speaker, &self.forward),
         }
     }
 }
@@ -59,6 +61,7 @@ mod tests {
             target: PathAndQuery::from_static("/v8/artifacts/a"),
             speaker: Sealer::new(&[7; 32], Vec::new()).seal(&client).unwrap(),
             client,
+            version: Version::HTTP_11,
             forward: Arc::default(),
         };
         let request = outgoing.request();

@@ -81,7 +81,7 @@ impl Passage {
             _ if setback.failure == Failure::Limited && setback.rest.is_some() => {}
             // A line that delivers to others is slow, and will be for whoever tries again.
             Ground::Slowness if is_felt => {}
-            Ground::Slowness | Ground::Upstream => {
+            Ground::Slowness | Ground::Way | Ground::Upstream => {
                 self.gates.failed(self, setback);
                 self.tries = None;
             }

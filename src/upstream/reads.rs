@@ -157,13 +157,14 @@ impl Http {
         if !arrival.reply.response.status().is_success() {
             return arrival.not_found(Stated::Absent, Stated::Refused).await;
         }
-        let mut headers = arrival.reply.response.into_parts().0.headers;
+        let (head, _) = arrival.reply.response.into_parts();
+        let mut headers = head.headers;
         if is_page(&headers) {
             return Err(Setback::useless(Failure::Page));
         }
         strip_hop_by_hop(&mut headers);
         let length = content_length(&headers);
-        Ok(Stated::Present(headers, length))
+        Ok(Stated::Present(headers, length, head.version))
     }
 
     /// `GET` or `HEAD`, and once more where that may go better: no byte has gone out to a client.

@@ -83,6 +83,7 @@ fn jittered(pause: Duration) -> Duration {
 mod tests {
     use http::{HeaderMap, HeaderValue};
 
+    use super::super::broken::{Broken, Excuse};
     use super::*;
 
     fn resting(seconds: &'static str) -> Setback {
@@ -106,6 +107,12 @@ mod tests {
         }
         let useless = Setback::useless(Failure::Error);
         assert!(retries.of_read(&useless, Duration::ZERO).is_none());
+        let barred = Setback::from(Broken {
+            excuse: Excuse::Barred,
+            ..Broken::new(Failure::Unreachable, String::new())
+        });
+        assert!(retries.of_read(&barred, Duration::ZERO).is_none());
+        assert!(of_upload(&barred).is_none());
     }
 
     #[test]

@@ -33,6 +33,8 @@ pub(super) enum Ground {
     Upstream,
     /// The same, and a line that is merely slow looks just like it.
     Slowness,
+    /// The way's: it stays so until what is shown there is another.
+    Way,
     /// Nobody's: there was an answer, it is of no use here, and another would be no better.
     Answer,
     /// Larder's own bounds, or its own client: the upstream has no part in it.
@@ -120,6 +122,7 @@ impl From<Broken> for Setback {
         let ground = match broken.excuse {
             Excuse::None | Excuse::Disavowed => Ground::Upstream,
             Excuse::Slow => Ground::Slowness,
+            Excuse::Barred => Ground::Way,
             // An idle connection that had been closed is found out by use, and no fault.
             Excuse::Idle | Excuse::Withdrawn | Excuse::Displaced => Ground::Here,
         };

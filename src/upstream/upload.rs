@@ -171,7 +171,11 @@ impl From<Broken> for Undelivered {
         let again = match excuse {
             Excuse::Idle => Some(Again::After(Duration::ZERO)),
             Excuse::Displaced => Some(Again::OnceHere),
-            Excuse::None | Excuse::Slow | Excuse::Disavowed | Excuse::Withdrawn => None,
+            Excuse::None
+            | Excuse::Slow
+            | Excuse::Disavowed
+            | Excuse::Withdrawn
+            | Excuse::Barred => None,
         };
         Self {
             sent_whole,

@@ -4,8 +4,8 @@
 //! the power to end it, are added below it, in [`line`](super::line).
 
 use std::io;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -39,6 +39,8 @@ struct State {
     /// How many of them have gone.
     gone: AtomicUsize,
     waker: AtomicWaker,
+    /// Why the server does not speak with us, once it has said so.
+    refusal: OnceLock<String>,
 }
 
 impl Wire {
@@ -54,6 +56,7 @@ impl Wire {
             lingering: AtomicUsize::new(0),
             gone: AtomicUsize::new(0),
             waker: AtomicWaker::new(),
+            refusal: OnceLock::new(),
         }))
     }
 
@@ -138,6 +141,17 @@ impl Wire {
         if matches!(result, Ok(1..)) {
             self.0.last_write.store(self.age(), Ordering::Relaxed);
         }
+    }
+
+    /// The server does not speak with us, for this reason. The HTTP client tells it to whoever is asking just
+    /// then; to whoever asks next, it only tells that the connection is gone.
+    pub(super) fn note_refusal(&self, why: &io::Error) {
+        self.0.refusal.get_or_init(|| why.to_string());
+    }
+
+    /// Why the server does not speak with us, if it has said so.
+    pub(super) fn refusal(&self) -> Option<&str> {
+        self.0.refusal.get().map(String::as_str)
     }
 
     pub(super) fn note_read(&self) {

@@ -8,7 +8,9 @@ use std::path::PathBuf;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{UnixDatagram, UnixStream};
 
-use crate::support::{Certificate, Client, Process, Setup, artifact, error_code, within};
+use crate::support::{
+    Certificate, Client, Process, Setup, artifact, error_code, eventually, within,
+};
 
 /// Makes two sockets the descriptors 3 and 4, as systemd does.
 const PASS: &str =
@@ -125,6 +127,50 @@ async fn passed_sockets_are_listened_at_and_outlive_the_process() {
         401
     );
     process.terminate();
+    process.exit().await;
+}
+
+#[tokio::test]
+async fn a_configuration_read_on_the_way_out_is_no_new_beginning() {
+    let manager = Manager::new();
+    let setup = manager.setup.clone();
+    let setup = setup
+        .set("server.listen", "systemd:web")
+        .set("admin.listen", "systemd:admin")
+        .set("server.drain_delay", "60s");
+    let mut process = manager.start_as("web:admin", &setup);
+    manager.hears("READY=1").await;
+    process.terminate();
+    manager.hears("STOPPING=1").await;
+    process.hang_up();
+    eventually("the configuration to be read", async || {
+        let log = process.printed_errors();
+        log.contains("the configuration was read once more")
+    })
+    .await;
+    manager.hears("WATCHDOG=1").await;
+    process.terminate();
+    process.exit().await;
+    let mut bytes = [0; 1024];
+    while let Ok(length) = manager.notices.try_recv(&mut bytes) {
+        let text = String::from_utf8_lossy(&bytes[..length]);
+        assert_eq!(text, "WATCHDOG=1");
+    }
+}
+
+#[tokio::test]
+async fn a_process_without_a_descriptor_left_is_alive_to_its_manager() {
+    let manager = Manager::new();
+    let mut process = manager.start("web:admin", "systemd:web", "systemd:admin");
+    manager.hears("READY=1").await;
+    // Below what it holds: none can be added.
+    process.limit_files(3);
+    // One may have been on its way.
+    while manager.notices.try_recv(&mut [0; 64]).is_ok() {}
+    manager.hears("WATCHDOG=1").await;
+    manager.hears("WATCHDOG=1").await;
+    process.terminate();
+    manager.hears("STOPPING=1").await;
     process.exit().await;
 }
 

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use parking_lot::Mutex;
 use tokio::time::sleep;
 
-use crate::config::{ContentDigest, Remark, ServerTls, TlsFiles};
+use crate::config::{ContentDigest, Reading, Remark, ServerTls, TlsContents, TlsFiles};
 use crate::metrics::Metrics;
 use crate::server::{Tls, TlsError};
 use crate::tasks::Tasks;
@@ -29,6 +29,9 @@ struct State {
     files: TlsFiles,
     /// What the files held that is in use.
     used: ContentDigest,
+    /// The latest reading that found it so: files are looked at from two sides, and a slow look must not bring
+    /// back what a later one has seen replaced.
+    latest: Reading,
     /// What they held at the last look, where that was of no use.
     useless: Option<Useless>,
 }
@@ -51,6 +54,7 @@ impl Certificates {
             state: Mutex::new(State {
                 files: shown.files.clone(),
                 used: shown.contents,
+                latest: shown.reading,
                 useless: None,
             }),
         };
@@ -83,7 +87,13 @@ impl Certificates {
     /// Shows what a configuration that was read once more says, from the next handshake on.
     pub(super) fn take(&self, shown: &ServerTls) {
         let mut state = self.state.lock();
-        if state.files != shown.files || state.used != shown.contents {
+        let is_same = state.files == shown.files;
+        if is_same && shown.reading < state.latest {
+            return;
+        }
+        if is_same && state.used == shown.contents {
+            state.latest = shown.reading;
+        } else {
             self.replace(&mut state, shown);
         }
     }
@@ -94,15 +104,18 @@ impl Certificates {
     /// is given until the next look to become what it was meant to be, and then said once.
     fn look(&self) {
         let files = self.state.lock().files.clone();
-        let read = files.read();
+        self.judge(&files.read());
+    }
+
+    fn judge(&self, read: &TlsContents) {
         let (contents, understood) = (read.digest(), read.understand());
         let mut state = self.state.lock();
         // Told otherwise meanwhile: it will be looked at in its turn.
-        if state.files != files {
+        if state.files != read.files() || read.reading() < state.latest {
             return;
         }
         if contents == state.used {
-            return self.note_use(&mut state);
+            return self.note_use(&mut state, read.reading());
         }
         match understood {
             Ok(shown) => self.replace(&mut state, &shown),
@@ -117,7 +130,7 @@ impl Certificates {
         }
         state.files = shown.files.clone();
         state.used = shown.contents;
-        self.note_use(state);
+        self.note_use(state, shown.reading);
         self.tell_ends(shown);
         for doubt in shown.doubts(SystemTime::now()) {
             tracing::warn!("{} {}", doubt.key, doubt.text);
@@ -130,7 +143,8 @@ impl Certificates {
         );
     }
 
-    fn note_use(&self, state: &mut State) {
+    fn note_use(&self, state: &mut State, reading: Reading) {
+        state.latest = reading;
         state.useless = None;
         self.metrics.tls.reload_failed.set(0);
     }

@@ -162,3 +162,47 @@ async fn a_configuration_that_names_other_files_is_followed_to_them() {
     kept.certificates.look();
     assert_eq!(kept.told(), (2035, 0, 0));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_look_that_began_before_what_is_shown_was_read_changes_nothing() {
+    let kept = Kept::up();
+    let files = kept.certificates.state.lock().files.clone();
+    let slow = files.read();
+    let (cert, key) = until(2032);
+    kept.write(Some(&cert), Some(&key));
+    kept.certificates.take(&files.read().understand().unwrap());
+    assert_eq!(kept.told(), (2032, 0, 0));
+    kept.certificates.judge(&slow);
+    assert_eq!(kept.told(), (2032, 0, 0));
+    // Nor does it say of a pair that was half written then that it is of no use.
+    kept.write(Some("no certificate"), None);
+    let slow = files.read();
+    kept.write(Some(&cert), None);
+    kept.certificates.look();
+    kept.certificates.judge(&slow);
+    kept.certificates.judge(&slow);
+    assert_eq!(kept.told(), (2032, 0, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_configuration_read_before_a_look_does_not_take_back_what_that_has_shown() {
+    let kept = Kept::up();
+    let files = kept.certificates.state.lock().files.clone();
+    let slow = files.read().understand().unwrap();
+    let (cert, key) = until(2032);
+    kept.write(Some(&cert), Some(&key));
+    kept.certificates.look();
+    kept.certificates.take(&slow);
+    assert_eq!(kept.told(), (2032, 0, 0));
+    // Other files are another matter, whenever they were read.
+    let others = TlsFiles {
+        pairs: vec![(kept.path("2031/tls.pem"), kept.path("2031/tls-key.pem"))],
+        ..TlsFiles::default()
+    };
+    let (cert, key) = until(2033);
+    kept.write(Some(&cert), Some(&key));
+    let slow = others.read().understand().unwrap();
+    kept.certificates.look();
+    kept.certificates.take(&slow);
+    assert_eq!(kept.certificates.state.lock().files, others);
+}

@@ -1,10 +1,10 @@
 //! A connection that speaks HTTP/2: how the library is set up for it, and how it ends.
 
-use std::convert::Infallible;
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use futures_util::future::{Either, ready};
 use http::header::{CONTENT_LENGTH, COOKIE, HeaderMap, HeaderValue};
 use http::{Method, Request, Response};
 use hyper::body::{Body, Incoming};
@@ -12,24 +12,30 @@ use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 use tracing::debug;
 
 use super::answer::Answer;
+use super::clock::LINGER;
 use super::connection::{Client, Session};
 use super::form::Unfit;
 use super::guard::Watch;
 use super::phase::Bound;
 use super::{Limits, Serve, connection};
+use crate::metrics::Limit;
 use crate::tasks::Tasks;
 
 mod body;
 mod frames;
+mod refused;
 mod stream;
+mod traffic;
 
 pub(super) use self::body::Shared;
 pub use self::frames::{Flood, Meter};
+use self::refused::Refused;
 use self::stream::{Stream, Streams, Taken};
+pub(super) use self::traffic::Traffic;
 
 /// Bytes of one request's body that may come ahead of whoever reads it: what a line of 1 Gbit/s and
 /// 8 ms has on its way. All connections may have as many, and no budget counts them.
@@ -57,6 +63,10 @@ const PING_INTERVAL: Duration = Duration::from_secs(45);
 /// At least: a ping stands in line behind what is being sent, and waits as long as that may.
 const PING_TIMEOUT: Duration = Duration::from_secs(20);
 
+/// When a client was told to go, if it was; clones share it.
+#[derive(Clone, Debug, Default)]
+struct Farewell(Arc<OnceLock<Instant>>);
+
 /// Serves a connection to its end.
 pub(super) async fn serve<S, I>(io: I, session: Session<S>)
 where
@@ -72,14 +82,20 @@ where
         tasks,
     } = session;
     let streams = Streams::new(limits, tasks.clone(), clock.cuts().clone());
+    let farewell = Farewell::default();
     let service = {
-        let (streams, watch) = (streams.clone(), watch.clone());
+        let (streams, watch, farewell) = (streams.clone(), watch.clone(), farewell.clone());
+        let cuts = clock.cuts().clone();
         service_fn(move |mut request: Request<Incoming>| {
+            if farewell.is_over() {
+                return Either::Left(ready(Err(h2::Reason::REFUSED_STREAM.into())));
+            }
             let stream = streams.begin(!request.body().is_end_stream());
             if request.headers().len() > limits.max_fields {
                 request.extensions_mut().insert(Unfit::Fields);
+                cuts.note(Limit::HeadSize);
             }
-            answer(Arc::clone(&client), request, watch.clone(), stream)
+            Either::Right(answer(Arc::clone(&client), request, watch.clone(), stream))
         })
     };
     let mut connection =
@@ -95,9 +111,11 @@ where
         () = tasks.stopping() => {}
     }
     connection.as_mut().graceful_shutdown();
+    farewell.say();
     watch.part();
     clock.hurry();
-    // A request that met the farewell on its way is answered all the same.
+    // A request that met the farewell on its way is answered all the same. Whoever goes on asking does not
+    // listen: none of that is begun, and so it does not keep the connection.
     tokio::select! {
         biased;
         _ = connection::attend(connection, &ration, &mut clock) => {}
@@ -133,7 +151,7 @@ async fn answer<S: Serve>(
     mut request: Request<Incoming>,
     watch: Watch,
     stream: Stream,
-) -> Result<Response<Taken<Answer<S::Body>>>, Infallible> {
+) -> Result<Response<Taken<Answer<S::Body>>>, h2::Error> {
     let (turn, _) = watch.begin(!request.body().is_end_stream());
     let is_head = request.method() == Method::HEAD;
     join_cookies(request.headers_mut());
@@ -169,6 +187,19 @@ fn join_cookies(headers: &mut HeaderMap) {
     if let Ok(mut whole) = HeaderValue::from_bytes(&crumbs.join(&b"; "[..])) {
         whole.set_sensitive(true);
         headers.insert(COOKIE, whole);
+    }
+}
+
+// === impl Farewell ===
+
+impl Farewell {
+    fn say(&self) {
+        self.0.get_or_init(Instant::now);
+    }
+
+    /// Whether it was said so long ago that it must have been heard.
+    fn is_over(&self) -> bool {
+        self.0.get().is_some_and(|said| said.elapsed() > LINGER)
     }
 }
 

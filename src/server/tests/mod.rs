@@ -30,6 +30,7 @@ mod files;
 mod floods;
 mod http2;
 mod sockets;
+mod stuck;
 mod time;
 mod tls;
 

@@ -140,7 +140,10 @@ async fn a_stat_hears_of_a_length_without_a_body() {
     }))
     .await;
     let stated = upstream(&origin.config()).stat(artifact()).await;
-    assert!(matches!(stated, Stated::Present(_, Some(12))), "{stated:?}");
+    assert!(
+        matches!(stated, Stated::Present(_, Some(12), _)),
+        "{stated:?}"
+    );
 }
 
 #[tokio::test]

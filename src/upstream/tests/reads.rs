@@ -266,7 +266,7 @@ async fn stat_asks_with_head() {
     })
     .await;
     match upstream(&at(origin.address)).stat(artifact()).await {
-        Stated::Present(headers, Some(12)) => assert_eq!(headers["x-artifact-duration"], "7"),
+        Stated::Present(headers, Some(12), _) => assert_eq!(headers["x-artifact-duration"], "7"),
         other => panic!("{other:?}"),
     }
 }
@@ -285,7 +285,7 @@ async fn stat_falls_back_to_a_get_that_is_dropped() {
     .await;
     let stated = upstream(&at(origin.address)).stat(artifact()).await;
     assert!(
-        matches!(stated, Stated::Present(_, Some(1_000_000))),
+        matches!(stated, Stated::Present(_, Some(1_000_000), _)),
         "{stated:?}"
     );
     origin.deserted().await;
@@ -313,7 +313,7 @@ async fn asked_answers_come_whole() {
         request
             .headers_mut()
             .insert("host", "larder".parse().unwrap());
-        *request.headers_mut() = forwarded_headers(request.headers());
+        *request.headers_mut() = forwarded_headers(request.headers(), request.version());
         let answer = upstream(&at(origin.address)).ask(request).await.unwrap();
         assert_eq!(answer.body(), "{}");
         assert!(status.starts_with(&answer.code().to_string()));

@@ -101,7 +101,10 @@ async fn storage_signed_for_get_alone_is_asked_with_get() {
         let location = format!("http://{}/bucket/a?sig=1", storage.address);
         let origin = Origin::start(move |_| to(&location)).await;
         let stated = upstream(&at(origin.address)).stat(artifact()).await;
-        assert!(matches!(stated, Stated::Present(_, Some(3))), "{stated:?}");
+        assert!(
+            matches!(stated, Stated::Present(_, Some(3), _)),
+            "{stated:?}"
+        );
     }
     let (origin, _storage) = pair("403 No").await;
     let stated = upstream(&at(origin.address)).stat(artifact()).await;

@@ -121,15 +121,21 @@ async fn a_proxy_that_wants_another_credential_costs_misses_and_a_line_and_is_to
             .start()
             .await;
         let mut client = larder.client();
-        for _ in 0..2 {
+        for asked in 1..=2 {
             let reply = client.get(&artifact("aa")).await;
             assert_miss(&reply, "upstream-unreachable");
+            assert_eq!(
+                proxy.seen().len(),
+                asked,
+                "a refusal is not asked for again"
+            );
             assert_eq!(reply.header("proxy-authenticate"), None);
             assert!(!reply.body.starts_with(b"no"));
         }
         let put = client.put(&artifact("bb"), b"body").await;
         assert_eq!(put.status, 424);
         assert_eq!(error_code(&put), "upload_undelivered");
+        assert_eq!(proxy.seen().len(), 3);
         let passed = client.get("/v2/user").await;
         assert_eq!(
             (passed.status, passed.header("proxy-authenticate")),

@@ -76,6 +76,35 @@ async fn a_flood_is_cut_and_counted_and_others_are_served_meanwhile() {
 }
 
 #[tokio::test]
+async fn heads_that_are_too_large_are_counted_as_in_http_1() {
+    for larder in each_way(&Origin::start()).await {
+        let client = Http2::of(&larder).await;
+        let value = "x".repeat(5000);
+        let mut large = Request::new("GET", &artifact("aa"));
+        let mut many = Request::new("GET", &artifact("aa"));
+        for _ in 0..4 {
+            large = large.header("x-large", &value);
+        }
+        for _ in 0..65 {
+            many = many.header("x-name", "1");
+        }
+        for (refused, counted) in [(&large, 1.0), (&large, 2.0), (&many, 3.0)] {
+            assert_eq!(client.ask(refused).await.status, 431);
+            eventually("it to be counted", async || {
+                (limited(&larder, "head-size").await - counted).abs() < 0.5
+            })
+            .await;
+        }
+        // Nor is anything else taken for one.
+        for method in ["GET", "HEAD"] {
+            let absent = Request::new(method, &artifact("absent"));
+            assert_eq!(client.ask(&absent).await.status, 404);
+        }
+        assert!((limited(&larder, "head-size").await - 3.0).abs() < 0.5);
+    }
+}
+
+#[tokio::test]
 async fn requests_taken_back_as_fast_as_they_are_made_are_a_flood_too() {
     let origin = Origin::start();
     origin.always("GET", "aa", script().stall());

@@ -9,6 +9,7 @@ mod requests;
 mod routes;
 mod streams;
 mod tools;
+mod versions;
 mod wire;
 
 use std::panic::AssertUnwindSafe;

@@ -1,6 +1,7 @@
 //! Listeners that differ in one process: who gets what by which of them, and what none may do to another.
 
 mod between;
+mod entrance;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
