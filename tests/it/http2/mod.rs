@@ -9,6 +9,7 @@ mod requests;
 mod routes;
 mod streams;
 mod tools;
+mod windows;
 mod wire;
 
 use std::panic::AssertUnwindSafe;
