@@ -112,6 +112,7 @@ impl Admin {
             max_head: MAX_HEAD,
             max_fields: MAX_FIELDS,
             max_streams: MAX_STREAMS,
+            ahead: 0,
             max_connections: MAX_CONNECTIONS,
             max_connections_per_address: MAX_CONNECTIONS,
             max_handshakes: MAX_CONNECTIONS,

@@ -67,7 +67,8 @@ impl Live {
             );
         }
         self.access.replace_roster(&config.access.roster);
-        self.limits.set(Limits::from(&config.server));
+        let ahead = self.limits.get().ahead;
+        self.limits.set(Limits::new(&config.server, ahead));
         telemetry::set_level(config.log.level);
         self.access_log.follow(config.log.level);
         if let (Some(certificates), Some(tls)) = (&self.certificates, &config.server.tls) {

@@ -129,7 +129,7 @@ impl App {
         let app = Self {
             data,
             admin,
-            limits: Limits::from(&config.server).into(),
+            limits: Limits::new(&config.server, config.tier.in_flight).into(),
             access_log,
             config,
             router,

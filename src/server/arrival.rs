@@ -8,6 +8,7 @@ use super::connection::{self, Accepted};
 use super::crowd::{Crowd, Guest};
 use super::entrance::Entrance;
 use super::guard::Watch;
+use super::http2::Advances;
 use super::phase::Channel;
 use super::shown::Shown;
 use super::socket::Socket;
@@ -20,6 +21,7 @@ use crate::tasks::Tasks;
 pub(super) struct Arrival {
     watch: Watch,
     guest: Guest,
+    advances: Advances,
     tls: Option<Tls>,
     entrance: Entrance,
     limits: Limits,
@@ -47,6 +49,7 @@ impl Arrival {
         let watch = Watch::new(channel, &limits);
         Self {
             guest: crowd.enter(watch.clone()),
+            advances: crowd.advances().clone(),
             watch,
             tls: tls.cloned(),
             entrance: entrance.clone(),
@@ -66,6 +69,7 @@ impl Arrival {
         let Self {
             watch,
             guest,
+            advances,
             tls,
             entrance,
             limits,
@@ -87,6 +91,7 @@ impl Arrival {
             watch,
             guest: Some(guest),
             cuts: Cuts::new(metrics.clone()),
+            advances,
         };
         if let Some(tls) = tls {
             let accepted = tls.secure(socket, accepted, metrics);

@@ -16,6 +16,7 @@ use super::chooser::{Agreed, Chooser, Version};
 use super::clock::{Clock, Cuts};
 use super::crowd::Guest;
 use super::guard::{Guarded, Watch};
+use super::http2::Advances;
 use super::phase::Bound;
 use super::ration::{Ration, Rationed};
 use super::shown::Shown;
@@ -41,6 +42,8 @@ pub(super) struct Accepted<I> {
     pub(super) guest: Option<Guest>,
     /// Who counts what bounds do.
     pub(super) cuts: Cuts,
+    /// What connections have besides the least of windows.
+    pub(super) advances: Advances,
 }
 
 /// The client of one connection, and who answers it.
@@ -75,6 +78,7 @@ impl Accepted<()> {
             watch,
             guest,
             cuts,
+            advances,
         } = self;
         Accepted {
             io,
@@ -84,6 +88,7 @@ impl Accepted<()> {
             shown,
             guest,
             cuts,
+            advances,
         }
     }
 }
@@ -128,6 +133,7 @@ where
         shown,
         guest,
         cuts,
+        advances,
     } = accepted;
     let mut clock = Clock::new(limits, watch.clone(), cuts.clone());
     let mut io = Chooser::new(Guarded::new(io, watch.clone()));
@@ -169,7 +175,8 @@ where
             // What stands for a stretch of a file would be framed as if it were bytes.
             let session = session(None);
             let io = Rationed::new(io, session.ration.clone());
-            Box::pin(http2::serve(io, session)).await;
+            let windows = advances.open(limits.ahead);
+            Box::pin(http2::serve(io, session, windows)).await;
         }
     }
 }

@@ -13,6 +13,7 @@ use tokio::time::{Duration, Instant, timeout};
 
 use super::LiveLimits;
 use super::guard::Watch;
+use super::http2::Advances;
 use crate::metrics::{Limit, Metrics};
 
 /// Silence after which a connection may be asked to go: long enough that its client is not just about to
@@ -33,6 +34,7 @@ pub(super) struct Crowd(Arc<Shared>);
 struct Shared {
     present: Mutex<Present>,
     left: Notify,
+    advances: Advances,
     metrics: Option<Arc<Metrics>>,
 }
 
@@ -124,6 +126,11 @@ impl Crowd {
             crowd: self.clone(),
             id,
         }
+    }
+
+    /// What they have of windows.
+    pub(super) fn advances(&self) -> &Advances {
+        &self.0.advances
     }
 
     /// Those who are connected.

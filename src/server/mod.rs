@@ -132,6 +132,9 @@ pub struct Limits {
     pub max_fields: usize,
     /// Requests at once on one connection.
     pub max_streams: u32,
+    /// Bytes by which bodies of HTTP/2 may come ahead of their readers, all together, besides what each
+    /// connection may have.
+    pub ahead: u64,
     /// Connections at once, over all listeners together.
     pub max_connections: usize,
     /// And of one address among them.
@@ -150,21 +153,8 @@ pub struct LiveLimits(Arc<Mutex<Limits>>);
 // === impl Limits ===
 
 impl Limits {
-    /// Bytes that a client is to send or take in a minute.
-    fn in_a_minute(&self) -> u64 {
-        self.min_rate.saturating_mul(clock::LAP.as_secs())
-    }
-
-    fn most(&self) -> Most {
-        Most {
-            of_one: self.max_connections_per_address,
-            shaking: self.max_handshakes,
-        }
-    }
-}
-
-impl From<&config::Server> for Limits {
-    fn from(server: &config::Server) -> Self {
+    /// What `server` says, where bodies of HTTP/2 may come so many bytes `ahead`.
+    pub fn new(server: &config::Server, ahead: u64) -> Self {
         Self {
             handshake_timeout: server.handshake_timeout,
             header_timeout: server.header_timeout,
@@ -175,10 +165,23 @@ impl From<&config::Server> for Limits {
             max_head: server.max_head,
             max_fields: server.max_fields,
             max_streams: server.max_streams,
+            ahead,
             max_connections: server.max_connections,
             max_connections_per_address: server.max_connections_per_address,
             max_handshakes: server.max_handshakes,
             shutdown_grace: server.shutdown_grace,
+        }
+    }
+
+    /// Bytes that a client is to send or take in a minute.
+    fn in_a_minute(&self) -> u64 {
+        self.min_rate.saturating_mul(clock::LAP.as_secs())
+    }
+
+    fn most(&self) -> Most {
+        Most {
+            of_one: self.max_connections_per_address,
+            shaking: self.max_handshakes,
         }
     }
 }

@@ -30,19 +30,14 @@ mod frames;
 mod refused;
 mod stream;
 mod traffic;
+mod windows;
 
 pub(super) use self::body::Shared;
 pub use self::frames::{Flood, Meter};
 use self::refused::Refused;
 use self::stream::{Stream, Streams, Taken};
 pub(super) use self::traffic::Traffic;
-
-/// Bytes of one request's body that may come ahead of whoever reads it: what a line of 1 Gbit/s and
-/// 8 ms has on its way. All connections may have as many, and no budget counts them.
-const STREAM_WINDOW: u32 = 1 << 20;
-
-/// And of all together: one body that stands still leaves room for others.
-const CONNECTION_WINDOW: u32 = 2 * STREAM_WINDOW;
+pub(super) use self::windows::{Advances, Windows};
 
 /// Bytes of one answer that lie ready for a client that takes none for now.
 const SEND_BUFFER: usize = 128 * 1024;
@@ -68,7 +63,7 @@ const PING_TIMEOUT: Duration = Duration::from_secs(20);
 struct Farewell(Arc<OnceLock<Instant>>);
 
 /// Serves a connection to its end.
-pub(super) async fn serve<S, I>(io: I, session: Session<S>)
+pub(super) async fn serve<S, I>(io: I, session: Session<S>, windows: Windows)
 where
     S: Serve,
     I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -98,8 +93,8 @@ where
             Either::Right(answer(Arc::clone(&client), request, watch.clone(), stream))
         })
     };
-    let mut connection =
-        pin!(protocol(streams, &limits).serve_connection(TokioIo::new(io), service));
+    let protocol = protocol(streams, &limits, &windows);
+    let mut connection = pin!(protocol.serve_connection(TokioIo::new(io), service));
     tokio::select! {
         biased;
         expired = connection::attend(connection.as_mut(), &ration, &mut clock) => {
@@ -130,13 +125,13 @@ async fn end_of_grace(tasks: &Tasks, grace: Duration) {
     sleep(grace).await;
 }
 
-fn protocol(streams: Streams, limits: &Limits) -> http2::Builder<Streams> {
+fn protocol(streams: Streams, limits: &Limits, windows: &Windows) -> http2::Builder<Streams> {
     let mut builder = http2::Builder::new(streams);
     builder
         .timer(TokioTimer::new())
         .max_concurrent_streams(limits.max_streams)
-        .initial_stream_window_size(STREAM_WINDOW)
-        .initial_connection_window_size(CONNECTION_WINDOW)
+        .initial_stream_window_size(windows.stream())
+        .initial_connection_window_size(windows.connection())
         .max_send_buf_size(SEND_BUFFER)
         .max_header_list_size(u32::try_from(limits.max_head).unwrap_or(u32::MAX))
         .max_pending_accept_reset_streams(MAX_TAKEN_BACK)

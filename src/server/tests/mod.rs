@@ -17,6 +17,7 @@ use tokio::sync::Semaphore;
 use super::clock::Cuts;
 use super::connection::Accepted;
 use super::guard::Watch;
+use super::http2::Advances;
 use super::phase::Channel;
 use super::shown::Shown;
 use super::{Broken, Limits, ListenerId, Peer, RequestBody, Serve};
@@ -144,6 +145,7 @@ fn limits() -> Limits {
         max_head: 16 * 1024,
         max_fields: 64,
         max_streams: 128,
+        ahead: 0,
         max_connections: 16,
         max_connections_per_address: 16,
         max_handshakes: 16,
@@ -166,6 +168,7 @@ fn in_clear_text<I>(io: I, outlet: Option<Outlet>, limits: &Limits) -> Accepted<
         watch: Watch::new(Channel::Clear, limits),
         guest: None,
         cuts: Cuts::default(),
+        advances: Advances::default(),
     }
 }
 

@@ -66,6 +66,15 @@ impl Bound {
         }
     }
 
+    /// And for windows of HTTP/2 besides the least: all connections together have as much of them as there
+    /// is for bodies.
+    pub fn and_ahead(mut self, in_flight: u64) -> Self {
+        self.most += in_flight;
+        let said = &self.said;
+        self.said = format!("{said} + {} for windows", in_flight >> 20);
+        self
+    }
+
     /// And for so many of them.
     pub fn and(mut self, number: usize, takes: Takes) -> Self {
         let each = takes.bytes();

@@ -67,7 +67,7 @@ async fn so_they_do_where_they_share_connections() {
     let connections = sized(2, 10);
     let stage = soon_cut().await;
     let bound = stage.bound().and(connections, Takes::Connection);
-    let bound = bound.and(uploads, Takes::Stream);
+    let bound = bound.and(uploads, Takes::Stream).and_ahead(IN_FLIGHT);
     let bound = bound.and(uploads, Takes::Upload);
     let story = async {
         let mut shared = Vec::new();
@@ -120,7 +120,7 @@ async fn so_they_do_where_they_share_a_connection() {
     let connections = sized(2, 50);
     let stage = before_nobody_who_reads(strangers).await;
     let bound = stage.bound().and(connections, Takes::Connection);
-    let bound = bound.and(strangers, Takes::Stream);
+    let bound = bound.and(strangers, Takes::Stream).and_ahead(IN_FLIGHT);
     let bound = bound.and(strangers, Takes::Upload);
     let bound = bound.and(strangers, Takes::Sent);
     let bound = bound.and(strangers.min(4 * connections), Takes::Window);

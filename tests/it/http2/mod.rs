@@ -10,6 +10,7 @@ mod routes;
 mod streams;
 mod tools;
 mod versions;
+mod windows;
 mod wire;
 
 use std::panic::AssertUnwindSafe;
