@@ -2,20 +2,28 @@
 //! left behind that the outcome contradicts.
 
 use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
 use tokio::time::{Duration, sleep};
 
 use super::ProxyError;
 use super::put::Upload;
 use super::settle::refusal;
 use crate::access::Right;
-use crate::transfer::{Growth, NoSeat, Reader, Spool};
-use crate::upstream::{Again, Backing, Delivered, Standing, Supply};
+use crate::transfer::{Broken, Growth, NoSeat, Reader, Spool};
+use crate::upstream::{Again, Backing, Delivered, Source, Standing, Supply};
 
 /// How often an upload is sent: a server that restarts is back by the third time, or it is an outage.
 const MOST_TRIES: usize = 3;
-/// How often an upload may give its place to another: whatever is whole keeps the second one. One whose caller
-/// has not proven its right may lose that too, and is not sent a third time.
+/// How many places an upload has one after the other: it gives the first to another where its client pauses, and is whole
+/// by the second, or as far ahead as its caller may be who has not proven its right. What pauses there fails.
 const MOST_PLACES: usize = 2;
+
+/// The body of an upload that is sent from a spool.
+struct Uploading {
+    spool: Spool,
+    /// It is not sent once more.
+    is_last: bool,
+}
 
 impl Upload {
     pub(super) async fn deliver(
@@ -32,15 +40,18 @@ impl Upload {
                 self.answer(refusal(answer.clone()));
                 spool.abandon();
             }
-            Delivered::Failed { .. } if self.keeps() => {}
             // It is the client that broke off, and why is known where it is received.
             Delivered::Failed { .. } if spool.reader().is_err_and(|why| why == NoSeat::Broken) => {}
-            Delivered::Failed { failure, again, .. } => {
-                let why = match again {
-                    Some(Again::OnceHere) => ProxyError::TooSlow,
-                    Some(Again::After(_)) | None => ProxyError::Undelivered(*failure),
-                };
-                self.answer(Err(why));
+            Delivered::Failed {
+                again: Some(Again::OnceHere),
+                ..
+            } => {
+                self.answer(Err(ProxyError::TooSlow));
+                spool.abandon();
+            }
+            Delivered::Failed { .. } if self.keeps() => {}
+            Delivered::Failed { failure, .. } => {
+                self.answer(Err(ProxyError::Undelivered(*failure)));
                 spool.abandon();
             }
         }
@@ -89,7 +100,7 @@ impl Upload {
         let mut is_unknown = false;
         let (mut tries, mut places) = (0, 0);
         loop {
-            let backing = self.backing(spool, length);
+            let backing = self.backing(spool, length, places + 1 == MOST_PLACES);
             let delivered = upstream
                 .store(request.clone(), length, reader, backing)
                 .await;
@@ -119,11 +130,13 @@ impl Upload {
         }
     }
 
-    fn backing(&self, spool: &Spool, length: Option<u64>) -> Backing {
-        let spool = spool.clone();
+    fn backing(&self, spool: &Spool, length: Option<u64>, is_last: bool) -> Backing {
         Backing {
-            hush: self.proxy.hush(length, &self.hush),
-            supply: Supply::new(move || standing(spool.growth())),
+            hush: self.proxy.hush(length, &self.word),
+            supply: Supply::new(Uploading {
+                spool: spool.clone(),
+                is_last,
+            }),
         }
     }
 
@@ -157,22 +170,37 @@ impl Upload {
     }
 }
 
-/// Waits until a body is here, or does not go on before it is sent; none where it cannot be sent again.
+/// Waits until a body is here, or comes no further before it is sent; none where it broke off.
 async fn once_here(spool: &Spool) -> Option<Reader> {
     // What it waited for at its last place is past.
     let _past = spool.held_up().now_or_never();
     let mut next = spool.reader().ok()?;
     tokio::select! {
-        whole = next.whole() => whole.is_ok().then_some(next),
+        whole = next.whole() => match whole {
+            // What cannot be kept any more is kept for this reader.
+            Ok(_) | Err(Broken::Lagged) => Some(next),
+            Err(_) => None,
+        },
         () = spool.held_up() => Some(next),
     }
 }
 
-fn standing(growth: Growth) -> Standing {
-    match growth {
-        Growth::Growing => Standing::Growing,
-        Growth::HeldUp | Growth::Passing => Standing::Passing,
-        Growth::Whole => Standing::Here,
-        Growth::Broken => Standing::Over,
+// === impl Uploading ===
+
+impl Source for Uploading {
+    fn standing(&self) -> Standing {
+        match self.spool.growth() {
+            Growth::Whole => Standing::Here,
+            Growth::HeldUp => Standing::HeldUp,
+            Growth::Behind => Standing::AtHand,
+            Growth::Paused { is_kept } => Standing::Paused {
+                is_kept: is_kept && !self.is_last,
+            },
+            Growth::Broken => Standing::Over,
+        }
+    }
+
+    fn turned(&self) -> BoxFuture<'_, ()> {
+        Box::pin(self.spool.turned())
     }
 }

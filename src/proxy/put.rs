@@ -8,9 +8,10 @@ use std::error::Error;
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use http_body_util::combinators::UnsyncBoxBody;
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::oneshot;
 
 use super::settle::Ending;
 use super::waiting::{Late, Told, Waiting};
@@ -20,6 +21,7 @@ use crate::artifact::{Failure, Fields, Label};
 use crate::config::OnUploadFailure;
 use crate::metrics::Arrival;
 use crate::transfer::{Inspection, Plan, Received, Spool, SpoolWriter, Turn, receive};
+use crate::upstream::Word;
 
 /// How far ahead of the upstream an upload is read whose caller has not proven its right to write.
 const UNPROVEN_AHEAD: u64 = 8 * 1024 * 1024;
@@ -38,8 +40,8 @@ pub(super) struct Upload {
     client: Option<oneshot::Sender<Told>>,
     /// Told once every byte has come: what is waited for from then on is the upstream.
     whole: Option<oneshot::Sender<()>>,
-    /// Told where it stands still upstream.
-    pub(super) hush: Arc<Notify>,
+    /// Told where it stands still upstream, and whether it is there.
+    pub(super) word: Arc<Word>,
 }
 
 impl Proxy {
@@ -64,9 +66,10 @@ impl Proxy {
         let waiting = Waiting {
             told,
             whole: is_whole,
-            hush: Arc::default(),
+            word: Arc::default(),
         };
         let (key, target) = (ask.key.digest, ask.outgoing.target.clone());
+        let word = Arc::clone(&waiting.word);
         let turn = self.uploads.begin(key);
         let upload = Upload {
             proxy: Arc::clone(self),
@@ -75,7 +78,7 @@ impl Proxy {
             inspection,
             client: Some(client),
             whole: Some(whole),
-            hush: Arc::clone(&waiting.hush),
+            word: Arc::clone(&word),
         };
         let label = Label::new(&upload.ask.key, fields);
         self.tasks
@@ -84,7 +87,10 @@ impl Proxy {
             Ok(told) => told,
             Err(Late::Client) => Err(ProxyError::TooSlow),
             Err(Late::Upstream) => {
-                self.upstream.is_silent_to(&target);
+                // Not where it waits here for its turn.
+                if word.is_out.load(Ordering::Relaxed) {
+                    self.upstream.is_silent_to(&target);
+                }
                 // It may hold the upload by now, and has not said so.
                 self.forget(&key).await;
                 Err(ProxyError::Undelivered(Failure::Timeout))

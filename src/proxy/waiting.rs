@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use futures_util::FutureExt;
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::oneshot;
 use tokio::time::{Duration, Instant, sleep_until};
 
 use super::{Proxy, ProxyError, Served};
-use crate::upstream::Hush;
+use crate::upstream::{Hush, Word};
 
 /// Bytes that an upstream may need a second longer for, until it has stored what it was sent.
 const STORED_IN_A_SECOND: u64 = 8 * 1024 * 1024;
@@ -30,8 +30,8 @@ pub(super) struct Waiting {
     pub(super) told: oneshot::Receiver<Told>,
     /// That every byte has come.
     pub(super) whole: oneshot::Receiver<()>,
-    /// That the upload stands still upstream.
-    pub(super) hush: Arc<Notify>,
+    /// That the upload stands still upstream, and whether it is there.
+    pub(super) word: Arc<Word>,
 }
 
 impl Proxy {
@@ -40,7 +40,7 @@ impl Proxy {
         let Waiting {
             mut told,
             whole,
-            hush,
+            word,
         } = waiting;
         let until = Instant::now() + self.config.upload.timeout;
         let is_whole = tokio::select! {
@@ -50,17 +50,17 @@ impl Proxy {
             () = sleep_until(until) => return Err(Late::Client),
         };
         // What stood still before was the client's own doing.
-        let _past = hush.notified().now_or_never();
+        let _past = word.stands_still.notified().now_or_never();
         tokio::select! {
             biased;
             told = told => Ok(heard(told)),
-            () = hush.notified(), if is_whole => Err(Late::Upstream),
+            () = word.stands_still.notified(), if is_whole => Err(Late::Upstream),
             () = sleep_until(until) => Err(if is_whole { Late::Upstream } else { Late::Client }),
         }
     }
 
     /// What is to be told of an upload of `length` bytes that stands still.
-    pub(super) fn hush(&self, length: Option<u64>, tell: &Arc<Notify>) -> Hush {
+    pub(super) fn hush(&self, length: Option<u64>, tell: &Arc<Word>) -> Hush {
         let storing = Duration::from_secs(length.unwrap_or_default() / STORED_IN_A_SECOND);
         Hush {
             after: self.config.upload.patience.saturating_add(storing),

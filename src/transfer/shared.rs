@@ -27,6 +27,8 @@ pub(super) struct Shared {
     pub(super) room: Notify,
     /// Told when the writer waits for a reader.
     pub(super) held_up: Notify,
+    /// Told then too, and when it has ended.
+    pub(super) turned: Notify,
 }
 
 /// Where the spool stands.
@@ -66,6 +68,7 @@ impl Shared {
             budget,
             room: Notify::new(),
             held_up: Notify::new(),
+            turned: Notify::new(),
         }
     }
 
@@ -148,13 +151,17 @@ impl State {
         match self.progress.ending() {
             Some(Ending::Complete) => return Growth::Whole,
             Some(Ending::Broken(_)) => return Growth::Broken,
-            None if self.is_window => return Growth::Passing,
             None => {}
         }
         match self.room() {
-            Ok(Room::Enough) => Growth::Growing,
-            Ok(Room::Behind { .. }) => Growth::HeldUp,
             Err(Unwanted) => Growth::Broken,
+            Ok(Room::Behind { .. }) => Growth::HeldUp,
+            Ok(Room::Enough) if self.seats.slowest() < Some(self.progress.written()) => {
+                Growth::Behind
+            }
+            Ok(Room::Enough) => Growth::Paused {
+                is_kept: !self.is_window,
+            },
         }
     }
 

@@ -79,7 +79,10 @@ impl Broken {
         let is_stale = is_broken && wire.is_stale(begun);
         // The client closes a connection whose answer nobody wants, but not one that is stuck
         // writing. A stream among others it does reset.
-        if !wire.is_shared() {
+        // Either way no byte goes out from here on that would make the body whole.
+        if wire.is_shared() {
+            sending.abandon(wire);
+        } else {
             wire.sever();
         }
         Self {

@@ -222,14 +222,15 @@ impl fmt::Debug for Client {
 
 impl Reply {
     /// After an early answer: waits until the request body has gone out whole after all.
-    pub(super) async fn finish_sending(&self, patience: &Patience) -> Result<(), Failure> {
+    pub(super) async fn finish_sending(&self, patience: &Patience) -> Result<(), Broken> {
         let wire = || self.wire.clone();
         tokio::select! {
             end = self.sending.ended() => match end {
                 End::Whole => Ok(()),
-                End::Broken => Err(Failure::Cut),
+                End::Broken => Err(Broken::new(Failure::Cut, "not all of it was taken".to_owned())),
             },
-            () = overdue(wire, &self.sending, patience) => Err(Failure::Timeout),
+            () = overdue(wire, &self.sending, patience) => Err(Broken::silence()),
+            leaving = left(patience.leave.as_ref(), &self.sending) => Err(Broken::left(leaving)),
         }
     }
 }
@@ -287,7 +288,7 @@ async fn overdue(wire: impl Fn() -> Option<Wire>, sending: &Sending, patience: &
         let hush = patience.hush.as_ref().filter(|_| told != Some(since));
         let hushed = hush.map(|hush| since + hush.after);
         if let Some(hush) = hush.filter(|_| hushed.is_some_and(|at| now >= at)) {
-            hush.tell.notify_one();
+            hush.tell.stands_still.notify_one();
             told = Some(since);
             continue;
         }

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Duration, timeout};
 
 use super::Supply;
-use super::places::Places;
+use super::places::{Place, Places};
 
 /// The bound on concurrent requests: one for all, and within it a share for each kind of those that
 /// may take long because a client sends slowly, so that they starve neither reads nor each other.
@@ -37,6 +38,14 @@ pub(super) struct Permit {
     _place: Option<OwnedSemaphorePermit>,
 }
 
+/// A place of an upload.
+#[derive(Debug)]
+pub(super) struct UploadPermit {
+    /// The one among uploads.
+    pub(super) place: Arc<Place>,
+    _all: Option<OwnedSemaphorePermit>,
+}
+
 impl Lanes {
     /// Lets `max` through at once, at least one; half of them may be uploads, and a quarter passed
     /// requests that have a body. An eighth is for questions about callers alone, which may have any other too.
@@ -46,7 +55,7 @@ impl Lanes {
         Self {
             all: Arc::new(Semaphore::new(max - kept)),
             kept: Arc::new(Semaphore::new(kept)),
-            uploads: Arc::new(Places::new(max / 2)),
+            uploads: Places::new(max / 2),
             passed: Arc::new(Semaphore::new((max / 4).max(1))),
         }
     }
@@ -71,18 +80,16 @@ impl Lanes {
         }
     }
 
-    /// The same for an upload, which goes by what stands behind it; none where nothing will come of it.
-    pub(super) async fn enter_upload(&self, supply: &Supply) -> Option<Permit> {
-        let share = self.uploads.enter(supply).await?;
-        Some(Permit {
-            _share: Some(share),
-            _place: acquire(&self.all).await,
-        })
-    }
-
-    /// The places of uploads.
-    pub(super) fn uploads(&self) -> Arc<Places> {
-        Arc::clone(&self.uploads)
+    /// The same for an upload, by where its body stands: for `within` once that comes no further. None
+    /// where it takes longer, or nothing will come of it.
+    pub(super) async fn enter_upload(
+        &self,
+        supply: &Supply,
+        within: Duration,
+    ) -> Option<UploadPermit> {
+        let place = self.uploads.enter(supply, within).await?;
+        let all = timeout(within, acquire(&self.all)).await.ok()?;
+        Some(UploadPermit { place, _all: all })
     }
 }
 
@@ -95,21 +102,27 @@ async fn acquire(semaphore: &Arc<Semaphore>) -> Option<OwnedSemaphorePermit> {
 mod tests {
     use futures_util::FutureExt;
 
-    use super::super::Standing;
     use super::*;
+    use crate::upstream::tests::here;
 
-    fn due() -> Supply {
-        Supply::new(|| Standing::Here)
-    }
-
-    #[test]
-    fn uploads_leave_half_to_reads() {
+    #[tokio::test]
+    async fn uploads_leave_half_to_reads() {
         let lanes = Lanes::new(4);
         let uploads: Vec<_> = (0..2)
-            .filter_map(|_| lanes.enter_upload(&due()).now_or_never().flatten())
+            .filter_map(|_| {
+                lanes
+                    .enter_upload(&here(), Duration::ZERO)
+                    .now_or_never()
+                    .flatten()
+            })
             .collect();
         assert_eq!(uploads.len(), 2);
-        assert!(lanes.enter_upload(&due()).now_or_never().is_none());
+        assert!(
+            lanes
+                .enter_upload(&here(), Duration::ZERO)
+                .now_or_never()
+                .is_none()
+        );
         let reads: Vec<_> = (0..4)
             .filter_map(|_| lanes.enter(Lane::Read).now_or_never())
             .collect();
@@ -118,14 +131,19 @@ mod tests {
         assert!(lanes.enter(Lane::Read).now_or_never().is_some());
     }
 
-    #[test]
-    fn uploads_and_passed_bodies_leave_places_to_each_other_and_to_reads() {
+    #[tokio::test]
+    async fn uploads_and_passed_bodies_leave_places_to_each_other_and_to_reads() {
         let lanes = Lanes::new(8);
         let passed: Vec<_> = (0..8)
             .filter_map(|_| lanes.enter(Lane::Passed).now_or_never())
             .collect();
         let uploads: Vec<_> = (0..8)
-            .filter_map(|_| lanes.enter_upload(&due()).now_or_never().flatten())
+            .filter_map(|_| {
+                lanes
+                    .enter_upload(&here(), Duration::ZERO)
+                    .now_or_never()
+                    .flatten()
+            })
             .collect();
         let reads: Vec<_> = (0..8)
             .filter_map(|_| lanes.enter(Lane::Read).now_or_never())
@@ -134,10 +152,15 @@ mod tests {
         assert!(lanes.enter(Lane::Question).now_or_never().is_some());
     }
 
-    #[test]
-    fn there_is_always_one() {
+    #[tokio::test]
+    async fn there_is_always_one() {
         let lanes = Lanes::new(0);
-        assert!(lanes.enter_upload(&due()).now_or_never().is_some());
+        assert!(
+            lanes
+                .enter_upload(&here(), Duration::ZERO)
+                .now_or_never()
+                .is_some()
+        );
         assert!(lanes.enter(Lane::Question).now_or_never().is_some());
     }
 }

@@ -29,6 +29,7 @@ mod passage;
 mod pauses;
 mod places;
 mod pulse;
+mod queue;
 mod reach;
 mod reads;
 mod redirect;
@@ -48,6 +49,7 @@ mod tests;
 
 use std::error::Error;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use ::http::uri::PathAndQuery;
@@ -62,7 +64,7 @@ pub use document::{Document, Unfetched};
 pub use error::{BadTarget, UpstreamError};
 pub use hop::{artifact_headers, forwarded_headers, is_loop};
 pub use outgoing::Outgoing;
-pub use supply::{Standing, Supply};
+pub use supply::{Source, Standing, Supply};
 pub use target::{artifact_target, upstream_target};
 
 use crate::artifact::{Answer, Failure, OriginId};
@@ -98,13 +100,22 @@ pub struct ArtifactRequest {
     pub headers: HeaderMap,
 }
 
+/// What is told of an upload while it goes on.
+#[derive(Debug, Default)]
+pub struct Word {
+    /// It stands still; told each time.
+    pub stands_still: Notify,
+    /// It is upstream now: it does not wait for a place, or for more of its body.
+    pub is_out: AtomicBool,
+}
+
 /// Who hears of an upload that stands still, while it goes on.
 #[derive(Clone, Debug)]
 pub struct Hush {
     /// With no byte taken and no answer for so long.
     pub after: Duration,
-    /// Told each time.
-    pub tell: Arc<Notify>,
+    /// Who is told.
+    pub tell: Arc<Word>,
 }
 
 /// What is behind an upload on this side.

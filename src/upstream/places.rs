@@ -1,39 +1,39 @@
 //! The places that uploads have upstream: who waits for one, and who gives one up.
 //!
 //! A place is worth something to a body that is at hand. While one of those waits, an upload whose client
-//! has nothing more to send for now leaves, and is sent anew once all of it is here: clients that do not go
-//! on, or hardly, hold nobody back.
+//! hardly sends for now leaves, and is sent anew once all of it is here: clients that do not go on hold
+//! nobody back.
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Notify;
 use tokio::time::{Instant, sleep};
 
+use super::queue::{Queue, Rank};
 use super::sending::Sending;
 use super::{Standing, Supply};
 
-/// How often it is looked whether a place is to change hands.
-const TURN: Duration = Duration::from_millis(100);
-/// How long an upload keeps its place in any case: a client on a fast line has sent most artifacts by then.
-const KEPT: Duration = Duration::from_secs(1);
-/// The silence after which an upload leaves that cannot be sent anew: it fails then. Longer than a line
-/// that loses packets is silent for.
-const SILENCE: Duration = Duration::from_secs(5);
+/// How long an upload is watched before it leaves: a client on a fast line has sent most artifacts by then.
+const WATCHED: Duration = Duration::from_secs(1);
+/// The same of what cannot be sent anew, and fails. Longer than a line that loses packets is silent for.
+const WATCHED_LONG: Duration = Duration::from_secs(5);
+/// Bytes a second with which a client keeps its place: half a megabit a second is a line.
+const ENOUGH: u64 = 64 * 1024;
+/// How often it is looked whether an upload that has been watched for long enough is wanted away.
+const LOOK: Duration = Duration::from_millis(100);
 
 /// The places of uploads.
-pub(super) struct Places {
-    free: Arc<Semaphore>,
-    wanted: Mutex<Wanted>,
-}
+pub(super) struct Places(Mutex<Queue<Arc<Ticket>>>);
 
-/// Of uploads that have a place, those that are to leave.
-#[derive(Clone, Debug)]
-pub(super) struct Leave {
-    pub(super) places: Arc<Places>,
-    pub(super) supply: Supply,
+/// A place; given back when dropped.
+pub(super) struct Place {
+    places: Arc<Places>,
+    /// It was asked for.
+    is_asked: AtomicBool,
 }
 
 /// Why an upload leaves its place.
@@ -45,100 +45,203 @@ pub(super) enum Leaving {
     Over,
 }
 
-/// How many need a place, and how many leave theirs to them. Who leaves does so in a moment, and not to
-/// anybody in particular: that one too many may leave costs a connection.
-#[derive(Debug, Default)]
-struct Wanted {
-    waiting: usize,
-    promised: usize,
+/// When an upload that has a place is to leave it.
+#[derive(Clone, Debug)]
+pub(super) struct Leave {
+    pub(super) place: Arc<Place>,
+    pub(super) supply: Supply,
 }
 
-/// One who waits for a place, as long as it does.
-struct Waiting<'a>(&'a Places);
+/// What one who waits is told by.
+#[derive(Debug, Default)]
+struct Ticket {
+    /// Changes under the lock of the queue only.
+    is_served: AtomicBool,
+    told: Notify,
+}
+
+/// One who waits, as long as it does.
+struct Waiting {
+    places: Arc<Places>,
+    ticket: Arc<Ticket>,
+    rank: Rank,
+}
 
 // === impl Places ===
 
 impl Places {
     /// So many, one at least.
-    pub(super) fn new(count: usize) -> Self {
-        Self {
-            free: Arc::new(Semaphore::new(count.max(1))),
-            wanted: Mutex::default(),
+    pub(super) fn new(count: usize) -> Arc<Self> {
+        Arc::new(Self(Mutex::new(Queue::new(count.max(1)))))
+    }
+
+    /// Waits for a place while the body is still coming, and then for `within` at most; none where it is over
+    /// or takes too long.
+    pub(super) async fn enter(
+        self: &Arc<Self>,
+        supply: &Supply,
+        within: Duration,
+    ) -> Option<Arc<Place>> {
+        let mut coming = self.wait(Rank::Coming);
+        let rank = tokio::select! {
+            biased;
+            place = coming.served() => return Some(place),
+            rank = ready(supply) => rank?,
+        };
+        drop(coming);
+        let mut waiting = self.wait(rank);
+        tokio::select! {
+            biased;
+            place = waiting.served() => Some(place),
+            () = over(supply) => None,
+            () = sleep(within) => None,
         }
     }
 
-    /// Waits for a place; none where nothing will come of the upload. Bodies that are here go first, first
-    /// come, first served.
-    pub(super) async fn enter(&self, supply: &Supply) -> Option<OwnedSemaphorePermit> {
-        let mut waiting = None;
-        loop {
-            // Never before one that is here: those queue.
-            if let Ok(place) = Arc::clone(&self.free).try_acquire_owned() {
-                return Some(place);
-            }
-            match supply.standing() {
-                Standing::Growing => sleep(TURN).await,
-                Standing::Passing => {
-                    waiting.get_or_insert_with(|| self.wait());
-                    sleep(TURN).await;
-                }
-                Standing::Here => break,
-                Standing::Over => return None,
-            }
+    fn wait(self: &Arc<Self>, rank: Rank) -> Waiting {
+        let ticket = Arc::new(Ticket::default());
+        let mut queue = self.0.lock();
+        queue.join(Arc::clone(&ticket), rank);
+        serve(&mut queue);
+        drop(queue);
+        Waiting {
+            places: Arc::clone(self),
+            ticket,
+            rank,
         }
-        let _waiting = waiting.unwrap_or_else(|| self.wait());
-        Arc::clone(&self.free).acquire_owned().await.ok()
     }
 
-    fn wait(&self) -> Waiting<'_> {
-        self.wanted.lock().waiting += 1;
-        Waiting(self)
+    fn release(&self, was_asked: bool) {
+        let mut queue = self.0.lock();
+        if was_asked {
+            queue.has_left();
+        }
+        queue.release();
+        serve(&mut queue);
     }
+}
 
-    /// Whether one more is to leave; whoever hears yes does.
-    fn is_wanted(&self) -> bool {
-        let mut wanted = self.wanted.lock();
-        let is_wanted = wanted.promised < wanted.waiting;
-        wanted.promised += usize::from(is_wanted);
-        is_wanted
+/// Tells those whose turn it is.
+fn serve(queue: &mut Queue<Arc<Ticket>>) {
+    while let Some(ticket) = queue.next() {
+        ticket.is_served.store(true, Ordering::Relaxed);
+        ticket.told.notify_one();
+    }
+}
+
+/// Completes when a body comes no further before it is sent; none where nothing comes of it.
+async fn ready(supply: &Supply) -> Option<Rank> {
+    loop {
+        let turned = supply.turned();
+        match supply.standing() {
+            Standing::Here => return Some(Rank::Here),
+            Standing::HeldUp => return Some(Rank::HeldUp),
+            Standing::Over => return None,
+            Standing::AtHand | Standing::Paused { .. } => turned.await,
+        }
+    }
+}
+
+async fn over(supply: &Supply) {
+    loop {
+        let turned = supply.turned();
+        if supply.standing() == Standing::Over {
+            return;
+        }
+        turned.await;
     }
 }
 
 impl fmt::Debug for Places {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Places")
-            .field("free", &self.free.available_permits())
-            .field("wanted", &*self.wanted.lock())
+        f.debug_tuple("Places")
+            .field(&self.0.lock().free())
             .finish()
+    }
+}
+
+// === impl Place ===
+
+impl Place {
+    /// Whether another needs it; whoever hears yes leaves it.
+    fn is_wanted(&self) -> bool {
+        let is_asked = self.places.0.lock().asks_to_leave();
+        self.is_asked.fetch_or(is_asked, Ordering::Relaxed);
+        is_asked
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.places.release(self.is_asked.load(Ordering::Relaxed));
+    }
+}
+
+impl fmt::Debug for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Place").finish_non_exhaustive()
+    }
+}
+
+// === impl Ticket ===
+
+impl PartialEq for Ticket {
+    /// Each is one of its own.
+    fn eq(&self, other: &Self) -> bool {
+        std::ptr::eq(self, other)
     }
 }
 
 // === impl Waiting ===
 
-impl Drop for Waiting<'_> {
+impl Waiting {
+    /// The place, in its turn. Cancel-safe.
+    async fn served(&mut self) -> Arc<Place> {
+        while !self.ticket.is_served.load(Ordering::Relaxed) {
+            self.ticket.told.notified().await;
+        }
+        // From here on it is the place that is given back.
+        self.ticket.is_served.store(false, Ordering::Relaxed);
+        Arc::new(Place {
+            places: Arc::clone(&self.places),
+            is_asked: AtomicBool::new(false),
+        })
+    }
+}
+
+impl Drop for Waiting {
     fn drop(&mut self) {
-        let mut wanted = self.0.wanted.lock();
-        wanted.waiting -= 1;
-        wanted.promised = wanted.promised.saturating_sub(1);
+        let mut queue = self.places.0.lock();
+        queue.leave(&self.ticket, self.rank);
+        if self.ticket.is_served.load(Ordering::Relaxed) {
+            queue.release();
+            serve(&mut queue);
+        }
     }
 }
 
 // === impl Leave ===
 
 impl Leave {
-    /// Completes when an upload that is being sent is to leave its place.
+    /// Completes when the upload whose body is `sending` is to leave its place.
     pub(super) async fn due(&self, sending: &Sending) -> Leaving {
-        let begun = Instant::now();
+        let (mut since, mut sent) = (Instant::now(), sending.progress().sent);
         loop {
-            sleep(TURN).await;
-            let sent = sending.progress();
-            let is_idle = match self.supply.standing() {
-                Standing::Growing => begun.elapsed() >= KEPT,
-                Standing::Passing => sent.moved.elapsed() >= SILENCE,
-                Standing::Here => false,
+            sleep(LOOK).await;
+            let watched = match self.supply.standing() {
+                Standing::Paused { is_kept: true } => WATCHED,
+                Standing::Paused { is_kept: false } => WATCHED_LONG,
                 Standing::Over => return Leaving::Over,
+                // It is the upstream that is waited for, or the disk.
+                Standing::Here | Standing::HeldUp | Standing::AtHand => {
+                    (since, sent) = (Instant::now(), sending.progress().sent);
+                    continue;
+                }
             };
-            if is_idle && sent.is_starved && self.places.is_wanted() {
+            let sent_by_now = sending.progress().sent;
+            if sent_by_now.saturating_sub(sent) >= ENOUGH * watched.as_secs() {
+                (since, sent) = (Instant::now(), sent_by_now);
+            } else if since.elapsed() >= watched && self.place.is_wanted() {
                 return Leaving::Displaced;
             }
         }

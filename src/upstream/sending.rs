@@ -41,7 +41,8 @@ pub(super) struct Progress {
     pub(super) is_starved: bool,
     /// When a piece was last asked for, or bytes of one were taken.
     pub(super) moved: Instant,
-    sent: u64,
+    /// Bytes that the connection has asked for and got.
+    pub(super) sent: u64,
 }
 
 /// How a request body ended.
@@ -60,10 +61,14 @@ struct Shared {
     source: AtomicWaker,
 }
 
-/// The body is not as long as was said.
+/// Why a piece of a body does not go out.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
-#[error("the request body is not as long as was said")]
-struct WrongLength;
+enum Untaken {
+    #[error("the request body is not as long as was said")]
+    WrongLength,
+    #[error("nobody needs the request body any more")]
+    Abandoned,
+}
 
 // === impl Sending ===
 
@@ -141,17 +146,28 @@ impl Sending {
     }
 
     /// Takes note of a piece; `is_last` where the source says so.
-    fn took(&self, bytes: u64, is_last: bool) -> Result<(), WrongLength> {
+    fn took(&self, bytes: u64, is_last: bool) -> Result<(), Untaken> {
         let is_whole = {
+            let abandoned = self.0.abandoned.lock();
+            if abandoned.is_some() {
+                return Err(Untaken::Abandoned);
+            }
             let mut progress = self.0.progress.lock();
             progress.is_starved = false;
             progress.moved = Instant::now();
             progress.sent = progress.sent.saturating_add(bytes);
             match self.0.length {
-                Some(length) if progress.sent > length => return Err(WrongLength),
-                Some(length) if is_last && progress.sent < length => return Err(WrongLength),
-                Some(length) => progress.sent == length,
-                None => is_last,
+                Some(length) if progress.sent > length => return Err(Untaken::WrongLength),
+                Some(length) if is_last && progress.sent < length => {
+                    return Err(Untaken::WrongLength);
+                }
+                Some(length) if progress.sent < length => false,
+                None if !is_last => false,
+                // Under both locks: whoever abandons it afterwards finds it whole.
+                Some(_) | None => {
+                    progress.end.get_or_insert(End::Whole);
+                    true
+                }
             }
         };
         if is_whole {
@@ -183,7 +199,7 @@ where
     ) -> Poll<Option<Result<Frame<Piece>, Self::Error>>> {
         self.sending.0.source.register(cx.waker());
         if self.sending.is_abandoned() {
-            return Poll::Ready(Some(Err(h2::Error::from(h2::Reason::CANCEL).into())));
+            return Poll::Ready(Some(Err(broken_off(Untaken::Abandoned))));
         }
         loop {
             let Poll::Ready(polled) = Pin::new(&mut self.body).poll_frame(cx) else {
@@ -191,12 +207,13 @@ where
                 return Poll::Pending;
             };
             let Some(frame) = polled.transpose().map_err(Into::into)? else {
-                self.sending.took(0, true)?;
+                self.sending.took(0, true).map_err(broken_off)?;
                 return Poll::Ready(None);
             };
             if let Ok(data) = frame.into_data() {
                 let is_last = self.body.is_end_stream();
-                self.sending.took(data.len() as u64, is_last)?;
+                let taken = self.sending.took(data.len() as u64, is_last);
+                taken.map_err(broken_off)?;
                 let piece = Piece {
                     bytes: data,
                     sending: self.sending.clone(),
@@ -223,6 +240,13 @@ where
 impl<B> Drop for Outbound<B> {
     fn drop(&mut self) {
         self.sending.end(End::Broken);
+    }
+}
+
+fn broken_off(why: Untaken) -> Box<dyn Error + Send + Sync> {
+    match why {
+        Untaken::WrongLength => why.into(),
+        Untaken::Abandoned => h2::Error::from(h2::Reason::CANCEL).into(),
     }
 }
 

@@ -3,32 +3,53 @@
 use std::fmt;
 use std::sync::Arc;
 
+use futures_util::future::BoxFuture;
+
 /// Where an upload's body stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing {
-    /// More of it is to come, and all that came can be read again.
-    Growing,
     /// It is whole.
     Here,
-    /// It comes as it is sent, and no faster; what was read may not be there any more.
-    Passing,
-    /// It broke off.
+    /// It comes no further before more of it is sent.
+    HeldUp,
+    /// Some of it is to be sent, and more to come.
+    AtHand,
+    /// All that came has been sent, and more is to come.
+    Paused {
+        /// All that came can be sent once more.
+        is_kept: bool,
+    },
+    /// Nothing will come of it.
     Over,
 }
 
-/// Tells where an upload's body stands.
+/// Who knows where an upload's body stands.
+pub trait Source: Send + Sync + 'static {
+    /// Where it stands now.
+    fn standing(&self) -> Standing;
+
+    /// Completes when it is whole, held up or over, and was not when this was called.
+    fn turned(&self) -> BoxFuture<'_, ()>;
+}
+
+/// A [`Source`]; clones share it.
 #[derive(Clone)]
-pub struct Supply(Arc<dyn Fn() -> Standing + Send + Sync>);
+pub struct Supply(Arc<dyn Source>);
 
 impl Supply {
-    /// Asks `standing` whenever that matters.
-    pub fn new(standing: impl Fn() -> Standing + Send + Sync + 'static) -> Self {
-        Self(Arc::new(standing))
+    /// Asks `source` whenever that matters.
+    pub fn new(source: impl Source) -> Self {
+        Self(Arc::new(source))
     }
 
     /// Where it stands now.
     pub(super) fn standing(&self) -> Standing {
-        (self.0)()
+        self.0.standing()
+    }
+
+    /// Completes when that has changed in a way that matters to whoever waits for a place.
+    pub(super) fn turned(&self) -> BoxFuture<'_, ()> {
+        self.0.turned()
     }
 }
 

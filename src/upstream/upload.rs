@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -14,11 +15,13 @@ use super::broken::{Broken, Excuse};
 use super::client::{Patience, Reply};
 use super::gates::Class;
 use super::http::Http;
+use super::lanes::UploadPermit;
 use super::page::shows_page;
+use super::passage::Passage;
 use super::places::{Leave, Leaving};
 use super::retry::of_upload;
 use super::setback::Setback;
-use super::{Again, ArtifactRequest, Backing, Delivered, reply};
+use super::{Again, ArtifactRequest, Backing, Delivered, Hush, Standing, Supply, reply};
 use crate::artifact::Failure;
 
 /// An upload without a judgement.
@@ -31,6 +34,9 @@ pub(super) struct Undelivered {
     /// When it is worth another try, if it is.
     pub(super) again: Option<Again>,
 }
+
+/// An upload that is upstream, as long as it is.
+struct Out<'a>(&'a AtomicBool);
 
 impl Http {
     pub(super) async fn store<B>(
@@ -47,10 +53,18 @@ impl Http {
         let (target, headers) = (&request.path_and_query, request.headers.clone());
         let mut passage = self.enter(Class::Uploads, target, &headers).await?;
         self.retries.begin();
-        let turn = self.lanes.enter_upload(&backing.supply);
-        let turn = Self::turn(&passage, turn, self.limits.answer).await?;
-        let _permit = turn.ok_or(Broken::left(Leaving::Over))?;
-        let sending = self.store_unbounded(request, length, body, backing);
+        let permit = self.place(&passage, &backing.supply).await?;
+        let _out = Out::begin(&backing.hush);
+        let patience = Patience {
+            stall: self.stall,
+            answer: self.limits.answer,
+            hush: Some(backing.hush.clone()),
+            leave: Some(Leave {
+                place: Arc::clone(&permit.place),
+                supply: backing.supply.clone(),
+            }),
+        };
+        let sending = self.store_unbounded(request, length, body, &patience);
         let sent = timeout(self.limits.exchange, sending).await;
         // Whether all of it had gone out is not known then.
         let sent = sent.unwrap_or_else(|_| Err(Undelivered::in_doubt(Failure::Timeout)));
@@ -69,26 +83,31 @@ impl Http {
         }
     }
 
+    /// Waits for a place.
+    async fn place(&self, passage: &Passage, supply: &Supply) -> Result<UploadPermit, Undelivered> {
+        let entering = self.lanes.enter_upload(supply, self.limits.answer);
+        let entered = tokio::select! {
+            biased;
+            entered = entering => entered,
+            setback = passage.until_vain() => return Err(setback.into()),
+        };
+        entered.ok_or_else(|| match supply.standing() {
+            Standing::Over => Broken::left(Leaving::Over).into(),
+            _ => Setback::crowded().into(),
+        })
+    }
+
     async fn store_unbounded<B>(
         &self,
         request: ArtifactRequest,
         length: Option<u64>,
         body: B,
-        backing: Backing,
+        patience: &Patience,
     ) -> Result<Delivered, Undelivered>
     where
         B: Body<Data = Bytes> + Send + Unpin + 'static,
         B::Error: Into<Box<dyn Error + Send + Sync>>,
     {
-        let patience = Patience {
-            stall: self.stall,
-            answer: self.limits.answer,
-            hush: Some(backing.hush),
-            leave: Some(Leave {
-                places: self.lanes.uploads(),
-                supply: backing.supply,
-            }),
-        };
         let uri = self.uri(&request.path_and_query)?;
         let mut upload = Request::new(body);
         *upload.method_mut() = Method::PUT;
@@ -99,12 +118,29 @@ impl Http {
                 .headers_mut()
                 .insert(CONTENT_LENGTH, HeaderValue::from(length));
         }
-        let reply = self.client.send(upload, length, &patience).await?;
+        let reply = self.client.send(upload, length, patience).await?;
         if reply.response.status().is_success() {
-            let finished = reply.finish_sending(&patience).await;
-            finished.map_err(Setback::upstream)?;
+            let finished = reply.finish_sending(patience).await;
+            finished.map_err(|broken| Undelivered {
+                // It was accepted, and only a length says that it cannot have been taken.
+                sent_whole: length.is_none(),
+                ..Undelivered::from(broken)
+            })?;
         }
         delivered(reply).await
+    }
+}
+
+impl<'a> Out<'a> {
+    fn begin(hush: &'a Hush) -> Self {
+        hush.tell.is_out.store(true, Ordering::Relaxed);
+        Self(&hush.tell.is_out)
+    }
+}
+
+impl Drop for Out<'_> {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Relaxed);
     }
 }
 

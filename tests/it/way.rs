@@ -5,7 +5,8 @@
 
 use crate::put::{announced, member};
 use crate::support::{
-    Client, Larder, Origin, Seen, Setup, Speech, artifact, assert_bytes, bytes, eventually, script,
+    Client, Ended, Larder, Origin, Seen, Setup, Speech, artifact, assert_bytes, bytes, eventually,
+    script,
 };
 
 /// Two of these are for uploads.
@@ -78,7 +79,9 @@ async fn those_that_pause_make_way(origin: &Origin, larder: &Larder) {
         client.send(&body(number)[HALF..]).await;
         assert_eq!(client.reply().await.status, 202);
         let whole = origin.seen("PUT", &name(number));
-        assert_bytes(&whole.last().expect("an upload").body, &body(number));
+        let (last, before) = whole.split_last().expect("an upload");
+        assert_bytes(&last.body, &body(number));
+        assert!(before.iter().all(|seen| seen.ended == Some(Ended::Cut)));
         let hit = member.get(&artifact(&name(number))).await;
         hit.assert_body(&body(number));
         assert!(hit.is_hit());

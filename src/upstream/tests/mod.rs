@@ -14,15 +14,17 @@ mod redirects;
 mod routes;
 mod uploads;
 
+use std::future::pending;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::future::BoxFuture;
 use http::{HeaderMap, HeaderValue, Request};
 use http_body_util::{BodyExt, Empty};
 
-use super::{ArtifactRequest, Backing, Fetch, Fetched, Hush, Standing, Supply, Upstream};
+use super::{ArtifactRequest, Backing, Fetch, Fetched, Hush, Source, Standing, Supply, Upstream};
 use crate::artifact::Failure;
 use crate::config::{self, OnReadFailure, Proxy, Target};
 use crate::metrics::Metrics;
@@ -89,8 +91,27 @@ fn backing() -> Backing {
             after: LONG,
             tell: Arc::default(),
         },
-        supply: Supply::new(|| Standing::Here),
+        supply: here(),
     }
+}
+
+/// A body that stands where it stands.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Standstill(pub(super) Standing);
+
+impl Source for Standstill {
+    fn standing(&self) -> Standing {
+        self.0
+    }
+
+    fn turned(&self) -> BoxFuture<'_, ()> {
+        Box::pin(pending())
+    }
+}
+
+/// A body that is here.
+pub(super) fn here() -> Supply {
+    Supply::new(Standstill(Standing::Here))
 }
 
 fn found(fetched: Fetched) -> Fetch {

@@ -14,7 +14,7 @@ use tokio::sync::{Notify, watch};
 
 use super::super::{Again, Backing, Delivered, Hush, Standing, Supply, Upstream};
 use super::origin::{Origin, Step, answer, say};
-use super::{SHORT, artifact, at, backing, found, upstream, whole};
+use super::{SHORT, Standstill, artifact, at, backing, found, upstream, whole};
 use crate::artifact::Failure;
 use crate::metrics::Metrics;
 use crate::tasks::Tasks;
@@ -307,7 +307,7 @@ async fn of_an_upload_that_stands_still_somebody_hears_and_it_goes_on() {
     let tell = Arc::clone(&hush.tell);
     let body = Full::new(Bytes::from_static(b"abc"));
     let heard = async {
-        tell.notified().await;
+        tell.stands_still.notified().await;
         gate.send_replace(true);
     };
     let stored = upstream.store(artifact(), Some(3), body, Backing { hush, ..backing() });
@@ -330,7 +330,7 @@ async fn an_upload_whose_client_pauses_gives_its_place_to_one_that_is_here() {
         )))))
     });
     let body = StreamBody::new(piece.take(1).chain(stream::pending()));
-    let supply = Supply::new(|| Standing::Growing);
+    let supply = Supply::new(Standstill(Standing::Paused { is_kept: true }));
     let paused = Backing {
         supply,
         ..backing()
