@@ -46,8 +46,8 @@ use crate::tasks::Tasks;
 pub use self::budget::{Budget, Held};
 pub use self::conflicts::{Conflict, Conflicts, Version};
 pub use self::disk::{
-    Damage, Damaged, Draft, DraftReader, Failure, FileBody, Findings, Fsck, FsckError, OpenError,
-    OtherVersion, Repair, Sum, Told, other_versions,
+    Damage, Damaged, Draft, DraftReader, Expected, Failure, FileBody, Findings, Fsck, FsckError,
+    OpenError, OtherVersion, Repair, Sum, Told, other_versions,
 };
 pub use self::epochs::Epoch;
 pub use self::found::{Artifact, ArtifactBody, Found, Resting};
@@ -150,9 +150,13 @@ impl Tiers {
     }
 
     /// Begins an entry on the disk, with room for some of the `expected` bytes.
-    pub async fn draft(&self, key: &ArtifactKey, expected: Option<u64>) -> Result<Draft, Bypass> {
-        let shared = &self.shared;
-        shared.admission.disk(expected.unwrap_or(0))?;
+    pub async fn draft(
+        &self,
+        key: &ArtifactKey,
+        expected: impl Into<Expected>,
+    ) -> Result<Draft, Bypass> {
+        let (shared, expected) = (&self.shared, expected.into());
+        shared.admission.disk(expected.length.unwrap_or(0))?;
         let disk = Arc::clone(shared.disk.as_ref().ok_or(Bypass::NoRoom)?);
         disk.faults.may_store()?;
         let key = key.digest;

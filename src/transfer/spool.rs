@@ -14,7 +14,7 @@ use super::Reader;
 use super::progress::{Broken, Ending};
 use super::shared::{Room, Shared};
 use crate::artifact::{ArtifactKey, Bypass, Label};
-use crate::tiers::{Draft, Landing, LandingBody, Tiers};
+use crate::tiers::{Draft, Expected, Landing, LandingBody, Tiers};
 
 /// Bytes gathered before one write to the draft's file. Fewer cost a change of threads more often; more
 /// have left the processor's caches by then.
@@ -73,14 +73,17 @@ pub enum NoSeat {
 /// Where the body in a spool stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Growth {
-    /// More is to come, and a reader that takes a seat now gets all of it.
-    Growing,
-    /// The same, once its readers have come further.
-    HeldUp,
-    /// More is to come, and only who reads already gets it.
-    Passing,
     /// Every byte was written.
     Whole,
+    /// More is to come once a reader has come further.
+    HeldUp,
+    /// More is to come, and a reader has not come to the end of what was written.
+    Behind,
+    /// More is to come, and all that was written has been read.
+    Paused {
+        /// A reader that takes a seat now gets all of it.
+        is_kept: bool,
+    },
     /// The rest will never come.
     Broken,
 }
@@ -139,7 +142,11 @@ impl Spool {
         if let Some(bypass) = bypass.or_else(|| tiers.admit(claimed).err()) {
             writer.become_window(bypass);
         } else if claimed.is_some_and(|length| length > in_memory) {
-            writer.open_draft(claimed.filter(|_| is_believed)).await;
+            let expected = Expected {
+                length: claimed,
+                is_believed,
+            };
+            writer.open_draft(expected).await;
         }
         (writer, Self { shared })
     }
@@ -178,6 +185,7 @@ impl Spool {
     pub fn abandon(&self) {
         self.shared.lock().is_unwanted = true;
         self.shared.room.notify_one();
+        self.shared.turned.notify_waiters();
     }
 
     /// The length, once written whole.
@@ -189,6 +197,11 @@ impl Spool {
     /// Where the body stands.
     pub fn growth(&self) -> Growth {
         self.shared.lock().growth()
+    }
+
+    /// Completes when it is whole, held up or broken, and was not when this was called.
+    pub fn turned(&self) -> impl Future<Output = ()> + Send + '_ {
+        self.shared.turned.notified()
     }
 
     /// Whether the bytes are in a file rather than in memory.
@@ -245,7 +258,9 @@ impl SpoolWriter {
         };
         let is_short = is_crumbled || batch < BATCH && unfiled >= batch;
         match self.storing {
-            Storing::Memory if is_short || unfiled > self.in_memory => self.open_draft(None).await,
+            Storing::Memory if is_short || unfiled > self.in_memory => {
+                self.open_draft(Expected::default()).await;
+            }
             Storing::Draft(_) if is_short || unfiled >= BATCH => {}
             Storing::Memory | Storing::Draft(_) | Storing::Window(_) => return Ok(()),
         }
@@ -286,10 +301,11 @@ impl SpoolWriter {
 
     fn end(&self, ending: Ending) {
         self.shared.lock().end(ending);
+        self.shared.turned.notify_waiters();
     }
 
-    async fn open_draft(&mut self, claimed: Option<u64>) {
-        match self.tiers.draft(&self.key, claimed).await {
+    async fn open_draft(&mut self, expected: Expected) {
+        match self.tiers.draft(&self.key, expected).await {
             Ok(draft) => {
                 self.shared.lock().file = Some(draft.reader());
                 self.storing = Storing::Draft(draft);
@@ -342,6 +358,7 @@ impl SpoolWriter {
             };
             waited = true;
             self.shared.held_up.notify_one();
+            self.shared.turned.notify_waiters();
             // A reader that was seated since may stand further back.
             let measured = self.measured.filter(|(_, from)| *from <= slowest);
             let (since, from) = *self

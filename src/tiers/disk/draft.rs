@@ -45,7 +45,7 @@ struct Writing {
     claim: Claim,
     file: Arc<Growing>,
     prefix: Prefix,
-    expected: Option<u64>,
+    expected: Expected,
     limit: u64,
     written: u64,
     sums: BlockSums,
@@ -59,6 +59,15 @@ pub(in crate::tiers) struct Staged {
     table: Table,
 }
 
+/// The length that somebody says a draft will have.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Expected {
+    /// In bytes, where it was said at all.
+    pub length: Option<u64>,
+    /// Whether room is set aside for it before it comes.
+    pub is_believed: bool,
+}
+
 /// A file in `tmp` and the room promised to it. Dropping it removes the one, then frees the other.
 struct Claim {
     path: Option<PathBuf>,
@@ -68,16 +77,16 @@ struct Claim {
 // === impl Draft ===
 
 impl Draft {
-    /// Begins a draft for `key`, of which `expected` bytes are to come where somebody said so.
+    /// Begins a draft for `key`, which is expected to be so long.
     pub(in crate::tiers) fn begin(
         disk: &Arc<Disk>,
         key: &KeyDigest,
-        expected: Option<u64>,
+        expected: Expected,
     ) -> Result<Self, Bypass> {
         let mut reservation = Reservation::none(disk);
-        reservation.grow(first_step(expected))?;
+        reservation.grow(expected.first_step())?;
         let (path, file) = create(disk)?;
-        let first = first_step(expected);
+        let first = expected.first_step();
         if first >= SHORTEST_STEP && disk.files.allocate(&file, first) {
             reservation.wrote(first);
         }
@@ -276,14 +285,10 @@ impl Claim {
     }
 
     /// Makes room up to `end`, and some more so as not to ask for every piece.
-    fn make_room(&mut self, end: u64, expected: Option<u64>) -> Result<Arc<Disk>, Bypass> {
+    fn make_room(&mut self, end: u64, expected: Expected) -> Result<Arc<Disk>, Bypass> {
         let reservation = self.reservation.as_mut().ok_or(Bypass::DiskFault)?;
         if end > reservation.bytes() {
-            let step = match expected {
-                Some(expected) => expected.saturating_sub(end).min(LONGEST_STEP),
-                None => end.clamp(SHORTEST_STEP, LONGEST_STEP),
-            };
-            let ahead = reservation.grow(end.saturating_add(step));
+            let ahead = reservation.grow(end.saturating_add(expected.step(end)));
             ahead.or_else(|_| reservation.grow(end))?;
         }
         Ok(reservation.disk())
@@ -305,8 +310,33 @@ impl Drop for Claim {
     }
 }
 
-fn first_step(expected: Option<u64>) -> u64 {
-    expected.map_or(0, |expected| expected.min(LONGEST_STEP))
+// === impl Expected ===
+
+impl Expected {
+    fn first_step(self) -> u64 {
+        let believed = self.length.filter(|_| self.is_believed);
+        believed.map_or(0, |length| length.min(LONGEST_STEP))
+    }
+
+    /// How much more than up to `end`.
+    fn step(self, end: u64) -> u64 {
+        let as_much_again = end.clamp(SHORTEST_STEP, LONGEST_STEP);
+        match self.length.map(|length| length.saturating_sub(end)) {
+            Some(rest) if self.is_believed => rest.min(LONGEST_STEP),
+            Some(rest) => rest.min(as_much_again),
+            None => as_much_again,
+        }
+    }
+}
+
+impl From<Option<u64>> for Expected {
+    /// Somebody says so who may be believed.
+    fn from(length: Option<u64>) -> Self {
+        Self {
+            length,
+            is_believed: true,
+        }
+    }
 }
 
 /// The footer of an entry that is about to be written, its name, and its body's checksums.

@@ -74,7 +74,7 @@ use crate::artifact::{Bypass, KeyDigest, Landed, Tier};
 use crate::config::{DiskTier, Verify};
 use crate::metrics::{DiskState, Eviction, Metrics};
 
-pub use self::draft::Draft;
+pub use self::draft::{Draft, Expected};
 pub use self::file_body::{Damaged, FileBody};
 pub use self::findings::{Damage, Failure, Findings, Sum, Told};
 pub use self::fsck::{Fsck, FsckError, Repair};
