@@ -35,6 +35,8 @@ struct Manager {
     name: OsString,
     /// Kept once it is there: a process that has no descriptor left is not to look dead.
     socket: Option<tokio::net::UnixDatagram>,
+    /// There was no room for the last notice.
+    is_stuck: bool,
     /// It has heard that the process ends.
     expects_the_end: bool,
 }
@@ -116,12 +118,20 @@ impl Manager {
         Mutex::new(Self {
             name,
             socket: None,
+            is_stuck: false,
             expects_the_end: false,
         })
     }
 
     async fn tell(&mut self, text: &str) {
+        if self.is_stuck {
+            // Somebody else may listen by now; without a descriptor left it is this way or none.
+            if let Ok(socket) = connect(&self.name) {
+                self.socket = Some(socket);
+            }
+        }
         let sent = timeout(PATIENCE, self.send(text.as_bytes())).await;
+        self.is_stuck = sent.is_err();
         if let Err(error) = sent.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {
             tracing::warn!(%error, "the service manager cannot be told of this process");
         }

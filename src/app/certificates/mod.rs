@@ -92,7 +92,7 @@ impl Certificates {
             return;
         }
         if is_same && state.used == shown.contents {
-            state.latest = shown.reading;
+            self.note_use(&mut state, shown.reading);
         } else {
             self.replace(&mut state, shown);
         }

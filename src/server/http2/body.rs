@@ -12,6 +12,7 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use parking_lot::Mutex;
 
+use super::Windows;
 use crate::server::guard::Watch;
 use crate::server::request::Broken;
 
@@ -21,6 +22,8 @@ pub(in crate::server) struct Shared {
     held: Arc<Mutex<Held>>,
     /// Who is told what comes.
     watch: Watch,
+    /// What came ahead of whoever reads it lies here also when the connection is gone.
+    _windows: Arc<Windows>,
 }
 
 #[derive(Debug)]
@@ -34,8 +37,8 @@ struct Held {
 // === impl Shared ===
 
 impl Shared {
-    /// A `body`, of whose pieces `watch` is told.
-    pub(super) fn new(body: Incoming, watch: Watch) -> Self {
+    /// A `body`, of whose pieces `watch` is told, of a connection with these `windows`.
+    pub(super) fn new(body: Incoming, watch: Watch, windows: Arc<Windows>) -> Self {
         let held = Held {
             body: Some(body),
             reader: None,
@@ -43,6 +46,7 @@ impl Shared {
         Self {
             held: Arc::new(Mutex::new(held)),
             watch,
+            _windows: windows,
         }
     }
 

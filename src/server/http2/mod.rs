@@ -16,7 +16,6 @@ use tokio::time::{Instant, sleep};
 use tracing::debug;
 
 use super::answer::Answer;
-use super::clock::LINGER;
 use super::connection::{Client, Session};
 use super::form::Unfit;
 use super::guard::Watch;
@@ -55,7 +54,7 @@ const MAX_MALFORMED: usize = 1024;
 /// ping. In HTTP/1 the bounds of the one request under way do that; here others keep a connection busy.
 const PING_INTERVAL: Duration = Duration::from_secs(45);
 
-/// At least: a ping stands in line behind what is being sent, and waits as long as that may.
+/// At least.
 const PING_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// When a client was told to go, if it was; clones share it.
@@ -76,13 +75,14 @@ where
         limits,
         tasks,
     } = session;
-    let streams = Streams::new(limits, tasks.clone(), clock.cuts().clone());
+    let windows = Arc::new(windows);
+    let cuts = clock.cuts().clone();
+    let streams = Streams::new(limits, tasks.clone(), cuts.clone(), Arc::clone(&windows));
     let farewell = Farewell::default();
     let service = {
         let (streams, watch, farewell) = (streams.clone(), watch.clone(), farewell.clone());
-        let cuts = clock.cuts().clone();
         service_fn(move |mut request: Request<Incoming>| {
-            if farewell.is_over() {
+            if farewell.is_over(patience(&limits)) {
                 return Either::Left(ready(Err(h2::Reason::REFUSED_STREAM.into())));
             }
             let stream = streams.begin(!request.body().is_end_stream());
@@ -137,8 +137,13 @@ fn protocol(streams: Streams, limits: &Limits, windows: &Windows) -> http2::Buil
         .max_pending_accept_reset_streams(MAX_TAKEN_BACK)
         .max_local_error_reset_streams(MAX_MALFORMED)
         .keep_alive_interval(PING_INTERVAL)
-        .keep_alive_timeout(limits.stall_timeout.max(PING_TIMEOUT));
+        .keep_alive_timeout(patience(limits));
     builder
+}
+
+/// How long what goes out may stand behind an answer that its client takes slowly: a ping, a farewell.
+fn patience(limits: &Limits) -> Duration {
+    limits.stall_timeout.max(PING_TIMEOUT)
 }
 
 async fn answer<S: Serve>(
@@ -193,8 +198,8 @@ impl Farewell {
     }
 
     /// Whether it was said so long ago that it must have been heard.
-    fn is_over(&self) -> bool {
-        self.0.get().is_some_and(|said| said.elapsed() > LINGER)
+    fn is_over(&self, patience: Duration) -> bool {
+        self.0.get().is_some_and(|said| said.elapsed() > patience)
     }
 }
 

@@ -17,7 +17,7 @@ use parking_lot::Mutex;
 use pin_project_lite::pin_project;
 use tracing::debug;
 
-use super::Shared;
+use super::{Shared, Windows};
 use crate::server::Limits;
 use crate::server::clock::{Clock, Cuts};
 use crate::server::guard::Watch;
@@ -29,6 +29,8 @@ use crate::tasks::Tasks;
 #[derive(Clone, Debug)]
 pub(super) struct Stream {
     watch: Watch,
+    /// Of its connection.
+    windows: Arc<Windows>,
     /// The request's body, where there is any and somebody has it.
     body: Arc<OnceLock<Shared>>,
 }
@@ -39,6 +41,7 @@ pub(super) struct Streams {
     limits: Limits,
     tasks: Tasks,
     cuts: Cuts,
+    windows: Arc<Windows>,
     /// The request that was begun and is not run yet. The library hands a request to its service and then
     /// at once what came of that to whoever runs it, and nothing else tells that they belong together.
     begun: Arc<Mutex<Option<Stream>>>,
@@ -67,11 +70,12 @@ pin_project! {
 // === impl Stream ===
 
 impl Stream {
-    fn begin(has_body: bool, limits: &Limits) -> Self {
+    fn begin(has_body: bool, limits: &Limits, windows: Arc<Windows>) -> Self {
         let watch = Watch::new(Channel::Clear, limits);
         watch.admit(has_body);
         Self {
             watch,
+            windows,
             body: Arc::default(),
         }
     }
@@ -83,7 +87,7 @@ impl Stream {
         }
         let body = self
             .body
-            .get_or_init(|| Shared::new(body, self.watch.clone()));
+            .get_or_init(|| Shared::new(body, self.watch.clone(), Arc::clone(&self.windows)));
         RequestBody::among(body.clone())
     }
 
@@ -114,20 +118,25 @@ impl Stream {
 // === impl Streams ===
 
 impl Streams {
-    pub(super) fn new(limits: Limits, tasks: Tasks, cuts: Cuts) -> Self {
+    pub(super) fn new(limits: Limits, tasks: Tasks, cuts: Cuts, windows: Arc<Windows>) -> Self {
         Self {
             limits,
             tasks,
             cuts,
+            windows,
             begun: Arc::default(),
         }
     }
 
     /// A request whose head is whole.
     pub(super) fn begin(&self, has_body: bool) -> Stream {
-        let stream = Stream::begin(has_body, &self.limits);
+        let stream = self.stream(has_body);
         *self.begun.lock() = Some(stream.clone());
         stream
+    }
+
+    fn stream(&self, has_body: bool) -> Stream {
+        Stream::begin(has_body, &self.limits, Arc::clone(&self.windows))
     }
 }
 
@@ -137,7 +146,7 @@ where
 {
     fn execute(&self, work: F) {
         let begun = self.begun.lock().take();
-        let stream = begun.unwrap_or_else(|| Stream::begin(false, &self.limits));
+        let stream = begun.unwrap_or_else(|| self.stream(false));
         let clock = Clock::new(self.limits, stream.watch.clone(), self.cuts.clone());
         self.tasks.spawn_punctual(stream.attend(work, clock));
     }

@@ -84,7 +84,7 @@ async fn whoever_has_been_told_to_go_and_asks_on_is_gone_soon() {
     let (mut reader, mut writer) = tokio::io::split(near);
     let asking = async {
         writer.write_all(GREETING).await.unwrap();
-        for turn in 0..60 {
+        for turn in 0..120 {
             if turn == 5 {
                 assert!(watch.dismiss(), "it is only waited for");
             }
@@ -105,10 +105,13 @@ async fn whoever_has_been_told_to_go_and_asks_on_is_gone_soon() {
         heard
     };
     let (seconds, (), heard) = tokio::join!(serving, asking, reading);
-    assert!((7..=10).contains(&seconds), "{seconds}");
+    // As long as a farewell may stand behind an answer that is taken slowly, and a moment more.
+    let heard_by = 5 + usize::try_from(limits().stall_timeout.as_secs().max(20)).unwrap();
+    let seconds = usize::try_from(seconds).unwrap();
+    assert!((heard_by..=heard_by + 5).contains(&seconds), "{seconds}");
     let answers = heard.windows(5).filter(|bytes| bytes == b"hello").count();
     assert!(
-        (7..=8).contains(&answers),
+        (heard_by..=heard_by + 1).contains(&answers),
         "on its way with the farewell: {answers}"
     );
 }
