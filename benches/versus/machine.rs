@@ -11,8 +11,10 @@ pub(crate) fn commit() -> String {
 
 /// The machine and the programs, in a sentence.
 pub(crate) fn describe() -> String {
-    let cores = std::thread::available_parallelism().map_or(0, std::num::NonZero::get);
     let cpu = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    // This process may have fewer.
+    let is_core = |line: &&str| line.starts_with("processor");
+    let cores = cpu.lines().filter(is_core).count();
     let model = cpu.lines().find_map(|line| line.strip_prefix("model name"));
     let model = model.unwrap_or("unknown").trim_matches([' ', '\t', ':']);
     let kernel = said("uname", &["-r"]).unwrap_or_default();
