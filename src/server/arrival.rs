@@ -24,7 +24,7 @@ pub(super) struct Arrival {
     advances: Advances,
     tls: Option<Tls>,
     entrance: Entrance,
-    limits: Limits,
+    limits: Arc<Limits>,
     counted: Counted,
 }
 
@@ -39,7 +39,7 @@ impl Arrival {
         crowd: &Crowd,
         tls: Option<&Tls>,
         entrance: &Entrance,
-        limits: Limits,
+        limits: Arc<Limits>,
         metrics: Option<&Arc<Metrics>>,
     ) -> Self {
         let channel = match tls {

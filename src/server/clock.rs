@@ -26,7 +26,8 @@ const HEAD_AT_STOP: Duration = Duration::from_secs(1);
 /// The timer of one connection.
 #[derive(Debug)]
 pub(super) struct Clock {
-    limits: Limits,
+    /// Shared: they are as large as all else that is known of a connection.
+    limits: Arc<Limits>,
     watch: Watch,
     /// Who counts what its bounds do.
     cuts: Cuts,
@@ -62,7 +63,7 @@ pub(super) struct Cuts(Option<Arc<Metrics>>);
 
 impl Clock {
     /// Judges the connection that `watch` knows, and tells `cuts` of each client that took too long.
-    pub(super) fn new(limits: Limits, watch: Watch, cuts: Cuts) -> Self {
+    pub(super) fn new(limits: Arc<Limits>, watch: Watch, cuts: Cuts) -> Self {
         Self {
             limits,
             watch,
@@ -80,7 +81,7 @@ impl Clock {
             header_timeout,
             idle_timeout,
             ..
-        } = &mut self.limits;
+        } = Arc::make_mut(&mut self.limits);
         *handshake_timeout = (*handshake_timeout).min(HEAD_AT_STOP);
         *header_timeout = (*header_timeout).min(HEAD_AT_STOP);
         // HTTP/2 says farewell and waits to hear that it arrived.

@@ -61,7 +61,7 @@ pub(super) struct Session<S: Serve> {
     pub(super) watch: Watch,
     pub(super) ration: Ration,
     pub(super) clock: Clock,
-    pub(super) limits: Limits,
+    pub(super) limits: Arc<Limits>,
     pub(super) tasks: Tasks,
 }
 
@@ -120,8 +120,12 @@ impl<S: Serve> Client<S> {
 }
 
 /// Serves a connection to its end.
-pub(super) async fn run<S, I>(accepted: Accepted<I>, service: Arc<S>, limits: Limits, tasks: &Tasks)
-where
+pub(super) async fn run<S, I>(
+    accepted: Accepted<I>,
+    service: Arc<S>,
+    limits: impl Into<Arc<Limits>>,
+    tasks: &Tasks,
+) where
     S: Serve,
     I: Agreed + AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
@@ -135,7 +139,8 @@ where
         cuts,
         advances,
     } = accepted;
-    let mut clock = Clock::new(limits, watch.clone(), cuts.clone());
+    let limits = limits.into();
+    let mut clock = Clock::new(Arc::clone(&limits), watch.clone(), cuts.clone());
     let mut io = Chooser::new(Guarded::new(io, watch.clone()));
     let shaking = guest.as_ref().filter(|_| peer.is_secure);
     if let Some(guest) = shaking {
@@ -175,7 +180,7 @@ where
             // What stands for a stretch of a file would be framed as if it were bytes.
             let session = session(None);
             let io = Rationed::new(io, session.ration.clone());
-            let windows = advances.open(limits.ahead);
+            let windows = advances.open(session.limits.ahead);
             Box::pin(http2::serve(io, session, windows)).await;
         }
     }

@@ -148,7 +148,7 @@ pub struct Limits {
 /// Limits that may become others while connections are served: each has those of its beginning. Clones share
 /// them.
 #[derive(Clone, Debug)]
-pub struct LiveLimits(Arc<Mutex<Limits>>);
+pub struct LiveLimits(Arc<Mutex<Arc<Limits>>>);
 
 // === impl Limits ===
 
@@ -190,19 +190,19 @@ impl Limits {
 
 impl LiveLimits {
     /// Those in effect.
-    pub fn get(&self) -> Limits {
-        *self.0.lock()
+    pub fn get(&self) -> Arc<Limits> {
+        Arc::clone(&self.0.lock())
     }
 
     /// Puts others into effect.
     pub fn set(&self, limits: Limits) {
-        *self.0.lock() = limits;
+        *self.0.lock() = Arc::new(limits);
     }
 }
 
 impl From<Limits> for LiveLimits {
     fn from(limits: Limits) -> Self {
-        Self(Arc::new(Mutex::new(limits)))
+        Self(Arc::new(Mutex::new(Arc::new(limits))))
     }
 }
 

@@ -77,10 +77,16 @@ where
     } = session;
     let windows = Arc::new(windows);
     let cuts = clock.cuts().clone();
-    let streams = Streams::new(limits, tasks.clone(), cuts.clone(), Arc::clone(&windows));
+    let streams = Streams::new(
+        Arc::clone(&limits),
+        tasks.clone(),
+        cuts.clone(),
+        Arc::clone(&windows),
+    );
     let farewell = Farewell::default();
     let service = {
         let (streams, watch, farewell) = (streams.clone(), watch.clone(), farewell.clone());
+        let limits = Arc::clone(&limits);
         service_fn(move |mut request: Request<Incoming>| {
             if farewell.is_over(patience(&limits)) {
                 return Either::Left(ready(Err(h2::Reason::REFUSED_STREAM.into())));

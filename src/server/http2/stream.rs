@@ -38,7 +38,7 @@ pub(super) struct Stream {
 /// Runs the requests of one connection; clones share it.
 #[derive(Clone, Debug)]
 pub(super) struct Streams {
-    limits: Limits,
+    limits: Arc<Limits>,
     tasks: Tasks,
     cuts: Cuts,
     windows: Arc<Windows>,
@@ -118,7 +118,12 @@ impl Stream {
 // === impl Streams ===
 
 impl Streams {
-    pub(super) fn new(limits: Limits, tasks: Tasks, cuts: Cuts, windows: Arc<Windows>) -> Self {
+    pub(super) fn new(
+        limits: Arc<Limits>,
+        tasks: Tasks,
+        cuts: Cuts,
+        windows: Arc<Windows>,
+    ) -> Self {
         Self {
             limits,
             tasks,
@@ -147,7 +152,11 @@ where
     fn execute(&self, work: F) {
         let begun = self.begun.lock().take();
         let stream = begun.unwrap_or_else(|| self.stream(false));
-        let clock = Clock::new(self.limits, stream.watch.clone(), self.cuts.clone());
+        let clock = Clock::new(
+            Arc::clone(&self.limits),
+            stream.watch.clone(),
+            self.cuts.clone(),
+        );
         self.tasks.spawn_punctual(stream.attend(work, clock));
     }
 }

@@ -141,7 +141,7 @@ async fn one_who_leaves_makes_room_at_once_and_a_higher_limit_does() {
     assert!(!party.has_room().await);
     let more = Limits {
         max_connections: 2,
-        ..party.limits.get()
+        ..*party.limits.get()
     };
     party.limits.set(more);
     assert!(party.has_room().await);
