@@ -119,6 +119,10 @@ impl Upload {
                 }
                 Some(Again::OnceHere) if places + 1 < MOST_PLACES => {
                     places += 1;
+                    if self.may_write() {
+                        // It may have been proven since.
+                        spool.set_pace(None);
+                    }
                     once_here(spool).await
                 }
                 Some(_) | None => None,

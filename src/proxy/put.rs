@@ -218,7 +218,7 @@ impl Upload {
         self.proxy.config.upload.on_failure == OnUploadFailure::Keep && self.may_write()
     }
 
-    fn may_write(&self) -> bool {
+    pub(super) fn may_write(&self) -> bool {
         let access = &self.proxy.access;
         access.is_proven(&self.ask.question(), Right::Write)
     }

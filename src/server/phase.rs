@@ -223,6 +223,8 @@ impl State {
             return;
         }
         self.enter(Phase::Busy);
+        // Reading may have gone on behind a head that was whole, for a body where there is one.
+        self.read_blocked &= has_body;
         // A client's farewell in TLS is bytes, and may come at any time before its end.
         self.unread = has_body || self.channel == Channel::Tls;
     }

@@ -43,6 +43,19 @@ fn a_handshake_is_one_wait_and_the_first_head_behind_it_another() {
 }
 
 #[test]
+fn who_looked_for_more_behind_a_whole_head_waits_for_nothing() {
+    let mut state = State::accepted(Channel::Clear, 0);
+    state.read(18);
+    state.read_blocked();
+    state.begin(false);
+    assert_eq!(
+        bound(&state),
+        None,
+        "a slow answer is not its client's silence"
+    );
+}
+
+#[test]
 fn only_a_wanted_body_is_waited_for_while_the_answer_is_made() {
     let mut state = State::accepted(Channel::Clear, 0);
     state.read(100);

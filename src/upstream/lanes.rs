@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::{Duration, timeout};
+use tokio::time::{Duration, sleep, timeout};
 
 use super::Supply;
-use super::places::{Place, Places};
+use super::places::{Place, Places, over, ready};
 
 /// The bound on concurrent requests: one for all, and within it a share for each kind of those that
 /// may take long because a client sends slowly, so that they starve neither reads nor each other.
@@ -87,9 +87,21 @@ impl Lanes {
         supply: &Supply,
         within: Duration,
     ) -> Option<UploadPermit> {
-        let place = self.uploads.enter(supply, within).await?;
-        let all = timeout(within, acquire(&self.all)).await.ok()?;
-        Some(UploadPermit { place, _all: all })
+        let entering = async {
+            let place = self.uploads.enter(supply).await?;
+            let all = timeout(within, acquire(&self.all)).await.ok()?;
+            Some(UploadPermit { place, _all: all })
+        };
+        let overdue = async {
+            ready(supply).await;
+            sleep(within).await;
+        };
+        tokio::select! {
+            biased;
+            permit = entering => permit,
+            () = over(supply) => None,
+            () = overdue => None,
+        }
     }
 }
 
@@ -101,6 +113,7 @@ async fn acquire(semaphore: &Arc<Semaphore>) -> Option<OwnedSemaphorePermit> {
 #[cfg(test)]
 mod tests {
     use futures_util::FutureExt;
+    use tokio::time::Instant;
 
     use super::*;
     use crate::upstream::tests::here;
@@ -150,6 +163,21 @@ mod tests {
             .collect();
         assert_eq!((passed.len(), uploads.len(), reads.len()), (2, 4, 1));
         assert!(lanes.enter(Lane::Question).now_or_never().is_some());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_upload_that_is_here_waits_for_its_time_and_no_longer() {
+        let lanes = Lanes::new(2);
+        let within = Duration::from_secs(5);
+        let supply = here();
+        let first = lanes.enter_upload(&supply, within).await;
+        let begun = Instant::now();
+        assert!(lanes.enter_upload(&supply, within).await.is_none());
+        assert_eq!(begun.elapsed(), within);
+        drop(first);
+        let _all = [lanes.enter(Lane::Read).await, lanes.enter(Lane::Read).await];
+        assert!(lanes.enter_upload(&supply, within).await.is_none());
+        assert_eq!(begun.elapsed(), within * 2, "whatever it waits for");
     }
 
     #[tokio::test]

@@ -13,7 +13,7 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep};
 
-use super::queue::{Queue, Rank};
+use super::queue::{Loser, Queue, Rank};
 use super::sending::Sending;
 use super::{Standing, Supply};
 
@@ -55,7 +55,7 @@ pub(super) struct Leave {
 /// What one who waits is told by.
 #[derive(Debug, Default)]
 struct Ticket {
-    /// Changes under the lock of the queue only.
+    /// It has a place that is not taken yet.
     is_served: AtomicBool,
     told: Notify,
 }
@@ -75,13 +75,8 @@ impl Places {
         Arc::new(Self(Mutex::new(Queue::new(count.max(1)))))
     }
 
-    /// Waits for a place while the body is still coming, and then for `within` at most; none where it is over
-    /// or takes too long.
-    pub(super) async fn enter(
-        self: &Arc<Self>,
-        supply: &Supply,
-        within: Duration,
-    ) -> Option<Arc<Place>> {
+    /// Waits for a place; none where nothing will come of the body.
+    pub(super) async fn enter(self: &Arc<Self>, supply: &Supply) -> Option<Arc<Place>> {
         let mut coming = self.wait(Rank::Coming);
         let rank = tokio::select! {
             biased;
@@ -94,7 +89,6 @@ impl Places {
             biased;
             place = waiting.served() => Some(place),
             () = over(supply) => None,
-            () = sleep(within) => None,
         }
     }
 
@@ -130,7 +124,7 @@ fn serve(queue: &mut Queue<Arc<Ticket>>) {
 }
 
 /// Completes when a body comes no further before it is sent; none where nothing comes of it.
-async fn ready(supply: &Supply) -> Option<Rank> {
+pub(super) async fn ready(supply: &Supply) -> Option<Rank> {
     loop {
         let turned = supply.turned();
         match supply.standing() {
@@ -142,7 +136,8 @@ async fn ready(supply: &Supply) -> Option<Rank> {
     }
 }
 
-async fn over(supply: &Supply) {
+/// Completes when nothing will come of a body.
+pub(super) async fn over(supply: &Supply) {
     loop {
         let turned = supply.turned();
         if supply.standing() == Standing::Over {
@@ -164,8 +159,8 @@ impl fmt::Debug for Places {
 
 impl Place {
     /// Whether another needs it; whoever hears yes leaves it.
-    fn is_wanted(&self) -> bool {
-        let is_asked = self.places.0.lock().asks_to_leave();
+    fn is_wanted(&self, of: Loser) -> bool {
+        let is_asked = self.places.0.lock().asks_to_leave(of);
         self.is_asked.fetch_or(is_asked, Ordering::Relaxed);
         is_asked
     }
@@ -226,22 +221,34 @@ impl Leave {
     /// Completes when the upload whose body is `sending` is to leave its place.
     pub(super) async fn due(&self, sending: &Sending) -> Leaving {
         let (mut since, mut sent) = (Instant::now(), sending.progress().sent);
+        let mut was_paused = false;
         loop {
             sleep(LOOK).await;
-            let watched = match self.supply.standing() {
-                Standing::Paused { is_kept: true } => WATCHED,
-                Standing::Paused { is_kept: false } => WATCHED_LONG,
+            let progress = sending.progress();
+            let paused = match self.supply.standing() {
+                // What the connection has not asked for more of waits for the upstream.
+                Standing::Paused { is_kept } if progress.is_starved => Some(is_kept),
                 Standing::Over => return Leaving::Over,
                 // It is the upstream that is waited for, or the disk.
-                Standing::Here | Standing::HeldUp | Standing::AtHand => {
-                    (since, sent) = (Instant::now(), sending.progress().sent);
-                    continue;
-                }
+                _ => None,
             };
-            let sent_by_now = sending.progress().sent;
-            if sent_by_now.saturating_sub(sent) >= ENOUGH * watched.as_secs() {
-                (since, sent) = (Instant::now(), sent_by_now);
-            } else if since.elapsed() >= watched && self.place.is_wanted() {
+            let Some(is_kept) = paused else {
+                // A piece may come in the very moment of a look.
+                if !was_paused {
+                    (since, sent) = (Instant::now(), progress.sent);
+                }
+                was_paused = false;
+                continue;
+            };
+            was_paused = true;
+            let (watched, loser) = if is_kept {
+                (WATCHED, Loser::Waits)
+            } else {
+                (WATCHED_LONG, Loser::Fails)
+            };
+            if progress.sent.saturating_sub(sent) >= ENOUGH * watched.as_secs() {
+                (since, sent) = (Instant::now(), progress.sent);
+            } else if since.elapsed() >= watched && self.place.is_wanted(loser) {
                 return Leaving::Displaced;
             }
         }

@@ -78,7 +78,7 @@ impl Sent {
 }
 
 async fn one(places: &Arc<Places>) -> Arc<Place> {
-    places.enter(&here(), LONG).await.unwrap()
+    places.enter(&here()).await.unwrap()
 }
 
 fn leave(place: &Arc<Place>, supply: Supply) -> Leave {
@@ -93,10 +93,10 @@ async fn what_is_here_goes_before_what_is_still_to_come_however_late() {
     let places = Places::new(1);
     let (_tell, coming) = told(Standing::AtHand);
     let place = one(&places).await;
-    let mut first = Box::pin(places.enter(&coming, LONG));
+    let mut first = Box::pin(places.enter(&coming));
     assert!((&mut first).now_or_never().is_none());
     let supply = here();
-    let mut second = Box::pin(places.enter(&supply, LONG));
+    let mut second = Box::pin(places.enter(&supply));
     assert!((&mut second).now_or_never().is_none());
     drop(place);
     assert!(timeout(MOMENT, &mut first).await.is_err());
@@ -111,12 +111,12 @@ async fn a_place_that_nobody_took_in_time_is_the_next_ones() {
     let places = Places::new(1);
     let place = one(&places).await;
     let supply = here();
-    let mut first = Box::pin(places.enter(&supply, LONG));
+    let mut first = Box::pin(places.enter(&supply));
     assert!((&mut first).now_or_never().is_none());
     drop(place);
     // It is served, and left before it has seen so.
     drop(first);
-    assert!(places.enter(&supply, LONG).now_or_never().is_some());
+    assert!(places.enter(&supply).now_or_never().is_some());
 }
 
 #[tokio::test(start_paused = true)]
@@ -124,17 +124,17 @@ async fn what_has_come_meanwhile_queues_for_its_time_and_what_broke_off_waits_no
     let places = Places::new(1);
     let place = one(&places).await;
     let (tell, supply) = told(PAUSED);
-    let mut waiting = Box::pin(places.enter(&supply, WATCHED));
+    let mut waiting = Box::pin(places.enter(&supply));
     assert!(timeout(LONG, &mut waiting).await.is_err(), "for its client");
-    assert!(!place.is_wanted(), "nobody needs it");
+    assert!(!place.is_wanted(Loser::Waits), "nobody needs it");
     tell.send_replace(Standing::Here);
     assert!(timeout(MOMENT, &mut waiting).await.is_err());
-    assert!(place.is_wanted());
-    assert!(!place.is_wanted(), "once is enough");
-    assert!(waiting.await.is_none(), "not for longer than it may");
+    assert!(place.is_wanted(Loser::Waits));
+    assert!(!place.is_wanted(Loser::Waits), "once is enough");
+    drop(waiting);
     for standing in [PAUSED, Standing::HeldUp] {
         let (over, supply) = told(standing);
-        let mut broken = Box::pin(places.enter(&supply, LONG));
+        let mut broken = Box::pin(places.enter(&supply));
         assert!(timeout(MOMENT, &mut broken).await.is_err());
         over.send_replace(Standing::Over);
         assert!(timeout(MOMENT, broken).await.unwrap().is_none());
@@ -151,7 +151,7 @@ async fn whose_client_pauses_leaves_for_one_who_has_something_to_send_and_not_be
     let mut leaving = Box::pin(leave.due(&sent.sending));
     assert!(timeout(LONG, &mut leaving).await.is_err(), "nobody waits");
     let next = here();
-    let mut waiting = Box::pin(places.enter(&next, LONG));
+    let mut waiting = Box::pin(places.enter(&next));
     assert!((&mut waiting).now_or_never().is_none());
     assert_eq!(leaving.await, Leaving::Displaced);
     drop((leave, place));
@@ -163,7 +163,7 @@ async fn a_client_that_goes_on_keeps_its_place_and_so_does_what_waits_for_the_up
     let places = Places::new(1);
     let place = one(&places).await;
     let next = here();
-    let mut waiting = Box::pin(places.enter(&next, LONG * 2));
+    let mut waiting = Box::pin(places.enter(&next));
     assert!((&mut waiting).now_or_never().is_none());
     let mut sent = Sent::new();
     let (tell, supply) = told(PAUSED);
@@ -188,7 +188,7 @@ async fn a_client_that_hardly_sends_has_its_place_for_as_long_as_it_is_watched()
         let places = Places::new(1);
         let place = one(&places).await;
         let next = here();
-        let mut waiting = Box::pin(places.enter(&next, LONG));
+        let mut waiting = Box::pin(places.enter(&next));
         assert!((&mut waiting).now_or_never().is_none());
         let mut sent = Sent::new();
         let (_tell, supply) = told(Standing::Paused { is_kept });

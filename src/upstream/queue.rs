@@ -16,6 +16,15 @@ pub(super) enum Rank {
     Coming,
 }
 
+/// What becomes of an upload that leaves its place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Loser {
+    /// It is sent anew.
+    Waits,
+    /// It fails: only for a body that is here.
+    Fails,
+}
+
 /// Places, and who waits for them.
 #[derive(Debug)]
 pub(super) struct Queue<T> {
@@ -82,8 +91,12 @@ impl<T: PartialEq> Queue<T> {
     }
 
     /// Whether one more holder is to leave; then it is taken to.
-    pub(super) fn asks_to_leave(&mut self) -> bool {
-        let is_asked = self.leaving < self.here.len() + self.held_up.len();
+    pub(super) fn asks_to_leave(&mut self, loser: Loser) -> bool {
+        let worth_it = match loser {
+            Loser::Waits => self.here.len() + self.held_up.len(),
+            Loser::Fails => self.here.len(),
+        };
+        let is_asked = self.leaving < worth_it;
         self.leaving += usize::from(is_asked);
         is_asked
     }
@@ -141,11 +154,21 @@ mod tests {
     fn as_many_are_asked_to_leave_as_wait_with_something_to_send() {
         let mut queue = Queue::new(0);
         queue.join(1, Rank::Coming);
-        assert!(!queue.asks_to_leave());
+        assert!(!queue.asks_to_leave(Loser::Waits));
         queue.join(2, Rank::HeldUp);
-        assert!(queue.asks_to_leave());
-        assert!(!queue.asks_to_leave());
+        assert!(
+            !queue.asks_to_leave(Loser::Fails),
+            "for a body that is not here"
+        );
+        assert!(queue.asks_to_leave(Loser::Waits));
+        assert!(!queue.asks_to_leave(Loser::Waits));
         queue.has_left();
-        assert!(queue.asks_to_leave(), "whoever left was not enough");
+        assert!(
+            queue.asks_to_leave(Loser::Waits),
+            "whoever left was not enough"
+        );
+        queue.join(3, Rank::Here);
+        queue.has_left();
+        assert!(queue.asks_to_leave(Loser::Fails));
     }
 }
