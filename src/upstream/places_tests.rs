@@ -145,7 +145,8 @@ async fn what_has_come_meanwhile_queues_for_its_time_and_what_broke_off_waits_no
 async fn whose_client_pauses_leaves_for_one_who_has_something_to_send_and_not_before() {
     let places = Places::new(1);
     let place = one(&places).await;
-    let sent = Sent::new();
+    let mut sent = Sent::new();
+    sent.sends(1);
     let (_tell, supply) = told(PAUSED);
     let leave = leave(&place, supply);
     let mut leaving = Box::pin(leave.due(&sent.sending));
