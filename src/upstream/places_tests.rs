@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::error::Error;
 use std::future::pending;
+use std::pin::Pin;
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
@@ -81,6 +82,14 @@ async fn one(places: &Arc<Places>) -> Arc<Place> {
     places.enter(&here()).await.unwrap()
 }
 
+/// One who is here waits for a place.
+fn waits(places: &Arc<Places>) -> Pin<Box<impl Future<Output = Option<Arc<Place>>> + use<>>> {
+    let places = Arc::clone(places);
+    let mut waiting = Box::pin(async move { places.enter(&here()).await });
+    assert!((&mut waiting).now_or_never().is_none());
+    waiting
+}
+
 fn leave(place: &Arc<Place>, supply: Supply) -> Leave {
     Leave {
         place: Arc::clone(place),
@@ -151,9 +160,7 @@ async fn whose_client_pauses_leaves_for_one_who_has_something_to_send_and_not_be
     let leave = leave(&place, supply);
     let mut leaving = Box::pin(leave.due(&sent.sending));
     assert!(timeout(LONG, &mut leaving).await.is_err(), "nobody waits");
-    let next = here();
-    let mut waiting = Box::pin(places.enter(&next));
-    assert!((&mut waiting).now_or_never().is_none());
+    let waiting = waits(&places);
     assert_eq!(leaving.await, Leaving::Displaced);
     drop((leave, place));
     assert!(waiting.now_or_never().unwrap().is_some());
@@ -163,9 +170,7 @@ async fn whose_client_pauses_leaves_for_one_who_has_something_to_send_and_not_be
 async fn a_client_that_goes_on_keeps_its_place_and_so_does_what_waits_for_the_upstream() {
     let places = Places::new(1);
     let place = one(&places).await;
-    let next = here();
-    let mut waiting = Box::pin(places.enter(&next));
-    assert!((&mut waiting).now_or_never().is_none());
+    let _waiting = waits(&places);
     let mut sent = Sent::new();
     let (tell, supply) = told(PAUSED);
     let leave = leave(&place, supply);
@@ -188,9 +193,7 @@ async fn a_client_that_hardly_sends_has_its_place_for_as_long_as_it_is_watched()
     let one_byte_at_a_time = async |is_kept| {
         let places = Places::new(1);
         let place = one(&places).await;
-        let next = here();
-        let mut waiting = Box::pin(places.enter(&next));
-        assert!((&mut waiting).now_or_never().is_none());
+        let _waiting = waits(&places);
         let mut sent = Sent::new();
         let (_tell, supply) = told(Standing::Paused { is_kept });
         let (leave, begun) = (leave(&place, supply), Instant::now());
