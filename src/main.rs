@@ -3,9 +3,10 @@
 use std::process::ExitCode;
 
 use larder::cli;
-use larder::config::Environment;
+use larder::config::{self, Environment};
 
 fn main() -> ExitCode {
     let environment = Environment::new(std::env::vars_os());
+    let environment = environment.with_memory_limit(config::memory_limit());
     cli::run(std::env::args_os(), &environment)
 }

@@ -5,6 +5,8 @@
 mod check;
 mod demo;
 mod fsck;
+mod healthcheck;
+mod inquiry;
 mod reload;
 mod serve;
 
@@ -55,6 +57,25 @@ enum Command {
     /// well or was repaired, with 1 when something could not be read or removed, and with 2 when
     /// there is no such directory or another process uses it.
     Fsck(FsckFlags),
+    /// Says by its exit code whether a Larder that runs takes work: 0 when it does
+    ///
+    /// For containers, which have no other program to ask with. Asks the admin listener of the process that
+    /// uses the data directory, else the one that the configuration names.
+    Healthcheck(HealthcheckFlags),
+}
+
+/// Where the running process is.
+#[derive(Args, Debug)]
+struct HealthcheckFlags {
+    /// Reads this file, as `serve` would, to know where the process is
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Its data is here
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<String>,
+    /// It listens here for administration, where its data directory does not say so
+    #[arg(long, value_name = "ADDR")]
+    admin_listen: Option<String>,
 }
 
 /// Each overrides the configuration file and the environment.
@@ -127,6 +148,11 @@ const TURNS_BETWEEN_LOOKS: u32 = 8;
 /// own queue that waits, until the shared one is empty.
 const TURNS_BETWEEN_SHARED: u32 = 2;
 
+/// For commands that ask a question or two.
+fn quick_runtime() -> io::Result<Runtime> {
+    Builder::new_current_thread().enable_all().build()
+}
+
 /// The runtime that everything runs on.
 fn runtime() -> io::Result<Runtime> {
     Builder::new_multi_thread()
@@ -159,6 +185,9 @@ impl Arguments {
                 let repair = flags.repair();
                 loaded(flags, environment, |loaded| fsck::run(&loaded, repair))
             }
+            Some(Command::Healthcheck(flags)) => loaded(flags, environment, |loaded| {
+                healthcheck::run(&loaded.config)
+            }),
             Some(Command::Demo) => demo::run(&environment.temp_dir()),
         }
     }
@@ -193,6 +222,19 @@ fn loaded(
 fn mistaken(problems: &Problems) -> ExitCode {
     complain(&[problems.to_string()]);
     ExitCode::from(USAGE)
+}
+
+// === impl HealthcheckFlags ===
+
+impl From<HealthcheckFlags> for Flags {
+    fn from(flags: HealthcheckFlags) -> Self {
+        Self {
+            config: flags.config,
+            data_dir: flags.data_dir,
+            admin_listen: flags.admin_listen,
+            ..Self::default()
+        }
+    }
 }
 
 // === impl ConfigFlags ===

@@ -17,7 +17,10 @@ pub(super) const CONFIG: &str = "LARDER_CONFIG";
 ///
 /// Its values may be secrets: it cannot be printed.
 #[derive(Clone, Default)]
-pub struct Environment(BTreeMap<OsString, OsString>);
+pub struct Environment {
+    variables: BTreeMap<OsString, OsString>,
+    memory_limit: Option<u64>,
+}
 
 /// What the variables that begin with `LARDER_` say.
 #[derive(Default)]
@@ -44,7 +47,24 @@ enum Link {
 impl Environment {
     /// Keeps `variables`.
     pub fn new(variables: impl IntoIterator<Item = (OsString, OsString)>) -> Self {
-        Self(variables.into_iter().collect())
+        Self {
+            variables: variables.into_iter().collect(),
+            memory_limit: None,
+        }
+    }
+
+    /// The same, where the process may have so much memory.
+    #[must_use]
+    pub fn with_memory_limit(self, memory_limit: Option<u64>) -> Self {
+        Self {
+            memory_limit,
+            ..self
+        }
+    }
+
+    /// How much memory the process may have, where somebody bounds it.
+    pub(super) fn memory_limit(&self) -> Option<u64> {
+        self.memory_limit
     }
 
     /// Where files that nobody keeps go.
@@ -55,7 +75,7 @@ impl Environment {
 
     /// A variable's value; an empty one counts as not set, as the system's own conventions have it.
     pub(super) fn get(&self, name: &str) -> Option<&OsStr> {
-        self.0
+        self.variables
             .get(OsStr::new(name))
             .map(OsString::as_os_str)
             .filter(|value| !value.is_empty())
@@ -107,7 +127,7 @@ impl Environment {
     /// Our variables: what they set, what is wrong with them, what is odd about them.
     pub(super) fn ours(&self) -> Ours {
         let mut ours = Ours::default();
-        for (name, value) in &self.0 {
+        for (name, value) in &self.variables {
             let name = name.to_string_lossy();
             if name.starts_with(PREFIX) && name != CONFIG {
                 ours.note(&name, value);
@@ -119,7 +139,7 @@ impl Environment {
 
 impl std::fmt::Debug for Environment {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_list().entries(self.0.keys()).finish()
+        f.debug_list().entries(self.variables.keys()).finish()
     }
 }
 

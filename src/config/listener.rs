@@ -3,8 +3,9 @@
 use std::fmt;
 use std::net::IpAddr;
 use std::path::PathBuf;
+use std::str::FromStr;
 
-use super::{AccessMode, Config};
+use super::{AccessMode, Config, address};
 
 /// An address to listen at.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -118,5 +119,14 @@ impl fmt::Display for Listen {
             Self::Passed(None) => f.write_str("systemd"),
             Self::Passed(Some(name)) => write!(f, "systemd:{name}"),
         }
+    }
+}
+
+impl FromStr for Listen {
+    type Err = String;
+
+    /// What people write, and what [`Listen`] is shown as.
+    fn from_str(text: &str) -> Result<Self, String> {
+        address::listen(text)
     }
 }

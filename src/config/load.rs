@@ -65,7 +65,11 @@ pub fn load(flags: &Flags, environment: &Environment) -> Result<Loaded, Problems
     raw.lay(content.settings);
     raw.lay(ours.settings);
     raw.lay(flags.settings());
-    let config = check::config(&mut raw, Ambient::of(environment));
+    let config = check::config(
+        &mut raw,
+        Ambient::of(environment),
+        environment.memory_limit(),
+    );
     if !raw.problems.is_empty() {
         return Err(Problems(raw.problems));
     }
@@ -123,7 +127,7 @@ impl Config {
         let mut raw = Raw::new(Vec::new(), Vec::new());
         let data_dir_text = data_dir.to_string_lossy();
         raw.lay(keys::presets().chain([Setting::text("data_dir", data_dir_text, "default")]));
-        let mut config = check::config(&mut raw, Ambient::default());
+        let mut config = check::config(&mut raw, Ambient::default(), None);
         data_dir.clone_into(&mut config.data_dir);
         config
     }

@@ -184,7 +184,7 @@ impl Raw {
     }
 
     /// Whether a key was set to what it would be anyway, as in a copy of the shipped file.
-    fn is_preset(&self, key: &str) -> bool {
+    pub(super) fn is_preset(&self, key: &str) -> bool {
         let (Some(preset), Some(value)) = (keys::preset_of(key), self.find(key)) else {
             return false;
         };

@@ -146,6 +146,26 @@ async fn a_kill_costs_at_most_a_miss() {
 }
 
 #[tokio::test]
+async fn a_healthcheck_says_whether_the_process_of_a_data_directory_takes_work() {
+    let asks = ["healthcheck", "--config", "{config}"];
+    let setup = Setup::alone().set("server.drain_delay", "1h");
+    let exit = setup.run(&asks).await;
+    assert_eq!(exit.code, Some(1), "nobody is there: {}", exit.stderr);
+    assert_eq!(exit.stderr.lines().count(), 1, "{}", exit.stderr);
+    let mut larder = setup.start().await;
+    let exit = larder.setup().run(&asks).await;
+    assert_eq!((exit.code, exit.stderr.as_str()), (Some(0), ""));
+    larder.terminate();
+    eventually("the process to take no more work", async || {
+        let exit = larder.setup().run(&asks).await;
+        exit.code == Some(1) && exit.stderr.starts_with("larder: 503: ")
+    })
+    .await;
+    larder.terminate();
+    assert_eq!(larder.exit().await.code, Some(1));
+}
+
+#[tokio::test]
 async fn a_port_in_use_is_one_clear_line_and_exit_1() {
     let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = taken.local_addr().expect("an address").to_string();

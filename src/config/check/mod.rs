@@ -26,7 +26,7 @@ use super::{
 };
 
 /// Understands everything that was written.
-pub(super) fn config(raw: &mut Raw, ambient: Ambient) -> Config {
+pub(super) fn config(raw: &mut Raw, ambient: Ambient, memory_limit: Option<u64>) -> Config {
     let data_dir = raw.take("data_dir", value::path);
     if data_dir.is_none() && !raw.is_set("data_dir") {
         raw.mistake(
@@ -41,7 +41,7 @@ pub(super) fn config(raw: &mut Raw, ambient: Ambient) -> Config {
     let upstream = upstream::upstream(raw, ambient);
     let access = access::access(raw, &upstream.target, &asked, &server.proxy_protocol);
     server.named = access::named(&asked, access.mode);
-    let tier = tier::tier(raw, &data_dir, asked.is_secured());
+    let tier = tier::tier(raw, (&data_dir, memory_limit), asked.is_secured());
     let upload = upload(raw, &upstream.target);
     let log = log(raw);
     Config {

@@ -19,15 +19,32 @@ const MAX_IN_MEMORY: u64 = bytesize::MIB;
 /// the room of many that are small.
 const MAX_BESIDE_FILES: u64 = 64 * bytesize::KIB;
 
+/// Bytes held in memory, where nobody says: what many teams' small artifacts of a week fit in.
+const MEMORY: u64 = 256 * bytesize::MIB;
+
+/// The part of the memory that the process may have, where that is less: bodies on their way, connections
+/// and the index want theirs too.
+const MEMORY_SHARE: u64 = 4;
+
+/// Bytes of bodies on their way, where nobody says: what a hundred take at full speed.
+const IN_FLIGHT: u64 = 128 * bytesize::MIB;
+
+/// The same part for those; windows of HTTP/2 may have as much again.
+const IN_FLIGHT_SHARE: u64 = 8;
+
 /// What is written of the memory tier; the rest follows from how files leave.
 struct AskedOfMemory {
     capacity: u64,
     max_artifact: Option<u64>,
 }
 
-/// Checks `tier.…`.
-pub(super) fn tier(raw: &mut Raw, data_dir: &Path, is_secured: bool) -> Tier {
-    let memory = memory(raw);
+/// Checks `tier.…`, on a machine with that data directory and as much memory as the process may have.
+pub(super) fn tier(
+    raw: &mut Raw,
+    (data_dir, memory_limit): (&Path, Option<u64>),
+    is_secured: bool,
+) -> Tier {
+    let memory = memory(raw, memory_limit);
     let disk = disk(raw, units::file_system_size(data_dir));
     // What is encrypted has to be copied. Where some listeners speak TLS and some do not, a larger artifact
     // in memory costs those in clear text a copy; one that is not there costs those with TLS the
@@ -41,7 +58,9 @@ pub(super) fn tier(raw: &mut Raw, data_dir: &Path, is_secured: bool) -> Tier {
     let tier = Tier {
         memory: memory.with_default(default, raw),
         disk,
-        in_flight: raw.take("tier.in_flight", units::size).unwrap_or_default(),
+        in_flight: raw
+            .take("tier.in_flight", units::size)
+            .unwrap_or_else(|| at_most(IN_FLIGHT, memory_limit, IN_FLIGHT_SHARE)),
     };
     if tier.memory.capacity == 0 && tier.disk.capacity == 0 {
         raw.warn(
@@ -52,17 +71,30 @@ pub(super) fn tier(raw: &mut Raw, data_dir: &Path, is_secured: bool) -> Tier {
     tier
 }
 
-fn memory(raw: &mut Raw) -> AskedOfMemory {
+fn memory(raw: &mut Raw, limit: Option<u64>) -> AskedOfMemory {
+    let asked = raw.take("tier.memory.capacity", units::size);
+    if let (Some(asked), Some(limit)) = (asked, limit)
+        && asked >= limit
+    {
+        let (asked, limit) = (units::show_size(asked), units::show_size(limit));
+        let message = format!("is {asked}, and the process may have {limit} of memory in all");
+        raw.warn("tier.memory.capacity", &message);
+    }
     AskedOfMemory {
-        capacity: raw
-            .take("tier.memory.capacity", units::size)
-            .unwrap_or_default(),
+        capacity: asked.unwrap_or_else(|| at_most(MEMORY, limit, MEMORY_SHARE)),
         max_artifact: raw.take("tier.memory.max_artifact", units::size),
     }
 }
 
 fn disk(raw: &mut Raw, file_system: Option<u64>) -> DiskTier {
     let capacity = bytes(raw, "tier.disk.capacity", file_system).unwrap_or_default();
+    if let Some(there) = file_system.filter(|there| capacity > *there)
+        && !raw.is_preset("tier.disk.capacity")
+    {
+        let (capacity, there) = (units::show_size(capacity), units::show_size(there));
+        let message = format!("is {capacity}, and the file system has {there}: it is never full");
+        raw.warn("tier.disk.capacity", &message);
+    }
     let max_artifact = bytes(raw, "tier.disk.max_artifact", file_system).unwrap_or_default();
     let words = [
         ("first-read", Verify::FirstRead),
@@ -95,6 +127,11 @@ impl AskedOfMemory {
             max_artifact: fitting(raw, "tier.memory.max_artifact", asked, capacity),
         }
     }
+}
+
+/// So much, or a share of what the process may have, where that is less.
+fn at_most(usually: u64, limit: Option<u64>, share: u64) -> u64 {
+    limit.map_or(usually, |limit| usually.min(limit / share))
 }
 
 /// No artifact larger than its tier is admitted, whatever was asked for.

@@ -7,6 +7,7 @@ mod listeners;
 mod reach;
 mod secrets;
 mod sections;
+mod tier;
 mod tls;
 mod written;
 

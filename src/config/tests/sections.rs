@@ -1,7 +1,7 @@
 //! The sections, each with its own rules.
 
-use super::super::{Secret, units};
-use super::{Written, mistake_in, written};
+use super::super::Secret;
+use super::{mistake_in, written};
 
 const OIDC: &str = "access.oidc = [{issuer = \"https://ci.example\", audience = \"a\", \
                     grants = [{claims = {sub = \"x\"}, teams = [\"t\"]}]}]\n";
@@ -125,54 +125,6 @@ fn listeners_must_not_collide() {
     );
     let any = "server.listen = \"[::1]:0, [::1]:0\"\nadmin.listen = \"[::1]:0\"";
     written(any).load(&[]).unwrap();
-}
-
-#[test]
-fn shares_of_the_file_system_become_sizes() {
-    let mut file = written("tier.disk.capacity = \"50%\"\ntier.disk.max_artifact = \"1%\"");
-    file.flags.data_dir = Some(file.folder.path().join("new").to_str().unwrap().to_owned());
-    let total = units::file_system_size(file.folder.path()).unwrap();
-    let disk = file.load(&[]).unwrap().config.tier.disk;
-    assert_eq!(disk.capacity, total / 2);
-    assert_eq!(
-        disk.max_artifact,
-        u64::try_from(u128::from(total) / 100).unwrap()
-    );
-    assert!(disk.min_free <= 1 << 30);
-    assert!(mistake_in("tier.memory.capacity = \"50%\"").contains("tier.memory.capacity: "));
-}
-
-#[test]
-fn memory_admits_less_where_files_leave_uncopied() {
-    let admitted = |file: &Written| file.load(&[]).unwrap().config.tier.memory.max_artifact;
-    let mut file = written("");
-    let beside_files = if cfg!(target_os = "linux") {
-        64 << 10
-    } else {
-        1 << 20
-    };
-    assert_eq!(admitted(&file), beside_files);
-    file.flags.disk = Some("0".to_owned());
-    assert_eq!(admitted(&file), 1 << 20, "there are no files");
-}
-
-#[test]
-fn no_artifact_is_admitted_that_is_larger_than_its_tier() {
-    let mut file = written("");
-    file.flags.memory = Some("512KiB".to_owned());
-    file.flags.disk = Some("0".to_owned());
-    let loaded = file.load(&[]).unwrap();
-    assert_eq!(loaded.config.tier.memory.max_artifact, 512 << 10);
-    assert_eq!(loaded.warnings, Vec::<String>::new());
-    let asked = file
-        .load(&[("LARDER_TIER__MEMORY__MAX_ARTIFACT", "1GiB")])
-        .unwrap();
-    assert_eq!(asked.config.tier.memory.max_artifact, 512 << 10);
-    assert!(
-        asked.warnings[0].contains("512KiB holds"),
-        "{:?}",
-        asked.warnings
-    );
 }
 
 #[test]
