@@ -11,6 +11,7 @@ use http::{Method, Request, StatusCode};
 use http_body_util::Full;
 use tracing::error;
 
+use crate::config::InEffect;
 use crate::metrics::Metrics;
 use crate::outlet::Outlet;
 use crate::server::{Limits, Peer, RequestBody, Serve, check_form};
@@ -19,6 +20,7 @@ use crate::tiers::Conflicts;
 mod answer;
 mod conflicts;
 mod door;
+mod effective;
 mod process;
 mod readiness;
 mod scrape;
@@ -71,6 +73,8 @@ pub struct Sources {
     pub refresh: Vec<Refresh>,
     /// The uploads that replaced another body.
     pub conflicts: Arc<Conflicts>,
+    /// The configuration in effect.
+    pub config: InEffect,
 }
 
 /// What can be asked for.
@@ -80,6 +84,7 @@ enum Page {
     Health,
     Readiness,
     Conflicts,
+    Config,
 }
 
 // === impl Admin ===
@@ -140,7 +145,8 @@ impl Admin {
             Page::Metrics => self.tell_metrics().await,
             Page::Health => text(StatusCode::OK, "ok\n"),
             Page::Readiness => self.tell_readiness(),
-            Page::Conflicts => self.tell_conflicts(),
+            Page::Conflicts => self.tell(conflicts::encode(&self.sources.conflicts)),
+            Page::Config => self.tell(effective::encode(&self.sources.config)),
         }
     }
 
@@ -163,11 +169,11 @@ impl Admin {
         }
     }
 
-    fn tell_conflicts(&self) -> Answer {
-        match conflicts::encode(&self.sources.conflicts) {
+    fn tell(&self, encoded: serde_json::Result<Vec<u8>>) -> Answer {
+        match encoded {
             Ok(encoded) => json(StatusCode::OK, encoded),
             Err(error) => {
-                error!(%error, "the conflicts cannot be written as JSON");
+                error!(%error, "an answer cannot be written as JSON");
                 self.fault()
             }
         }
@@ -238,6 +244,7 @@ impl Page {
             "/healthz" => Some(Self::Health),
             "/readyz" => Some(Self::Readiness),
             "/api/v1/conflicts" => Some(Self::Conflicts),
+            "/api/v1/config" => Some(Self::Config),
             _ => None,
         }
     }

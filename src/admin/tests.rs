@@ -7,7 +7,7 @@ use tokio::net::TcpStream;
 
 use super::*;
 use crate::artifact::{ArtifactHash, Fields, Label, Landed, Meta, Outcome, RouteName};
-use crate::config::{Listen, Secret};
+use crate::config::{Effective, Listen, Secret};
 use crate::server::{ListenerId, Listeners};
 use crate::tasks::Tasks;
 
@@ -20,8 +20,21 @@ fn admin(readiness: &Readiness) -> (Admin, Arc<Metrics>) {
         metrics: Arc::clone(&metrics),
         refresh: vec![refresh],
         conflicts: Arc::new(Conflicts::new(Arc::clone(&metrics))),
+        config: InEffect::new(vec![
+            effective("log.level", Some("\"info\""), "default"),
+            effective("admin.token", Some("\"***\""), "larder.toml:3"),
+            effective("upstream.proxy", None, "default"),
+        ]),
     };
     (Admin::new(readiness.clone(), door, sources), metrics)
+}
+
+fn effective(key: &str, value: Option<&str>, source: &str) -> Effective {
+    Effective {
+        key: key.to_owned(),
+        value: value.map(str::to_owned),
+        source: source.to_owned(),
+    }
 }
 
 /// Asks as somebody would who comes from elsewhere and shows nothing.
@@ -70,6 +83,25 @@ async fn health_and_readiness_are_two_answers() {
     assert_eq!(
         ask(&admin, "GET", "/healthz").await,
         (200, "ok\n".to_owned())
+    );
+}
+
+#[tokio::test]
+async fn the_configuration_in_effect_is_shown_to_whom_the_door_lets_in() {
+    let (admin, _) = admin(&Readiness::new());
+    let (status, _) = ask(&admin, "GET", "/api/v1/config").await;
+    assert_eq!(status, 401);
+    let here = Request::get("/api/v1/config").body(()).unwrap();
+    let (status, text) = asked(&admin, here, true).await;
+    assert_eq!(status, 200);
+    let told: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(
+        told,
+        serde_json::json!({"config": [
+            {"key": "log.level", "value": "\"info\"", "source": "default"},
+            {"key": "admin.token", "value": "\"***\"", "source": "larder.toml:3"},
+            {"key": "upstream.proxy", "value": null, "source": "default"},
+        ]})
     );
 }
 

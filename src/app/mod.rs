@@ -24,7 +24,7 @@ use verdicts::Notes;
 use crate::access::Access;
 use crate::admin::{Admin, Door, Readiness, Refresh, Sources};
 use crate::caller::{Caller, Sealer};
-use crate::config::{self, AccessMode, Config, Listen, Listener, Secret};
+use crate::config::{self, AccessMode, Config, InEffect, Listen, Listener, Secret};
 use crate::metrics::Metrics;
 use crate::proxy::{Proxy, Stations};
 use crate::router::Router;
@@ -84,8 +84,13 @@ pub enum StartError {
 }
 
 impl App {
-    /// Builds everything and binds the listeners, or takes them from what was `passed`.
-    pub async fn start(mut config: Config, passed: Passed) -> Result<Self, StartError> {
+    /// Builds everything and binds the listeners, or takes them from what was `passed`; `shown` is the
+    /// configuration as people may see it.
+    pub async fn start(
+        mut config: Config,
+        shown: InEffect,
+        passed: Passed,
+    ) -> Result<Self, StartError> {
         // It is printed for shells that stand elsewhere. Without a working directory it stays.
         if let Ok(absolute) = std::path::absolute(&config.data_dir) {
             config.data_dir = absolute;
@@ -105,7 +110,7 @@ impl App {
         let made_token = make_first_token(&mut config, &data_dir)?;
         let admin_token = secrets::admin_token(config.admin.token.as_ref())?;
         let door = Door::new(hosts(&config), &admin_token);
-        let admin_service = Arc::new(admin(door, &metrics, &tiers));
+        let admin_service = Arc::new(admin(door, &metrics, &tiers, shown));
         let upstream = Upstream::new(&config.upstream, Arc::clone(&metrics), tasks.clone())?;
         let upstream = Arc::new(upstream);
         let sealer = Arc::new(sealer(&config)?);
@@ -333,7 +338,7 @@ fn own_credential(upstream: &mut config::Upstream, sealer: &Sealer) -> Option<Ca
 }
 
 /// What answers the admin listener.
-fn admin(door: Door, metrics: &Arc<Metrics>, tiers: &Arc<Tiers>) -> Admin {
+fn admin(door: Door, metrics: &Arc<Metrics>, tiers: &Arc<Tiers>, config: InEffect) -> Admin {
     let conflicts = tiers.conflicts();
     let tiers = Arc::clone(tiers);
     let refresh: Refresh = Box::new(move || tiers.report());
@@ -341,6 +346,7 @@ fn admin(door: Door, metrics: &Arc<Metrics>, tiers: &Arc<Tiers>) -> Admin {
         metrics: Arc::clone(metrics),
         refresh: vec![refresh],
         conflicts,
+        config,
     };
     Admin::new(Readiness::new(), door, sources)
 }

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use crate::app::Live;
-use crate::config::{Effective, Loaded, Problems};
+use crate::config::{Effective, InEffect, Loaded, Problems};
 
 /// Reads the configuration as at the start: same file, same flags, same environment.
 pub(super) type Read = Arc<dyn Fn() -> Result<Loaded, Problems> + Send + Sync>;
@@ -14,17 +14,16 @@ pub(super) type Read = Arc<dyn Fn() -> Result<Loaded, Problems> + Send + Sync>;
 pub(super) struct Reload {
     read: Read,
     live: Arc<Live>,
-    /// What is in effect.
-    values: Vec<Effective>,
+    in_effect: InEffect,
 }
 
 impl Reload {
-    /// Applies to `live` what `read` reads; at first `values` are in effect.
-    pub(super) fn new(read: Read, live: Live, values: Vec<Effective>) -> Self {
+    /// Applies to `live` what `read` reads, and says so in what is `in_effect`.
+    pub(super) fn new(read: Read, live: Live, in_effect: InEffect) -> Self {
         Self {
             read,
             live: Arc::new(live),
-            values,
+            in_effect,
         }
     }
 
@@ -51,27 +50,39 @@ impl Reload {
         for warning in &loaded.warnings {
             tracing::warn!("{warning}");
         }
-        for (key, until_then) in unapplied(&self.values, &loaded.values) {
+        let old = self.in_effect.get();
+        for (key, until_then) in unapplied(&old, &loaded.values) {
             tracing::warn!("{key} takes effect at the next start; until then {until_then}");
         }
+        self.in_effect.set(applied(&old, &loaded.values));
         tracing::info!(
             "the configuration was read once more, and applied where that can be done live"
         );
     }
 }
 
+/// What is in effect once all of `new` was applied that can be: a key that is not keeps what it had.
+fn applied(old: &[Effective], new: &[Effective]) -> Vec<Effective> {
+    let kept = old.iter().map(|old| match of_key(new, &old.key) {
+        Some(new) if Live::applies(&old.key, old.value.as_ref(), new.value.as_ref()) => new,
+        _ => old,
+    });
+    kept.cloned().collect()
+}
+
+fn of_key<'a>(values: &'a [Effective], key: &str) -> Option<&'a Effective> {
+    values.iter().find(|value| value.key == key)
+}
+
 /// The keys that changed and were not applied, each with what holds until the next start: the two
 /// configurations may name different listeners.
 fn unapplied(old: &[Effective], new: &[Effective]) -> Vec<(String, String)> {
-    let in_new = |key: &str| new.iter().find(|value| value.key == key);
     let changed = old.iter().filter(|old| {
-        let value = in_new(&old.key).and_then(|new| new.value.as_ref());
+        let value = of_key(new, &old.key).and_then(|new| new.value.as_ref());
         !Live::applies(&old.key, old.value.as_ref(), value)
     });
     let changed = changed.map(|old| (old.key.clone(), old.to_string()));
-    let added = new
-        .iter()
-        .filter(|new| old.iter().all(|old| old.key != new.key));
+    let added = new.iter().filter(|new| of_key(old, &new.key).is_none());
     let added = added.map(|new| (new.key.clone(), format!("# {} is not set", new.key)));
     changed.chain(added).collect()
 }

@@ -14,7 +14,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::reload::{Read, Reload};
 use crate::app::{App, Ending, Notices, StartError};
-use crate::config::{AccessMode, Loaded, LogFormat, Target};
+use crate::config::{AccessMode, InEffect, Loaded, LogFormat, Target};
 use crate::server::Passed;
 use crate::telemetry;
 use crate::tiers::OpenError;
@@ -86,9 +86,10 @@ fn serve(runtime: &Runtime, loaded: Loaded, read: Read, passed: Passed) -> ExitC
             supervisor,
             ..
         } = loaded;
-        match App::start(config, passed).await {
+        let in_effect = InEffect::new(values);
+        match App::start(config, in_effect.clone(), passed).await {
             Ok(app) => {
-                let reload = Reload::new(read, app.live(), values);
+                let reload = Reload::new(read, app.live(), in_effect);
                 until_stopped(app, signals, reload, Notices::new(&supervisor)).await
             }
             Err(error) => refuse(&error),

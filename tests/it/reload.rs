@@ -1,6 +1,6 @@
 //! `SIGHUP`: the configuration is read once more while connections stay.
 
-use crate::support::{Origin, Request, Setup, artifact, assert_whole, bytes, script};
+use crate::support::{Larder, Origin, Request, Setup, artifact, assert_whole, bytes, script};
 
 const MEMORY: &str = "larder; hit; detail=memory";
 
@@ -82,6 +82,39 @@ async fn what_cannot_be_changed_while_running_is_named_and_kept() {
     let mut two = larder.client_as("two");
     assert_eq!(two.put(&artifact("aa"), &bytes(1, 5000)).await.status, 202);
     two.get(&artifact("aa")).await.assert_body(&bytes(1, 5000));
+}
+
+#[tokio::test]
+async fn what_is_in_effect_is_shown_before_and_after() {
+    let mut larder = Setup::alone()
+        .set("admin.token", "canary")
+        .set("tier.memory.capacity", "8MiB")
+        .start()
+        .await;
+    let shown = async |larder: &Larder, key: &str| {
+        let reply = larder.admin().get("/api/v1/config").await;
+        let text = String::from_utf8(reply.body).expect("text");
+        assert!(!text.contains("canary"), "{text}");
+        let told: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+        let rows = told["config"].as_array().expect("rows").clone();
+        let row = rows.into_iter().find(|row| row["key"] == key);
+        let row = row.expect("a key");
+        (row["value"].to_string(), row["source"].to_string())
+    };
+    assert_eq!(shown(&larder, "log.level").await.0, r#""\"info\"""#);
+    larder
+        .reload(|setup| {
+            setup
+                .set("log.level", "debug")
+                .set("tier.memory.capacity", "9MiB")
+        })
+        .await;
+    let (level, source) = shown(&larder, "log.level").await;
+    assert_eq!(level, r#""\"debug\"""#);
+    assert!(source.contains("larder.toml:"), "{source}");
+    let (capacity, _) = shown(&larder, "tier.memory.capacity").await;
+    assert_eq!(capacity, r#""\"8MiB\"""#, "until the next start");
+    assert_eq!(shown(&larder, "admin.token").await.0, r#""\"***\"""#);
 }
 
 #[tokio::test]

@@ -12,7 +12,7 @@ use super::origin::Origin;
 use super::report::Run;
 use super::wan::{Line, Wan};
 use crate::app::App;
-use crate::config::{AccessMode, Config, Listen, LogLevel, Target};
+use crate::config::{AccessMode, Config, InEffect, Listen, LogLevel, Target};
 use crate::server::Passed;
 use crate::tasks::Tasks;
 
@@ -54,7 +54,7 @@ impl Stage {
         let origin = Origin::open(&tasks).await?;
         let wan = Wan::lay(origin, line).await?;
         config.upstream.target = Target::Http(format!("http://{}", wan.address()).parse()?);
-        let app = App::start(config, Passed::default()).await?;
+        let app = App::start(config, InEffect::default(), Passed::default()).await?;
         let addresses = app.addresses();
         let address = addresses.first().context("Larder listens nowhere")?;
         let larder = address.to_string().parse()?;
