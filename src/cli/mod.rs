@@ -7,6 +7,7 @@ mod demo;
 mod fsck;
 mod healthcheck;
 mod inquiry;
+mod manual;
 mod reload;
 mod serve;
 
@@ -16,10 +17,11 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, Parser, Subcommand};
 use tokio::runtime::{Builder, Runtime};
 
 use self::fsck::FsckFlags;
+use self::manual::{CompletionFlags, ManualFlags};
 use crate::config::{self, Environment, Flags, Loaded, Problems};
 
 /// Wrong usage or configuration; any other failure is 1.
@@ -62,6 +64,14 @@ enum Command {
     /// For containers, which have no other program to ask with. Asks the admin listener of the process that
     /// uses the data directory, else the one that the configuration names.
     Healthcheck(HealthcheckFlags),
+    /// Prints what completes this command line in a shell
+    ///
+    /// For bash: `larder completions bash > ~/.local/share/bash-completion/completions/larder`.
+    Completions(CompletionFlags),
+    /// Prints the manual, or writes a page for each command into a folder
+    ///
+    /// `larder man /usr/local/share/man/man1`, and `man larder-serve` is there.
+    Man(ManualFlags),
 }
 
 /// Where the running process is.
@@ -188,6 +198,8 @@ impl Arguments {
             Some(Command::Healthcheck(flags)) => loaded(flags, environment, |loaded| {
                 healthcheck::run(&loaded.config)
             }),
+            Some(Command::Completions(flags)) => manual::complete(&flags, Self::command()),
+            Some(Command::Man(flags)) => manual::write(&flags, Self::command()),
             Some(Command::Demo) => demo::run(&environment.temp_dir()),
         }
     }

@@ -225,6 +225,60 @@ async fn the_first_lines_tell_how_to_point_turbo_here() {
 }
 
 #[tokio::test]
+async fn shells_complete_the_commands() {
+    let setup = Setup::alone();
+    let shells = ["bash", "zsh", "fish", "elvish", "powershell"];
+    for shell in shells {
+        let script = setup.run(&["completions", shell]).await;
+        assert_eq!(
+            (script.code, script.stderr.as_str()),
+            (Some(0), ""),
+            "{shell}"
+        );
+        assert!(script.stdout.contains("data-dir"), "{shell}");
+    }
+    assert_eq!(setup.run(&["completions", "abacus"]).await.code, Some(2));
+    let asks = "eval \"$($0 completions bash)\" && COMP_WORDS=(larder fs) COMP_CWORD=1 && \
+                _larder larder fs larder && echo \"${COMPREPLY[*]}\"";
+    let bash = Command::new("bash")
+        .args(["-c", asks, env!("CARGO_BIN_EXE_larder")])
+        .output();
+    if let Ok(answer) = bash {
+        assert_eq!(
+            String::from_utf8_lossy(&answer.stdout),
+            "fsck\n",
+            "{answer:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn each_command_has_a_page_of_the_manual() {
+    let setup = Setup::alone();
+    let folder = setup.directory().join("man1");
+    fs::create_dir(&folder).expect("a folder");
+    let path = folder.to_str().expect("a plain path");
+    assert_eq!(setup.run(&["man", path]).await.code, Some(0));
+    for page in [
+        "larder",
+        "larder-serve",
+        "larder-check",
+        "larder-healthcheck",
+    ] {
+        let text = fs::read_to_string(folder.join(format!("{page}.1")));
+        assert!(text.expect("a page").contains(".SH NAME"), "{page}");
+    }
+    let page = setup.run(&["man"]).await;
+    assert!(page.stdout.contains("remote cache"), "{}", page.stdout);
+    let missing = folder.join("missing");
+    let exit = setup
+        .run(&["man", missing.to_str().expect("a plain path")])
+        .await;
+    assert_eq!(exit.code, Some(1), "{}", exit.stderr);
+    assert_one_line(&exit.stderr, missing.to_str().expect("a plain path"));
+}
+
+#[tokio::test]
 async fn version_check_and_help_work_without_a_server() {
     let setup = Setup::alone();
     let version = setup.run(&["--version"]).await;
