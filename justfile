@@ -63,6 +63,11 @@ deny: tools
     cargo deny check bans licenses sources
     cargo shear
 
+# The units of systemd, read as it would, and how little the service may do
+units:
+    cargo build --release
+    bash deploy/systemd/verify target/release/larder
+
 # Milliseconds from start to listening on an empty data directory
 start-up runs="20":
     cargo build --release
