@@ -8,16 +8,16 @@ use http_body_util::Full;
 /// An answer of the admin listener.
 pub(super) type Answer = Response<Full<Bytes>>;
 
-/// The refusal of a method that changes something.
-pub(super) fn method_refusal() -> Answer {
+/// The refusal of a method other than those that are `allowed`.
+pub(super) fn method_refusal(allowed: &'static str) -> Answer {
     let mut response = refusal(
         StatusCode::METHOD_NOT_ALLOWED,
         "method_not_allowed",
-        "only GET and HEAD are answered here",
+        &format!("only {allowed} are answered here"),
     );
     response
         .headers_mut()
-        .insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+        .insert(ALLOW, HeaderValue::from_static(allowed));
     response
 }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Method, Request, StatusCode};
+use http_body::Body;
 use http_body_util::Full;
 use tracing::error;
 
@@ -21,6 +22,7 @@ mod answer;
 mod conflicts;
 mod door;
 mod effective;
+mod level;
 mod process;
 mod readiness;
 mod scrape;
@@ -30,6 +32,7 @@ use self::answer::{
 };
 
 pub use self::door::Door;
+pub use self::level::SetLevel;
 pub use self::readiness::Readiness;
 
 /// Connections at once: dashboards, probes and commands of one machine's operators.
@@ -75,6 +78,8 @@ pub struct Sources {
     pub conflicts: Arc<Conflicts>,
     /// The configuration in effect.
     pub config: InEffect,
+    /// Sets the level from which the log is written.
+    pub set_level: SetLevel,
 }
 
 /// What can be asked for.
@@ -85,6 +90,7 @@ enum Page {
     Readiness,
     Conflicts,
     Config,
+    Log,
 }
 
 // === impl Admin ===
@@ -125,7 +131,10 @@ impl Admin {
         }
     }
 
-    async fn answer<B>(&self, request: &Request<B>, peer: Peer) -> Answer {
+    async fn answer<B>(&self, request: Request<B>, peer: Peer) -> Answer
+    where
+        B: Body<Data = Bytes>,
+    {
         let (headers, method) = (request.headers(), request.method());
         if let Err(foreign) = self.door.is_meant(headers, request.uri()) {
             return refusal(StatusCode::FORBIDDEN, foreign.code(), &foreign.to_string());
@@ -133,8 +142,8 @@ impl Admin {
         let Some(page) = Page::at(request.uri().path()) else {
             return refusal(StatusCode::NOT_FOUND, "not_found", "there is nothing here");
         };
-        if !matches!(*method, Method::GET | Method::HEAD) {
-            return method_refusal();
+        if !page.takes(method) {
+            return method_refusal(page.methods());
         }
         if !page.is_free()
             && let Err(stranger) = self.door.admits(peer, method, headers)
@@ -147,6 +156,8 @@ impl Admin {
             Page::Readiness => self.tell_readiness(),
             Page::Conflicts => self.tell(conflicts::encode(&self.sources.conflicts)),
             Page::Config => self.tell(effective::encode(&self.sources.config)),
+            Page::Log if *method == Method::PUT => self.change_level(request.into_body()).await,
+            Page::Log => self.tell(level::encode(&self.sources.config)),
         }
     }
 
@@ -166,6 +177,16 @@ impl Admin {
             Ok(Ok(encoded)) => typed(StatusCode::OK, scrape::CONTENT_TYPE, encoded),
             Ok(Err(error)) => unreadable(&error),
             Err(error) => unreadable(&error),
+        }
+    }
+
+    async fn change_level<B: Body<Data = Bytes>>(&self, body: B) -> Answer {
+        let Sources {
+            config, set_level, ..
+        } = &*self.sources;
+        match level::change(body, config, set_level).await {
+            Ok(()) => self.tell(level::encode(config)),
+            Err(unclear) => refusal(StatusCode::BAD_REQUEST, "bad_request", &unclear.to_string()),
         }
     }
 
@@ -197,7 +218,7 @@ impl Serve for Admin {
         if let Err(unfit) = check_form(&head) {
             return last_refusal(&unfit.to_string());
         }
-        self.answer(&Request::from_parts(head, body), peer).await
+        self.answer(Request::from_parts(head, body), peer).await
     }
 
     fn fault(&self) -> Answer {
@@ -245,7 +266,21 @@ impl Page {
             "/readyz" => Some(Self::Readiness),
             "/api/v1/conflicts" => Some(Self::Conflicts),
             "/api/v1/config" => Some(Self::Config),
+            "/api/v1/log" => Some(Self::Log),
             _ => None,
+        }
+    }
+
+    fn takes(self, method: &Method) -> bool {
+        matches!(*method, Method::GET | Method::HEAD)
+            || matches!(self, Self::Log) && *method == Method::PUT
+    }
+
+    /// The same for people.
+    fn methods(self) -> &'static str {
+        match self {
+            Self::Log => "GET, HEAD, PUT",
+            _ => "GET, HEAD",
         }
     }
 

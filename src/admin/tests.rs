@@ -25,6 +25,7 @@ fn admin(readiness: &Readiness) -> (Admin, Arc<Metrics>) {
             effective("admin.token", Some("\"***\""), "larder.toml:3"),
             effective("upstream.proxy", None, "default"),
         ]),
+        set_level: Box::new(|_| {}),
     };
     (Admin::new(readiness.clone(), door, sources), metrics)
 }
@@ -51,7 +52,8 @@ async fn asked(admin: &Admin, request: Request<()>, is_local: bool) -> (u16, Str
         is_local,
         is_secure: false,
     };
-    let response = admin.answer(&request, peer).await;
+    let request = request.map(|()| Empty::<Bytes>::new());
+    let response = admin.answer(request, peer).await;
     let status = response.status().as_u16();
     let body = response.into_body().collect().await.unwrap().to_bytes();
     (status, String::from_utf8(body.to_vec()).unwrap())

@@ -22,7 +22,7 @@ pub use secrets::SecretError;
 use verdicts::Notes;
 
 use crate::access::Access;
-use crate::admin::{Admin, Door, Readiness, Refresh, Sources};
+use crate::admin::{Admin, Door, Readiness, Refresh, SetLevel, Sources};
 use crate::caller::{Caller, Sealer};
 use crate::config::{self, AccessMode, Config, InEffect, Listen, Listener, Secret};
 use crate::metrics::Metrics;
@@ -30,7 +30,7 @@ use crate::proxy::{Proxy, Stations};
 use crate::router::Router;
 use crate::server::{BindError, Limits, Listeners, LiveLimits, Passed, TlsError};
 use crate::tasks::Tasks;
-use crate::telemetry::AccessLog;
+use crate::telemetry::{self, AccessLog};
 use crate::tiers::{OpenError, Tiers};
 use crate::upstream::{Upstream, UpstreamError};
 
@@ -110,6 +110,10 @@ impl App {
         let made_token = make_first_token(&mut config, &data_dir)?;
         let admin_token = secrets::admin_token(config.admin.token.as_ref())?;
         let door = Door::new(hosts(&config), &admin_token);
+        let log =
+            AccessLog::new(&config.log, Arc::clone(&metrics)).map_err(StartError::AccessLog)?;
+        let access_log = Arc::new(log);
+        let shown = (shown, set_level(&access_log));
         let admin_service = Arc::new(admin(door, &metrics, &tiers, shown));
         let upstream = Upstream::new(&config.upstream, Arc::clone(&metrics), tasks.clone())?;
         let upstream = Arc::new(upstream);
@@ -124,9 +128,6 @@ impl App {
             tasks: tasks.clone(),
         };
         let proxy = Proxy::new(config.clone(), stations);
-        let log =
-            AccessLog::new(&config.log, Arc::clone(&metrics)).map_err(StartError::AccessLog)?;
-        let access_log = Arc::new(log);
         let router = router(&config, &proxy, &metrics, &access_log);
         let certificates = certificates(&config, &metrics)?;
         let (data, admin) = open(&config, passed).await?;
@@ -338,7 +339,12 @@ fn own_credential(upstream: &mut config::Upstream, sealer: &Sealer) -> Option<Ca
 }
 
 /// What answers the admin listener.
-fn admin(door: Door, metrics: &Arc<Metrics>, tiers: &Arc<Tiers>, config: InEffect) -> Admin {
+fn admin(
+    door: Door,
+    metrics: &Arc<Metrics>,
+    tiers: &Arc<Tiers>,
+    (config, set_level): (InEffect, SetLevel),
+) -> Admin {
     let conflicts = tiers.conflicts();
     let tiers = Arc::clone(tiers);
     let refresh: Refresh = Box::new(move || tiers.report());
@@ -347,8 +353,18 @@ fn admin(door: Door, metrics: &Arc<Metrics>, tiers: &Arc<Tiers>, config: InEffec
         refresh: vec![refresh],
         conflicts,
         config,
+        set_level,
     };
     Admin::new(Readiness::new(), door, sources)
+}
+
+/// Lets the log and its access lines begin at another level.
+fn set_level(access_log: &Arc<AccessLog>) -> SetLevel {
+    let access_log = Arc::clone(access_log);
+    Box::new(move |level| {
+        telemetry::set_level(level);
+        access_log.follow(level);
+    })
 }
 
 /// Where a list judges and nobody is on it, puts a token there that is made once; returns its file.

@@ -21,6 +21,17 @@ impl InEffect {
         Arc::clone(&self.0.lock())
     }
 
+    /// From now on a key has another value, and from there.
+    pub fn put(&self, key: &str, value: String, source: &str) {
+        let mut values = self.0.lock();
+        let mut others = values.to_vec();
+        if let Some(row) = others.iter_mut().find(|row| row.key == key) {
+            row.value = Some(value);
+            source.clone_into(&mut row.source);
+        }
+        *values = others.into();
+    }
+
     /// From now on these are.
     pub fn set(&self, values: Vec<Effective>) {
         *self.0.lock() = values.into();

@@ -224,3 +224,43 @@ async fn a_large_fill_that_arrived_whole_is_written_down_as_whole() {
         larder.printed()
     );
 }
+
+#[tokio::test]
+async fn whoever_has_the_token_sets_the_level_of_the_log_at_once() {
+    let larder = Setup::alone()
+        .set("admin.token", "canary")
+        .set("log.level", "error")
+        .start()
+        .await;
+    let set = async |token: &str, body: &str| {
+        let wish = Request::new("PUT", "/api/v1/log")
+            .header("authorization", &format!("Bearer {token}"))
+            .body(body.as_bytes());
+        let reply = larder.admin().ask(&wish).await;
+        let text = String::from_utf8(reply.body).expect("text");
+        (reply.status, text)
+    };
+    larder.client().get(&artifact("unseen")).await;
+    assert_eq!(set("wrong", r#"{"level":"info"}"#).await.0, 401);
+    for (wish, why) in [
+        (r#"{"level":"loud"}"#, "error, warn, info, debug, trace"),
+        (r#"{"level":"info","for":"ever"}"#, "for"),
+        ("info", r#"{\"level\":\"LEVEL\"}"#),
+        (&"x".repeat(2000), "kibibyte"),
+    ] {
+        let (status, text) = set("canary", wish).await;
+        assert_eq!(status, 400, "{text}");
+        assert!(text.contains(why), "{text}");
+    }
+    let level = async || larder.admin().get("/api/v1/log").await.body;
+    assert_eq!(level().await, br#"{"level":"error"}"#);
+    let info = r#"{"level":"info"}"#;
+    assert_eq!(set("canary", info).await, (200, info.to_owned()));
+    assert_eq!(level().await, info.as_bytes());
+    larder.client().get(&artifact("seen")).await;
+    eventually("an access line", async || larder.printed().contains("seen")).await;
+    assert!(!larder.printed().contains("unseen"), "{}", larder.printed());
+    let shown = larder.admin().get("/api/v1/config").await;
+    let shown = String::from_utf8(shown.body).expect("text");
+    assert!(shown.contains("the admin API"), "{shown}");
+}
