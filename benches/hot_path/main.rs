@@ -14,7 +14,7 @@ mod stage;
 
 /// What the router's own source knows by these names.
 mod artifact {
-    pub(crate) use larder::artifact::{Answer, Failure, Outcome};
+    pub(crate) use larder::artifact::{Answer, Failure, Outcome, via_member};
 }
 mod proxy {
     pub(crate) use larder::proxy::{Denial, Here, ProxyError, Reply, Served, ServedBody};

@@ -58,11 +58,9 @@ where
     let limited = Limited::new(body.map_err(|_| Unclear::Unread), MAX_WISH);
     let read = limited.collect().await.map_err(|_| Unclear::Unread)?;
     let wish: Level = serde_json::from_slice(&read.to_bytes())?;
-    let known = LogLevel::ALL.into_iter();
-    let level = known
-        .into_iter()
-        .find(|level| level.as_str() == wish.level)
-        .ok_or(Unclear::Unknown)?;
+    let mut known = LogLevel::ALL.into_iter();
+    let level = known.find(|level| level.as_str() == wish.level);
+    let level = level.ok_or(Unclear::Unknown)?;
     set(level);
     config.put(KEY, format!("\"{}\"", level.as_str()), SOURCE);
     tracing::info!(level = level.as_str(), "the log begins at another level");

@@ -272,11 +272,11 @@ impl Page {
     }
 
     fn takes(self, method: &Method) -> bool {
-        matches!(*method, Method::GET | Method::HEAD)
-            || matches!(self, Self::Log) && *method == Method::PUT
+        let mut methods = self.methods().split(", ");
+        methods.any(|allowed| allowed == method.as_str())
     }
 
-    /// The same for people.
+    /// What may be done with it, as in `Allow`.
     fn methods(self) -> &'static str {
         match self {
             Self::Log => "GET, HEAD, PUT",

@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use super::certificates::Certificates;
 use super::secrets::SecretError;
-use super::{make_first_token, own_credential};
+use super::{begin_log_at, make_first_token, own_credential};
 use crate::access::Access;
 use crate::caller::Sealer;
 use crate::config::{Config, Target};
 use crate::server::{Limits, LiveLimits};
-use crate::telemetry::{self, AccessLog};
+use crate::telemetry::AccessLog;
 
 /// The keys whose values are applied while requests run.
 const LIVE: [&str; 17] = [
@@ -69,8 +69,7 @@ impl Live {
         self.access.replace_roster(&config.access.roster);
         let ahead = self.limits.get().ahead;
         self.limits.set(Limits::new(&config.server, ahead));
-        telemetry::set_level(config.log.level);
-        self.access_log.follow(config.log.level);
+        begin_log_at(config.log.level, &self.access_log);
         if let (Some(certificates), Some(tls)) = (&self.certificates, &config.server.tls) {
             certificates.take(tls);
         }

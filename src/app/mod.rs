@@ -18,13 +18,13 @@ pub use ending::Ending;
 use listening::{behind, certificates, hosts, is_any, machine_name, open};
 pub use live::Live;
 pub use notices::Notices;
-pub use secrets::SecretError;
+pub use secrets::{SecretError, announced};
 use verdicts::Notes;
 
 use crate::access::Access;
 use crate::admin::{Admin, Door, Readiness, Refresh, SetLevel, Sources};
 use crate::caller::{Caller, Sealer};
-use crate::config::{self, AccessMode, Config, InEffect, Listen, Listener, Secret};
+use crate::config::{self, AccessMode, Config, InEffect, Listen, Listener, LogLevel, Secret};
 use crate::metrics::Metrics;
 use crate::proxy::{Proxy, Stations};
 use crate::router::Router;
@@ -361,10 +361,12 @@ fn admin(
 /// Lets the log and its access lines begin at another level.
 fn set_level(access_log: &Arc<AccessLog>) -> SetLevel {
     let access_log = Arc::clone(access_log);
-    Box::new(move |level| {
-        telemetry::set_level(level);
-        access_log.follow(level);
-    })
+    Box::new(move |level| begin_log_at(level, &access_log))
+}
+
+fn begin_log_at(level: LogLevel, access_log: &AccessLog) {
+    telemetry::set_level(level);
+    access_log.follow(level);
 }
 
 /// Where a list judges and nobody is on it, puts a token there that is made once; returns its file.

@@ -2,6 +2,7 @@
 //!
 //! Each is a small file of mode 0600, made once; none is ever printed.
 
+use std::fmt;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -9,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use aws_lc_rs::digest::{SHA256, digest};
 use data_encoding::HEXLOWER;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::config::{Listen, Proof, Rights, Secret, Token};
@@ -16,6 +18,15 @@ use crate::config::{Listen, Proof, Rights, Secret, Token};
 const KEY_FILE: &str = "key";
 const TOKEN_FILE: &str = "token";
 const ADMIN_FILE: &str = "admin.json";
+
+/// Where an admin listener is, and its token, which is not printed.
+#[derive(Deserialize, Serialize)]
+pub struct Announced {
+    /// As [`Listen`] is shown.
+    pub address: String,
+    /// What opens it.
+    pub token: String,
+}
 
 /// A secret cannot be read or made.
 #[derive(Debug, thiserror::Error)]
@@ -81,8 +92,18 @@ pub(super) fn announce_admin(
     token: &Secret,
 ) -> Result<(), SecretError> {
     let path = data_dir.join(ADMIN_FILE);
-    let text = json!({ "address": address.to_string(), "token": token.expose() }).to_string();
-    replace(&path, text.as_bytes())
+    let announced = Announced {
+        address: address.to_string(),
+        token: token.expose().to_owned(),
+    };
+    replace(&path, json!(announced).to_string().as_bytes())
+}
+
+/// Reads what the process of a data directory has written down of its admin listener.
+pub fn announced(data_dir: &Path) -> Result<Announced, SecretError> {
+    let path = data_dir.join(ADMIN_FILE);
+    let bytes = fs::read(&path).map_err(fault(&path))?;
+    serde_json::from_slice(&bytes).map_err(|_| SecretError::Foreign(path))
 }
 
 /// Puts a file of mode 0600 in the place of another, as a whole.
@@ -138,6 +159,14 @@ fn random_bytes() -> Result<[u8; 32], SecretError> {
 fn fault(path: &Path) -> impl FnOnce(io::Error) -> SecretError {
     let path = path.to_owned();
     |source| SecretError::File { path, source }
+}
+
+impl fmt::Debug for Announced {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Announced")
+            .field("address", &self.address)
+            .finish_non_exhaustive()
+    }
 }
 
 #[cfg(test)]

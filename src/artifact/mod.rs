@@ -6,6 +6,7 @@ mod key;
 mod label;
 mod outcome;
 mod signature;
+mod version;
 
 #[cfg(test)]
 mod key_tests;
@@ -20,3 +21,4 @@ pub use label::{
 };
 pub use outcome::{Bypass, Failure, Outcome, RouteName, Tier};
 pub use signature::{SignatureCheck, SignatureFault, SignatureKey, SignatureVerdict};
+pub use version::{version_number, via_member};

@@ -1,12 +1,12 @@
 //! `larder check`: the configuration in effect, a line a key, and what other versions left in the data
 //! directory.
 
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use bytesize::ByteSize;
 
-use super::complain;
+use super::{complain, unless_read_enough};
 use crate::config::Loaded;
 use crate::tiers::{OtherVersion, other_versions};
 
@@ -18,11 +18,8 @@ pub(super) fn run(loaded: &Loaded) -> anyhow::Result<ExitCode> {
         .map(|warning| format!("warning: {warning}"))
         .collect();
     complain(&warnings);
-    match print(loaded) {
-        // Whoever reads has read enough, as in `larder check | head`.
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(ExitCode::SUCCESS),
-        result => Ok(result.map(|()| ExitCode::SUCCESS)?),
-    }
+    unless_read_enough(print(loaded))?;
+    Ok(ExitCode::SUCCESS)
 }
 
 fn print(loaded: &Loaded) -> io::Result<()> {

@@ -1,6 +1,6 @@
 //! `larder fsck`: looks over a data directory that no process uses, and removes what is damaged.
 
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -8,7 +8,7 @@ use bytesize::ByteSize;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::{USAGE, complain};
+use super::{USAGE, complain, unless_read_enough};
 use crate::artifact::Label;
 use crate::config::{Flags, Loaded};
 use crate::tiers::{Damage, Failure, Findings, Fsck, FsckError, OpenError, Repair, Sum, Told};
@@ -38,11 +38,8 @@ pub(super) fn run(loaded: &Loaded, repair: Repair) -> anyhow::Result<ExitCode> {
     let bar = ProgressBar::new(fsck.bytes()).with_style(style());
     let found = fsck.run(&|bytes| bar.inc(bytes));
     bar.finish_and_clear();
-    match print(data_dir, &found, repair) {
-        // Whoever reads has read enough.
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error.into()),
-        _ => Ok(verdict(&found, repair)),
-    }
+    unless_read_enough(print(data_dir, &found, repair))?;
+    Ok(verdict(&found, repair))
 }
 
 /// 1 where something is left that should not be.

@@ -1,6 +1,5 @@
 //! Asks the admin listener of a Larder that runs.
 
-use std::fs;
 use std::io;
 use std::time::Duration;
 
@@ -11,15 +10,12 @@ use http::{HeaderValue, Request};
 use http_body_util::{BodyExt, Empty, Limited};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
-use serde::Deserialize;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::timeout;
 
+use crate::app::{SecretError, announced};
 use crate::config::{Config, Listen};
-
-/// What a process writes into its data directory about its admin listener.
-const ANNOUNCED: &str = "admin.json";
 
 /// Longest time for one question: who asks sits on the same machine, or near it.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -39,12 +35,6 @@ pub(super) struct Told {
     pub(super) text: String,
 }
 
-#[derive(Deserialize)]
-struct Announced {
-    address: String,
-    token: String,
-}
-
 trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
@@ -55,13 +45,12 @@ impl Inquiry {
     /// Of the process that uses this configuration's data directory, as it has written down; else of one that
     /// listens where the configuration says.
     pub(super) fn of(config: &Config) -> anyhow::Result<Self> {
-        let path = config.data_dir.join(ANNOUNCED);
-        let announced: Announced = match fs::read(&path) {
-            Ok(bytes) => serde_json::from_slice(&bytes)
-                .with_context(|| format!("{} cannot be read", path.display()))?,
+        let announced = match announced(&config.data_dir) {
             // Of another user, whose token is not for us: what needs none may still be asked.
-            Err(error) if is_not_ours(&error) => return Self::configured(config),
-            Err(error) => return Err(error).context(path.display().to_string()),
+            Err(SecretError::File { source, .. }) if is_not_ours(&source) => {
+                return Self::configured(config);
+            }
+            told => told?,
         };
         let address = announced.address.parse().map_err(anyhow::Error::msg)?;
         Ok(Self {

@@ -1,12 +1,14 @@
 //! `larder completions` and `larder man`: what shells and readers of manuals want to know of the command line.
 
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::{Args, Command};
 use clap_complete::Shell;
+
+use super::unless_read_enough;
 
 /// Which shell it is for.
 #[derive(Args, Debug)]
@@ -45,9 +47,6 @@ pub(super) fn write(flags: &ManualFlags, command: Command) -> anyhow::Result<Exi
 
 fn print(bytes: &[u8]) -> anyhow::Result<ExitCode> {
     let mut stdout = io::stdout().lock();
-    match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
-        // Whoever reads has read enough.
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error.into()),
-        _ => Ok(ExitCode::SUCCESS),
-    }
+    unless_read_enough(stdout.write_all(bytes).and_then(|()| stdout.flush()))?;
+    Ok(ExitCode::SUCCESS)
 }

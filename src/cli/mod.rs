@@ -174,6 +174,14 @@ fn runtime() -> io::Result<Runtime> {
         .build()
 }
 
+/// What printing came to, where whoever reads may have read enough, as in `larder check | head`.
+fn unless_read_enough(printed: io::Result<()>) -> io::Result<()> {
+    printed.or_else(|error| match error.kind() {
+        io::ErrorKind::BrokenPipe => Ok(()),
+        _ => Err(error),
+    })
+}
+
 /// Prints lines to standard error.
 fn complain(lines: &[String]) {
     let mut stderr = io::stderr().lock();

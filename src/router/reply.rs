@@ -11,7 +11,7 @@ use http::{Response, StatusCode, Version};
 use http_body::Body;
 use serde_json::json;
 
-use crate::artifact::{Answer, Failure, Outcome};
+use crate::artifact::{Answer, Failure, Outcome, via_member};
 use crate::proxy::{Denial, Here, ProxyError, Reply, Served, ServedBody};
 
 /// RFC 9211.
@@ -81,13 +81,9 @@ fn reply_with(reply: Reply) -> Response<ServedBody> {
     }
 }
 
-/// Our member of `Via` in an answer that the upstream gave in this version (RFC 9110 §7.6.3).
+/// Our member of `Via` in an answer that the upstream gave in this version.
 fn via(version: Version) -> HeaderValue {
-    HeaderValue::from_static(match version {
-        Version::HTTP_10 => "1.0 larder",
-        Version::HTTP_2 => "2 larder",
-        _ => "1.1 larder",
-    })
+    via_member(version, "larder")
 }
 
 /// A copy with room for what is added to every artifact's.

@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime};
 use http::{HeaderValue, Method, Version};
 
 use super::words::{push_member, push_number, push_peer, push_quoted, push_seconds, push_time};
-use crate::artifact::{ArtifactHash, Outcome, RouteName};
+use crate::artifact::{ArtifactHash, Outcome, RouteName, version_number};
 use crate::config::LogFormat;
 
 /// One answered request, told at its very end.
@@ -112,7 +112,7 @@ impl AccessLine<'_> {
         out.push_str(answered.ended.as_str());
         self.push_figures(out, [" in=", " out=", " first=", " total="]);
         out.push_str(" http=");
-        out.push_str(number(asked.version));
+        out.push_str(version_number(asked.version));
         if asked.is_secure {
             out.push_str(" tls=true");
         }
@@ -162,7 +162,7 @@ impl AccessLine<'_> {
                 r#","total_seconds":"#,
             ],
         );
-        push_member(out, r#","http":""#, number(asked.version));
+        push_member(out, r#","http":""#, version_number(asked.version));
         if asked.is_secure {
             out.push_str(r#","tls":true"#);
         }
@@ -219,15 +219,6 @@ impl Ended {
             Self::Left => "left",
             Self::Broken => "broken",
         }
-    }
-}
-
-/// A version of HTTP, as it is called. The server speaks no other.
-fn number(version: Version) -> &'static str {
-    match version {
-        Version::HTTP_10 => "1.0",
-        Version::HTTP_2 => "2",
-        _ => "1.1",
     }
 }
 

@@ -9,6 +9,7 @@ use http::header::{
     TRANSFER_ENCODING, UPGRADE, USER_AGENT, VIA,
 };
 
+use crate::artifact::via_member;
 use crate::caller::Caller;
 
 /// RFC 9110 §7.6.1, and what was seen in the wild.
@@ -43,15 +44,9 @@ static PSEUDONYM: LazyLock<String> = LazyLock::new(|| {
     format!("larder-{}", data_encoding::HEXLOWER.encode(&random))
 });
 
-/// This process's member of `Via` for a request that came in this version (RFC 9110 §7.6.3).
+/// This process's member of `Via` for a request that came in this version.
 fn via(version: Version) -> HeaderValue {
-    let version = match version {
-        Version::HTTP_10 => "1.0",
-        Version::HTTP_2 => "2",
-        _ => "1.1",
-    };
-    HeaderValue::try_from(format!("{version} {}", *PSEUDONYM))
-        .unwrap_or_else(|_| HeaderValue::from_static("1.1 larder"))
+    via_member(version, &PSEUDONYM)
 }
 
 /// Whether a request has been here before: our own name is in its `Via`.

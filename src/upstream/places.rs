@@ -125,23 +125,29 @@ fn serve(queue: &mut Queue<Arc<Ticket>>) {
 
 /// Completes when a body comes no further before it is sent; none where nothing comes of it.
 pub(super) async fn ready(supply: &Supply) -> Option<Rank> {
-    loop {
-        let turned = supply.turned();
-        match supply.standing() {
-            Standing::Here => return Some(Rank::Here),
-            Standing::HeldUp => return Some(Rank::HeldUp),
-            Standing::Over => return None,
-            Standing::AtHand | Standing::Paused { .. } => turned.await,
-        }
-    }
+    let rank = |standing| match standing {
+        Standing::Here => Some(Some(Rank::Here)),
+        Standing::HeldUp => Some(Some(Rank::HeldUp)),
+        Standing::Over => Some(None),
+        Standing::AtHand | Standing::Paused { .. } => None,
+    };
+    turned(supply, rank).await
 }
 
 /// Completes when nothing will come of a body.
 pub(super) async fn over(supply: &Supply) {
+    turned(supply, |standing| {
+        (standing == Standing::Over).then_some(())
+    })
+    .await;
+}
+
+/// Completes once a body stands so that `judge` says something.
+async fn turned<T>(supply: &Supply, judge: impl Fn(Standing) -> Option<T>) -> T {
     loop {
         let turned = supply.turned();
-        if supply.standing() == Standing::Over {
-            return;
+        if let Some(judged) = judge(supply.standing()) {
+            return judged;
         }
         turned.await;
     }

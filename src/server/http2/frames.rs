@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use crate::server::chooser::PREFACE;
 
 /// Bytes of a frame before what it carries (RFC 9113 §4.1).
-const HEAD: usize = 9;
+pub(super) const HEAD: usize = 9;
 
 /// The kind of a frame that carries a piece of a body.
 const DATA: u8 = 0;
@@ -62,6 +62,11 @@ enum Place {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a client sends many frames that bring little")]
 pub struct Flood;
+
+/// Bytes that a frame carries, from the beginning of its head.
+pub(super) fn length([high, middle, low]: [u8; 3]) -> usize {
+    usize::from(high) << 16 | usize::from(middle) << 8 | usize::from(low)
+}
 
 impl Meter {
     /// At a connection's beginning, or behind its preface.
@@ -128,7 +133,7 @@ impl Meter {
     }
 
     fn begin(&mut self, [high, middle, low, kind, ..]: [u8; HEAD]) -> Result<(), Flood> {
-        let length = usize::from(high) << 16 | usize::from(middle) << 8 | usize::from(low);
+        let length = length([high, middle, low]);
         self.at = match length {
             0 => Place::Head([0; HEAD], 0),
             length => Place::Within(length),

@@ -1,8 +1,7 @@
 //! Heads that the library refuses by itself for their size, seen in the frames that go out: it tells nobody else.
 //! Reads heads of frames, and the shortest answers.
 
-/// Bytes of a frame before what it carries (RFC 9113 §4.1).
-const HEAD: usize = 9;
+use super::frames::{HEAD, length};
 
 /// What carries a status and nothing else is no longer.
 const SHORT: usize = 16;
@@ -64,7 +63,7 @@ impl Refused {
     /// Looks at a frame whose head has gone out; whether it is gone, and refuses a head.
     fn is_refused(&mut self) -> bool {
         let [high, middle, low, kind, flags, _, _, _, _, carried @ ..] = &self.frame;
-        let length = usize::from(*high) << 16 | usize::from(*middle) << 8 | usize::from(*low);
+        let length = length([*high, *middle, *low]);
         if *kind != HEADERS || *flags & WHOLE != WHOLE || length > SHORT {
             (self.gone, self.skipped) = (0, length);
             return false;

@@ -84,9 +84,9 @@ impl Draft {
         expected: Expected,
     ) -> Result<Self, Bypass> {
         let mut reservation = Reservation::none(disk);
-        reservation.grow(expected.first_step())?;
-        let (path, file) = create(disk)?;
         let first = expected.first_step();
+        reservation.grow(first)?;
+        let (path, file) = create(disk)?;
         if first >= SHORTEST_STEP && disk.files.allocate(&file, first) {
             reservation.wrote(first);
         }

@@ -30,6 +30,15 @@ async fn half(stage: &Stage, number: usize, length: usize) -> Guest {
     guest
 }
 
+/// Asserts that they are cut in time, and others served meanwhile.
+async fn are_cut(stage: &Stage, uploads: usize) {
+    let cut = [("limit", "body-time")];
+    // Of many some wait for room on the disk, and their clients for them.
+    let least = sized(uploads, 1);
+    stage.until("larder_limits_total", &cut, least).await;
+    stage.serves("where they are cut").await;
+}
+
 /// Bytes written to drafts.
 fn drafts(stage: &Stage) -> u64 {
     let folder = stage.larder.setup().data_dir().join("v1/tmp");
@@ -50,11 +59,7 @@ async fn uploads_that_stand_still_wait_on_the_disk_until_they_are_cut() {
         assert!(drafts(&stage) > 0);
         stage.serves("among uploads that stand still").await;
         assert!(stage.limited("memory").await > 0.0);
-        let cut = [("limit", "body-time")];
-        // Of many some wait for room on the disk, and their clients for them.
-        let least = sized(uploads, 1);
-        stage.until("larder_limits_total", &cut, least).await;
-        stage.serves("where they are cut").await;
+        are_cut(&stage, uploads).await;
     };
     stage
         .withstands("uploads that stand still", bound, story)
@@ -81,11 +86,7 @@ async fn so_they_do_where_they_share_connections() {
             bodies.push(one.stuff(&hash, "member", (length, length / 2)).await);
         }
         stage.serves("among streams that stand still").await;
-        let cut = [("limit", "body-time")];
-        // Of many some wait for room on the disk, and their clients for them.
-        let least = sized(uploads, 1);
-        stage.until("larder_limits_total", &cut, least).await;
-        stage.serves("where they are cut").await;
+        are_cut(&stage, uploads).await;
     };
     stage
         .withstands("streams that stand still", bound, story)
