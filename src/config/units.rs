@@ -123,6 +123,11 @@ pub(super) fn show_size(bytes: u64) -> String {
     show(bytes, &UNITS).unwrap_or_else(|| bytes.to_string())
 }
 
+/// About how much that is, for people to read.
+pub(super) fn about(bytes: u64) -> String {
+    ByteSize(bytes).to_string()
+}
+
 /// A duration as people write it: days from a week on, nothing below a millisecond.
 pub(super) fn show_duration(duration: Duration) -> String {
     const DAY: u64 = 24 * 60 * 60 * 1000;
