@@ -79,7 +79,7 @@ pub use self::file_body::{Damaged, FileBody};
 pub use self::findings::{Damage, Failure, Findings, Sum, Told};
 pub use self::fsck::{Fsck, FsckError, Repair};
 pub use self::reader::DraftReader;
-pub use self::recover::OpenError;
+pub use self::recover::{OpenError, is_owned};
 pub use self::versions::{OtherVersion, other_versions};
 
 pub(super) use self::checksum::{MAX_BODY, Table};
