@@ -4,10 +4,11 @@ use http_body_util::BodyExt;
 use http_body_util::Empty;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
+use tokio::time::Instant;
 
 use super::*;
 use crate::artifact::{ArtifactHash, Fields, Label, Landed, Meta, Outcome, RouteName};
-use crate::config::{Effective, Listen, Secret};
+use crate::config::{AccessMode, Effective, Listen, Secret};
 use crate::server::{ListenerId, Listeners};
 use crate::tasks::Tasks;
 
@@ -26,6 +27,15 @@ fn admin(readiness: &Readiness) -> (Admin, Arc<Metrics>) {
             effective("upstream.proxy", None, "default"),
         ]),
         set_level: Box::new(|_| {}),
+        about: About {
+            started: Landed::now(),
+            began: Instant::now(),
+            access: AccessMode::Upstream,
+            api: None,
+            upstream: None,
+        },
+        look: Box::new(Standing::default),
+        history: Arc::default(),
     };
     (Admin::new(readiness.clone(), door, sources), metrics)
 }

@@ -219,6 +219,11 @@ impl Proxy {
         is_loop(&head.headers)
     }
 
+    /// How many uploads are under way.
+    pub fn uploads(&self) -> usize {
+        self.uploads.number()
+    }
+
     fn filling(&self, look_again: LookAgain) -> Filling {
         Filling {
             tiers: Arc::clone(&self.tiers),

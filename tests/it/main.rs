@@ -45,6 +45,7 @@ mod secrets;
 mod signed;
 mod slow;
 mod soak;
+mod stats;
 mod stop;
 mod supervised;
 mod tls;
