@@ -22,12 +22,14 @@ mod answer;
 mod conflicts;
 mod door;
 mod effective;
+mod entries;
 mod figures;
 mod hints;
 mod history;
 mod level;
 mod pages;
 mod process;
+mod query;
 mod readiness;
 mod scrape;
 mod stats;
@@ -40,6 +42,7 @@ use self::pages::Page;
 use self::stats::Sight;
 
 pub use self::door::Door;
+pub use self::entries::Holdings;
 pub use self::history::History;
 pub use self::level::SetLevel;
 pub use self::readiness::Readiness;
@@ -96,6 +99,8 @@ pub struct Sources {
     pub look: Look,
     /// How the counts grew.
     pub history: Arc<History>,
+    /// What rests in the tiers.
+    pub holdings: Holdings,
 }
 
 // === impl Admin ===
@@ -160,6 +165,10 @@ impl Admin {
             Page::Health => text(StatusCode::OK, "ok\n"),
             Page::Readiness => self.tell_readiness(),
             Page::Stats => self.tell_stats().await,
+            Page::Entries => {
+                let (method, uri) = (method.clone(), request.uri().clone());
+                self.answer_of_entries(&method, uri.query()).await
+            }
             Page::Conflicts => self.tell(conflicts::encode(&self.sources.conflicts)),
             Page::Config => self.tell(effective::encode(&self.sources.config)),
             Page::Log if *method == Method::PUT => self.change_level(request.into_body()).await,
@@ -193,6 +202,19 @@ impl Admin {
             Ok(encoded) => self.tell(encoded),
             Err(error) => unreadable(&error),
         }
+    }
+
+    async fn answer_of_entries(&self, method: &Method, query: Option<&str>) -> Answer {
+        let (holdings, query) = (&self.sources.holdings, query.unwrap_or_default());
+        let answered = if *method == Method::DELETE {
+            holdings.remove(query).await
+        } else {
+            holdings.list(query).await
+        };
+        answered.map_or_else(
+            |unanswered| unanswered.refusal(),
+            |encoded| json(StatusCode::OK, encoded),
+        )
     }
 
     async fn change_level<B: Body<Data = Bytes>>(&self, body: B) -> Answer {

@@ -9,6 +9,7 @@ pub(super) enum Page {
     Health,
     Readiness,
     Stats,
+    Entries,
     Conflicts,
     Config,
     Log,
@@ -16,11 +17,12 @@ pub(super) enum Page {
 
 impl Page {
     /// Every page.
-    pub(super) const ALL: [Self; 7] = [
+    pub(super) const ALL: [Self; 8] = [
         Self::Metrics,
         Self::Health,
         Self::Readiness,
         Self::Stats,
+        Self::Entries,
         Self::Conflicts,
         Self::Config,
         Self::Log,
@@ -38,6 +40,7 @@ impl Page {
             Self::Health => "/healthz",
             Self::Readiness => "/readyz",
             Self::Stats => "/api/v1/stats",
+            Self::Entries => "/api/v1/entries",
             Self::Conflicts => "/api/v1/conflicts",
             Self::Config => "/api/v1/config",
             Self::Log => "/api/v1/log",
@@ -54,6 +57,7 @@ impl Page {
     pub(super) fn methods(self) -> &'static str {
         match self {
             Self::Log => "GET, HEAD, PUT",
+            Self::Entries => "GET, HEAD, DELETE",
             _ => "GET, HEAD",
         }
     }

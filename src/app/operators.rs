@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use super::listening::{placed, reachable};
 use crate::admin::{
-    About, Admin, Door, History, Look, Readiness, Refresh, SetLevel, Sources, Standing,
+    About, Admin, Door, History, Holdings, Look, Readiness, Refresh, SetLevel, Sources, Standing,
 };
 use crate::artifact::Landed;
 use crate::config::{Config, InEffect, Target};
@@ -47,6 +47,10 @@ impl Operated<'_> {
             about: self.about(),
             look: self.look(),
             history,
+            holdings: Holdings {
+                tiers: Arc::clone(self.tiers),
+                flights: self.proxy.flights(),
+            },
         };
         Admin::new(Readiness::new(), door, sources)
     }

@@ -18,6 +18,7 @@ mod corporate;
 mod degrade;
 mod disk;
 mod edges;
+mod entries;
 mod exhaustion;
 mod faults;
 mod fill;
