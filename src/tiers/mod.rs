@@ -9,10 +9,13 @@ mod conflicts;
 mod contrast;
 mod disk;
 mod epochs;
+mod filter;
 mod found;
 mod landing;
+mod listing;
 mod locks;
 mod memory;
+mod purging;
 mod scrubbing;
 mod spread;
 #[cfg(test)]
@@ -50,8 +53,10 @@ pub use self::disk::{
     OpenError, OtherVersion, Repair, Sum, Told, is_owned, other_versions,
 };
 pub use self::epochs::Epoch;
+pub use self::filter::Filter;
 pub use self::found::{Artifact, ArtifactBody, Found, Resting};
 pub use self::landing::{Landing, LandingBody, NotLanded};
+pub use self::listing::{Listed, MOST_LOOKED_AT, NoPlace, Page, Place};
 pub use self::memory::Stored;
 
 /// What a stop waits for the tiers to write down.
