@@ -8,6 +8,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 
 use super::evidence::Right;
 use super::teams;
+use crate::artifact::Ground;
 use crate::caller::Caller;
 use crate::certificate::{Certificate, Validity};
 use crate::config::{Proof, Rights, Token};
@@ -30,6 +31,19 @@ pub enum Denial {
     /// Larder's own credential is for artifacts.
     #[error("with a credential of its own, this Larder passes on artifact requests only")]
     OtherRoute,
+}
+
+impl Denial {
+    /// What is written down of it.
+    pub fn ground(self) -> Ground {
+        match self {
+            Self::UnknownToken => Ground::UnknownToken,
+            Self::OtherTeam => Ground::OtherTeam,
+            Self::NoGrant => Ground::NoGrant,
+            Self::ReadOnly => Ground::ReadOnly,
+            Self::OtherRoute => Ground::OtherRoute,
+        }
+    }
 }
 
 /// Judges a caller by the tokens on the list; returns the certificate's name that its token is bound to.

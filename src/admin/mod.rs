@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Method, Request, StatusCode};
+use http::{Method, Request, StatusCode, Uri};
 use http_body::Body;
 use http_body_util::Full;
 use tracing::error;
@@ -15,6 +15,7 @@ use tracing::error;
 use crate::config::InEffect;
 use crate::metrics::Metrics;
 use crate::outlet::Outlet;
+use crate::recent::Recent;
 use crate::server::{Limits, Peer, RequestBody, Serve, check_form};
 use crate::tiers::Conflicts;
 
@@ -25,6 +26,7 @@ mod effective;
 mod level;
 mod process;
 mod readiness;
+mod requests;
 mod scrape;
 
 use self::answer::{
@@ -76,6 +78,8 @@ pub struct Sources {
     pub refresh: Vec<Refresh>,
     /// The uploads that replaced another body.
     pub conflicts: Arc<Conflicts>,
+    /// The requests for artifacts that ended last.
+    pub recent: Arc<Recent>,
     /// The configuration in effect.
     pub config: InEffect,
     /// Sets the level from which the log is written.
@@ -89,6 +93,7 @@ enum Page {
     Health,
     Readiness,
     Conflicts,
+    Requests,
     Config,
     Log,
 }
@@ -155,6 +160,7 @@ impl Admin {
             Page::Health => text(StatusCode::OK, "ok\n"),
             Page::Readiness => self.tell_readiness(),
             Page::Conflicts => self.tell(conflicts::encode(&self.sources.conflicts)),
+            Page::Requests => self.tell_requests(request.uri()),
             Page::Config => self.tell(effective::encode(&self.sources.config)),
             Page::Log if *method == Method::PUT => self.change_level(request.into_body()).await,
             Page::Log => self.tell(level::encode(&self.sources.config)),
@@ -177,6 +183,13 @@ impl Admin {
             Ok(Ok(encoded)) => typed(StatusCode::OK, scrape::CONTENT_TYPE, encoded),
             Ok(Err(error)) => unreadable(&error),
             Err(error) => unreadable(&error),
+        }
+    }
+
+    fn tell_requests(&self, uri: &Uri) -> Answer {
+        match requests::wanted(uri.query().unwrap_or_default()) {
+            Ok(wanted) => self.tell(requests::encode(&self.sources.recent, &wanted)),
+            Err(unclear) => refusal(StatusCode::BAD_REQUEST, "bad_request", &unclear.to_string()),
         }
     }
 
@@ -265,6 +278,7 @@ impl Page {
             "/healthz" => Some(Self::Health),
             "/readyz" => Some(Self::Readiness),
             "/api/v1/conflicts" => Some(Self::Conflicts),
+            "/api/v1/requests" => Some(Self::Requests),
             "/api/v1/config" => Some(Self::Config),
             "/api/v1/log" => Some(Self::Log),
             _ => None,

@@ -27,6 +27,7 @@ use crate::caller::{Caller, Sealer};
 use crate::config::{self, AccessMode, Config, InEffect, Listen, Listener, LogLevel, Secret};
 use crate::metrics::Metrics;
 use crate::proxy::{Proxy, Stations};
+use crate::recent::Recent;
 use crate::router::Router;
 use crate::server::{BindError, Limits, Listeners, LiveLimits, Passed, TlsError};
 use crate::tasks::Tasks;
@@ -110,11 +111,10 @@ impl App {
         let made_token = make_first_token(&mut config, &data_dir)?;
         let admin_token = secrets::admin_token(config.admin.token.as_ref())?;
         let door = Door::new(hosts(&config), &admin_token);
-        let log =
-            AccessLog::new(&config.log, Arc::clone(&metrics)).map_err(StartError::AccessLog)?;
-        let access_log = Arc::new(log);
+        let access_log = access_log(&config, &metrics)?;
         let shown = (shown, set_level(&access_log));
-        let admin_service = Arc::new(admin(door, &metrics, &tiers, shown));
+        let recent = Arc::new(Recent::new());
+        let admin_service = Arc::new(admin(door, &metrics, &tiers, &recent, shown));
         let upstream = Upstream::new(&config.upstream, Arc::clone(&metrics), tasks.clone())?;
         let upstream = Arc::new(upstream);
         let sealer = Arc::new(sealer(&config)?);
@@ -128,7 +128,7 @@ impl App {
             tasks: tasks.clone(),
         };
         let proxy = Proxy::new(config.clone(), stations);
-        let router = router(&config, &proxy, &metrics, &access_log);
+        let router = router(&config, &proxy, &metrics, &access_log, recent);
         let certificates = certificates(&config, &metrics)?;
         let (data, admin) = open(&config, passed).await?;
         let data = behind(data, certificates.as_deref(), &config, &metrics);
@@ -292,16 +292,23 @@ impl App {
     }
 }
 
+/// Where access lines go.
+fn access_log(config: &Config, metrics: &Arc<Metrics>) -> Result<Arc<AccessLog>, StartError> {
+    let log = AccessLog::new(&config.log, Arc::clone(metrics));
+    log.map(Arc::new).map_err(StartError::AccessLog)
+}
+
 /// What answers the data listeners.
 fn router(
     config: &Config,
     proxy: &Arc<Proxy>,
     metrics: &Arc<Metrics>,
     access_log: &Arc<AccessLog>,
+    recent: Arc<Recent>,
 ) -> Arc<Router> {
     let (proxy, metrics) = (Arc::clone(proxy), Arc::clone(metrics));
-    let router = Router::new(proxy, metrics, Arc::clone(access_log), hosts(config));
-    Arc::new(router)
+    let (access_log, hosts) = (Arc::clone(access_log), hosts(config));
+    Arc::new(Router::new(proxy, metrics, access_log, recent, hosts))
 }
 
 /// What turns credentials into callers, under the data directory's key.
@@ -343,6 +350,7 @@ fn admin(
     door: Door,
     metrics: &Arc<Metrics>,
     tiers: &Arc<Tiers>,
+    recent: &Arc<Recent>,
     (config, set_level): (InEffect, SetLevel),
 ) -> Admin {
     let conflicts = tiers.conflicts();
@@ -352,6 +360,7 @@ fn admin(
         metrics: Arc::clone(metrics),
         refresh: vec![refresh],
         conflicts,
+        recent: Arc::clone(recent),
         config,
         set_level,
     };

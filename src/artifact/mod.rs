@@ -19,6 +19,6 @@ pub use key::{
 pub use label::{
     Fields, LAST_SECOND, Label, Landed, MAX_FIELD_BYTES, MAX_FIELDS, Meta, TooManyFields,
 };
-pub use outcome::{Bypass, Failure, Outcome, RouteName, Tier};
+pub use outcome::{Bypass, Failure, Ground, Outcome, RouteName, Tier};
 pub use signature::{SignatureCheck, SignatureFault, SignatureKey, SignatureVerdict};
 pub use version::{version_number, via_member};

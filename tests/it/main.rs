@@ -38,6 +38,7 @@ mod oidc;
 mod overwrite;
 mod own;
 mod put;
+mod recent;
 mod refused;
 mod reload;
 mod routes;
