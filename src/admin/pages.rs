@@ -11,19 +11,21 @@ pub(super) enum Page {
     Stats,
     Entries,
     Conflicts,
+    Requests,
     Config,
     Log,
 }
 
 impl Page {
     /// Every page.
-    pub(super) const ALL: [Self; 8] = [
+    pub(super) const ALL: [Self; 9] = [
         Self::Metrics,
         Self::Health,
         Self::Readiness,
         Self::Stats,
         Self::Entries,
         Self::Conflicts,
+        Self::Requests,
         Self::Config,
         Self::Log,
     ];
@@ -42,6 +44,7 @@ impl Page {
             Self::Stats => "/api/v1/stats",
             Self::Entries => "/api/v1/entries",
             Self::Conflicts => "/api/v1/conflicts",
+            Self::Requests => "/api/v1/requests",
             Self::Config => "/api/v1/config",
             Self::Log => "/api/v1/log",
         }
