@@ -113,8 +113,6 @@ impl App {
         let log =
             AccessLog::new(&config.log, Arc::clone(&metrics)).map_err(StartError::AccessLog)?;
         let access_log = Arc::new(log);
-        let shown = (shown, set_level(&access_log));
-        let admin_service = Arc::new(admin(door, &metrics, &tiers, shown));
         let upstream = Upstream::new(&config.upstream, Arc::clone(&metrics), tasks.clone())?;
         let upstream = Arc::new(upstream);
         let sealer = Arc::new(sealer(&config)?);
@@ -129,6 +127,8 @@ impl App {
         };
         let proxy = Proxy::new(config.clone(), stations);
         let router = router(&config, &proxy, &metrics, &access_log);
+        let shown = (shown, set_level(&access_log));
+        let admin_service = Arc::new(admin(door, &metrics, &tiers, &proxy, shown));
         let certificates = certificates(&config, &metrics)?;
         let (data, admin) = open(&config, passed).await?;
         let data = behind(data, certificates.as_deref(), &config, &metrics);
@@ -343,14 +343,19 @@ fn admin(
     door: Door,
     metrics: &Arc<Metrics>,
     tiers: &Arc<Tiers>,
+    proxy: &Proxy,
     (config, set_level): (InEffect, SetLevel),
 ) -> Admin {
     let conflicts = tiers.conflicts();
     let tiers = Arc::clone(tiers);
-    let refresh: Refresh = Box::new(move || tiers.report());
+    let (queue, shown) = (proxy.queue(), Arc::clone(metrics));
+    let report: Refresh = Box::new(move || {
+        tiers.report();
+        shown.uploads.show(queue.underway());
+    });
     let sources = Sources {
         metrics: Arc::clone(metrics),
-        refresh: vec![refresh],
+        refresh: vec![report],
         conflicts,
         config,
         set_level,
