@@ -3,7 +3,9 @@
 
 mod document;
 mod page;
+mod promql;
 mod traffic;
+mod watched;
 
 use std::collections::{BTreeMap, BTreeSet};
 
