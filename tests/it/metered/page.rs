@@ -20,7 +20,7 @@ impl Family {
         };
         let all: BTreeSet<_> = self.series.iter().map(names).collect();
         assert!(all.len() <= 1, "series with different labels: {all:?}");
-        let one = self.series.iter().next().into_iter();
+        let one = self.series.first().into_iter();
         one.flat_map(|series| series.keys().map(String::as_str))
             .collect()
     }

@@ -1,4 +1,4 @@
-//! What a text asks of metrics: not PromQL, whose grammar promtool knows, but the names in it.
+//! What a text asks of metrics: the names in it; its grammar is promtool's.
 
 /// A metric, and what is asked of its labels.
 #[derive(Debug, PartialEq, Eq)]

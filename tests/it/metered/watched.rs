@@ -47,7 +47,7 @@ async fn unanswered(texts: &[String]) -> Vec<String> {
 }
 
 /// Whether a label can have what a condition names.
-fn is_met<'a>(matcher: &Matcher, of: impl Fn(&str) -> Option<&'a BTreeSet<String>>) -> bool {
+fn is_met<'a>(matcher: &Matcher<'_>, of: impl Fn(&str) -> Option<&'a BTreeSet<String>>) -> bool {
     let Matcher {
         label,
         operator,
@@ -150,6 +150,11 @@ fn every_alert_is_tried_and_has_a_place_in_the_runbook() {
         .filter(|heading| heading.starts_with("Larder") && !heading.contains(' '))
         .collect();
     assert_eq!(explained, alerts);
+    let listed = read_file("docs/monitoring.md");
+    for alert in &alerts {
+        let link = format!("| [{alert}](operations.md#{}) |", alert.to_lowercase());
+        assert!(listed.contains(&link), "{link}");
+    }
     let tests = after(&tried, "alertname: ");
     for alert in &alerts {
         let times = tests.iter().filter(|tested| *tested == alert).count();
