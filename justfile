@@ -68,6 +68,11 @@ units:
     cargo build --release
     bash deploy/systemd/verify target/release/larder
 
+# What is shipped for containers and monitoring, read as those would who use it
+deploy: tools
+    cargo build --release
+    bash deploy/verify target/release/larder
+
 # Milliseconds from start to listening on an empty data directory
 start-up runs="20":
     cargo build --release

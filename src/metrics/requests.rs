@@ -7,8 +7,9 @@ use prometheus::{Histogram, HistogramVec, IntCounter, IntCounterVec, Registry};
 use super::register::{counters, histograms};
 use crate::artifact::{Outcome, RouteName};
 
-/// The metrics of requests; the handles of a route and outcome are made when the pair first happens,
-/// since most never do.
+/// The metrics of requests; the histograms of a route and outcome are made when the pair first happens,
+/// since most never do. The counters are all there from the start: of one that begins with its first
+/// request a rate would not see it.
 #[derive(Debug)]
 pub(super) struct RequestFamilies {
     total: IntCounterVec,
@@ -34,23 +35,29 @@ impl RequestFamilies {
     pub(super) fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
         let labels = ["route", "outcome"];
         let pairs = RouteName::ALL.len() * Outcome::LABELS.len();
+        let total = counters(
+            registry,
+            "larder_requests_total",
+            "Requests answered, counted when the answer has ended.",
+            &labels,
+        )?;
+        for route in RouteName::ALL {
+            for outcome in Outcome::LABELS {
+                total.with_label_values(&[route.as_str(), outcome]);
+            }
+        }
         Ok(Self {
-            total: counters(
-                registry,
-                "larder_requests_total",
-                "Requests answered.",
-                &labels,
-            )?,
+            total,
             seconds: histograms(
                 registry,
                 "larder_request_seconds",
-                "Time to the answer's end.",
+                "Seconds from a request's head to the end of its answer.",
                 &labels,
             )?,
             first_byte: histograms(
                 registry,
                 "larder_first_byte_seconds",
-                "Time to the answer's head.",
+                "Seconds from a request's head to the head of its answer.",
                 &labels,
             )?,
             handles: (0..pairs).map(|_| OnceLock::new()).collect(),
@@ -78,7 +85,7 @@ pub(super) fn response_bytes(registry: &Registry) -> Result<Vec<IntCounter>, pro
     let bytes = counters(
         registry,
         "larder_response_bytes_total",
-        "Body bytes sent to clients.",
+        "Bytes of bodies sent to clients, without heads and framing.",
         &["outcome"],
     )?;
     Ok(Outcome::LABELS

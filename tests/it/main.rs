@@ -34,6 +34,7 @@ mod life;
 mod limits;
 mod listeners;
 mod matrix;
+mod metered;
 mod observed;
 mod oidc;
 mod overwrite;
