@@ -2,14 +2,17 @@
 //!
 //! What a flag's text means is not known here: `config` reads it with the file and the environment.
 
+mod cache_status;
 mod check;
 mod demo;
+mod env;
 mod fsck;
 mod healthcheck;
 mod inquiry;
 mod manual;
 mod reload;
 mod serve;
+mod shell;
 
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -20,6 +23,7 @@ use std::sync::Arc;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use tokio::runtime::{Builder, Runtime};
 
+use self::env::EnvFlags;
 use self::fsck::FsckFlags;
 use self::manual::{CompletionFlags, ManualFlags};
 use crate::config::{self, Environment, Flags, Loaded, Problems};
@@ -52,6 +56,10 @@ enum Command {
     Check(ConfigFlags),
     /// Shows on this machine what Larder saves: an origin behind a slow line, cold, warm and offline
     Demo,
+    /// Prints what points turbo at a Larder, if one answers there within 300 ms, else nothing
+    ///
+    /// For a shell's own start: `eval "$(larder env http://larder.office:8585)"`.
+    Env(EnvFlags),
     /// Looks over every entry of a data directory that no process uses, and removes what is damaged
     ///
     /// Removes damaged entries, entries that a newer one of their key has outdated, and drafts that
@@ -208,6 +216,7 @@ impl Arguments {
             }),
             Some(Command::Completions(flags)) => manual::complete(&flags, Self::command()),
             Some(Command::Man(flags)) => manual::write(&flags, Self::command()),
+            Some(Command::Env(flags)) => env::run(&flags),
             Some(Command::Demo) => demo::run(&environment.temp_dir()),
         }
     }

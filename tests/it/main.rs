@@ -18,6 +18,7 @@ mod corporate;
 mod degrade;
 mod disk;
 mod edges;
+mod env;
 mod exhaustion;
 mod faults;
 mod fill;
