@@ -51,6 +51,11 @@ impl UpstreamMetrics {
             .observe(seconds);
     }
 
+    /// Uploads that the upstream has accepted.
+    pub fn uploads_accepted(&self) -> u64 {
+        self.requests.with_label_values(&["put", "ok"]).get()
+    }
+
     /// Counts one request that was not sent.
     pub fn spared(&self, operation: &'static str) {
         self.spared.with_label_values(&[operation]).inc();

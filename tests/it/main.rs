@@ -19,6 +19,7 @@ mod degrade;
 mod disk;
 mod edges;
 mod env;
+mod exec;
 mod exhaustion;
 mod faults;
 mod fill;
