@@ -186,6 +186,15 @@ impl Metrics {
         self.requests.of(route, outcome)
     }
 
+    /// Requests to a route that were answered with one of the outcomes whose label `is_counted`.
+    pub fn answered(&self, route: RouteName, is_counted: impl Fn(&str) -> bool) -> u64 {
+        let outcomes = Outcome::LABELS.iter().enumerate();
+        let counted = outcomes.filter(|(_, label)| is_counted(label));
+        counted
+            .map(|(outcome, _)| self.requests.count(route, outcome))
+            .sum()
+    }
+
     /// The byte counter of one outcome.
     pub fn response_bytes(&self, outcome: Outcome) -> Option<&IntCounter> {
         self.response_bytes.get(outcome.index())

@@ -66,9 +66,15 @@ impl RequestFamilies {
 
     /// The handles of one route and outcome.
     pub(super) fn of(&self, route: RouteName, outcome: Outcome) -> Option<&RequestMetrics> {
-        let index = route as usize * Outcome::LABELS.len() + outcome.index();
-        let made = self.handles.get(index)?;
+        let made = self.handles.get(place(route, outcome.index()))?;
         Some(made.get_or_init(|| self.make(route, outcome)))
+    }
+
+    /// How many there were; makes no handles for what never happened.
+    pub(super) fn count(&self, route: RouteName, outcome: usize) -> u64 {
+        let made = self.handles.get(place(route, outcome));
+        let made = made.and_then(OnceLock::get);
+        made.map_or(0, |metrics| metrics.total.get())
     }
 
     fn make(&self, route: RouteName, outcome: Outcome) -> RequestMetrics {
@@ -79,6 +85,11 @@ impl RequestFamilies {
             first_byte: self.first_byte.with_label_values(&labels),
         }
     }
+}
+
+/// Where the handles of a pair are.
+fn place(route: RouteName, outcome: usize) -> usize {
+    route as usize * Outcome::LABELS.len() + outcome
 }
 
 pub(super) fn response_bytes(registry: &Registry) -> Result<Vec<IntCounter>, prometheus::Error> {

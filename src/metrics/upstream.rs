@@ -183,14 +183,23 @@ impl UpstreamMetrics {
 
     /// Counts one request and the seconds to its head.
     pub fn count(&self, operation: Operation, exchange: Exchange, seconds: f64) {
-        let place = operation as usize;
-        let counters = self.requests.get(place);
-        if let Some(counter) = counters.and_then(|results| results.get(exchange.index())) {
+        if let Some(counter) = self.counter(operation, exchange) {
             counter.inc();
         }
-        if let Some(histogram) = self.seconds.get(place) {
+        if let Some(histogram) = self.seconds.get(operation as usize) {
             histogram.observe(seconds);
         }
+    }
+
+    /// Uploads that the upstream has accepted.
+    pub fn uploads_accepted(&self) -> u64 {
+        let accepted = self.counter(Operation::Put, Exchange::Ok);
+        accepted.map_or(0, IntCounter::get)
+    }
+
+    fn counter(&self, operation: Operation, exchange: Exchange) -> Option<&IntCounter> {
+        let results = self.requests.get(operation as usize)?;
+        results.get(exchange.index())
     }
 
     /// Counts one request that was not sent.

@@ -67,6 +67,7 @@ pub use hop::{artifact_headers, forwarded_headers, is_loop};
 pub use outgoing::Outgoing;
 pub use supply::{Source, Standing, Supply};
 pub use target::{artifact_target, upstream_target};
+pub use tls::as_the_system_trusts;
 
 use crate::artifact::{Answer, Failure, OriginId};
 use crate::config;

@@ -19,6 +19,8 @@ mod degrade;
 mod disk;
 mod edges;
 mod entries;
+mod env;
+mod exec;
 mod exhaustion;
 mod faults;
 mod fill;
