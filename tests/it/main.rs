@@ -36,6 +36,7 @@ mod listeners;
 mod matrix;
 mod observed;
 mod oidc;
+mod openapi;
 mod overwrite;
 mod own;
 mod put;
