@@ -43,7 +43,7 @@ mod units;
 mod value;
 
 pub use address::{BadPort, explicit_port, has_dot_segments};
-pub use authorities::authorities;
+pub use authorities::{authorities, system_authorities};
 pub use clients::Clients;
 pub use effective::Effective;
 pub use env::Environment;
