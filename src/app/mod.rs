@@ -1,10 +1,12 @@
 //! The composition root: builds each part once, runs them, and ends them in order.
 
 mod certificates;
+mod delivery;
 mod ending;
 mod listening;
 mod live;
 mod notices;
+mod operating;
 mod secrets;
 mod verdicts;
 
@@ -14,24 +16,27 @@ use std::sync::Arc;
 use tokio::time::{Duration, Instant, timeout};
 
 use certificates::Certificates;
+use delivery::Delivery;
 pub use ending::Ending;
 use listening::{behind, certificates, hosts, is_any, machine_name, open};
 pub use live::Live;
 pub use notices::Notices;
+use operating::{admin, begin_log_at, set_level};
 pub use secrets::{SecretError, announced};
 use verdicts::Notes;
 
 use crate::access::Access;
-use crate::admin::{Admin, Door, Readiness, Refresh, SetLevel, Sources};
+use crate::admin::{Admin, Door};
 use crate::caller::{Caller, Sealer};
-use crate::config::{self, AccessMode, Config, InEffect, Listen, Listener, LogLevel, Secret};
+use crate::config::{self, AccessMode, Config, InEffect, Listen, Listener, Secret};
 use crate::metrics::Metrics;
 use crate::proxy::{Proxy, Stations};
 use crate::router::Router;
 use crate::server::{BindError, Limits, Listeners, LiveLimits, Passed, TlsError};
 use crate::tasks::Tasks;
-use crate::telemetry::{self, AccessLog};
+use crate::telemetry::AccessLog;
 use crate::tiers::{OpenError, Tiers};
+use crate::traces::Tracer;
 use crate::upstream::{Upstream, UpstreamError};
 
 /// What tasks get to end in once connections have used up the grace, and once more to be dropped in.
@@ -54,6 +59,7 @@ pub struct App {
     tasks: Tasks,
     limits: LiveLimits,
     access_log: Arc<AccessLog>,
+    delivery: Delivery,
     made_token: Option<PathBuf>,
 }
 
@@ -72,6 +78,9 @@ pub enum StartError {
     /// There is no TLS to be had.
     #[error(transparent)]
     Tls(#[from] TlsError),
+    /// Nor to the collector of traces.
+    #[error("traces.endpoint: TLS: {0}")]
+    Traces(#[from] rustls::Error),
     /// An address cannot be listened at.
     #[error(transparent)]
     Bind(#[from] BindError),
@@ -110,13 +119,11 @@ impl App {
         let made_token = make_first_token(&mut config, &data_dir)?;
         let admin_token = secrets::admin_token(config.admin.token.as_ref())?;
         let door = Door::new(hosts(&config), &admin_token);
-        let log =
-            AccessLog::new(&config.log, Arc::clone(&metrics)).map_err(StartError::AccessLog)?;
-        let access_log = Arc::new(log);
+        let access_log = access_log(&config, &metrics)?;
         let shown = (shown, set_level(&access_log));
         let admin_service = Arc::new(admin(door, &metrics, &tiers, shown));
-        let upstream = Upstream::new(&config.upstream, Arc::clone(&metrics), tasks.clone())?;
-        let upstream = Arc::new(upstream);
+        let (tracer, delivery) = Delivery::new(&config, &metrics)?;
+        let upstream = upstream(&config, &metrics, &tasks, tracer.clone())?;
         let sealer = Arc::new(sealer(&config)?);
         let access = access(&mut config, &sealer, &upstream, &metrics, &tasks);
         let stations = Stations {
@@ -126,9 +133,10 @@ impl App {
             access: Arc::clone(&access),
             metrics: Arc::clone(&metrics),
             tasks: tasks.clone(),
+            tracer: tracer.clone(),
         };
         let proxy = Proxy::new(config.clone(), stations);
-        let router = router(&config, &proxy, &metrics, &access_log);
+        let router = router(&config, &proxy, &metrics, &access_log, tracer);
         let certificates = certificates(&config, &metrics)?;
         let (data, admin) = open(&config, passed).await?;
         let data = behind(data, certificates.as_deref(), &config, &metrics);
@@ -137,6 +145,7 @@ impl App {
             admin,
             limits: Limits::new(&config.server, config.tier.in_flight).into(),
             access_log,
+            delivery,
             config,
             router,
             proxy,
@@ -257,6 +266,7 @@ impl App {
         if let Some(certificates) = self.certificates {
             self.tasks.spawn(certificates.keep_up(self.tasks.clone()));
         }
+        let delivering = self.delivery.begin();
         readiness.ready();
         let serving = async {
             let tasks = self.tasks.clone();
@@ -274,6 +284,8 @@ impl App {
             self.tasks.give_up();
             self.tasks.drain(LAST_MOMENT).await;
             tokio::join!(notes.close(), self.tiers.close());
+            let left = grace.saturating_sub(since.elapsed()).max(LAST_MOMENT);
+            delivering.end(left).await;
             watched.stop();
             running
         };
@@ -292,16 +304,39 @@ impl App {
     }
 }
 
+fn access_log(config: &Config, metrics: &Arc<Metrics>) -> Result<Arc<AccessLog>, StartError> {
+    let log = AccessLog::new(&config.log, Arc::clone(metrics));
+    log.map(Arc::new).map_err(StartError::AccessLog)
+}
+
 /// What answers the data listeners.
 fn router(
     config: &Config,
     proxy: &Arc<Proxy>,
     metrics: &Arc<Metrics>,
     access_log: &Arc<AccessLog>,
+    tracer: Option<Tracer>,
 ) -> Arc<Router> {
     let (proxy, metrics) = (Arc::clone(proxy), Arc::clone(metrics));
-    let router = Router::new(proxy, metrics, Arc::clone(access_log), hosts(config));
+    let router = Router::new(
+        proxy,
+        metrics,
+        Arc::clone(access_log),
+        hosts(config),
+        tracer,
+    );
     Arc::new(router)
+}
+
+/// The origin, and how to reach it.
+fn upstream(
+    config: &Config,
+    metrics: &Arc<Metrics>,
+    tasks: &Tasks,
+    tracer: Option<Tracer>,
+) -> Result<Arc<Upstream>, UpstreamError> {
+    let metrics = Arc::clone(metrics);
+    Upstream::traced(&config.upstream, metrics, tasks.clone(), tracer).map(Arc::new)
 }
 
 /// What turns credentials into callers, under the data directory's key.
@@ -336,37 +371,6 @@ fn access(
 fn own_credential(upstream: &mut config::Upstream, sealer: &Sealer) -> Option<Caller> {
     let token = upstream.token.take()?;
     sealer.bearer(token.expose())
-}
-
-/// What answers the admin listener.
-fn admin(
-    door: Door,
-    metrics: &Arc<Metrics>,
-    tiers: &Arc<Tiers>,
-    (config, set_level): (InEffect, SetLevel),
-) -> Admin {
-    let conflicts = tiers.conflicts();
-    let tiers = Arc::clone(tiers);
-    let refresh: Refresh = Box::new(move || tiers.report());
-    let sources = Sources {
-        metrics: Arc::clone(metrics),
-        refresh: vec![refresh],
-        conflicts,
-        config,
-        set_level,
-    };
-    Admin::new(Readiness::new(), door, sources)
-}
-
-/// Lets the log and its access lines begin at another level.
-fn set_level(access_log: &Arc<AccessLog>) -> SetLevel {
-    let access_log = Arc::clone(access_log);
-    Box::new(move |level| begin_log_at(level, &access_log))
-}
-
-fn begin_log_at(level: LogLevel, access_log: &AccessLog) {
-    telemetry::set_level(level);
-    access_log.follow(level);
 }
 
 /// Where a list judges and nobody is on it, puts a token there that is made once; returns its file.

@@ -70,6 +70,9 @@ pub fn load(flags: &Flags, environment: &Environment) -> Result<Loaded, Problems
         Ambient::of(environment),
         environment.memory_limit(),
     );
+    if config.traces.endpoint.is_none() {
+        raw.warnings.extend(check::unheard(environment));
+    }
     if !raw.problems.is_empty() {
         return Err(Problems(raw.problems));
     }

@@ -39,6 +39,7 @@ mod supervisor;
 #[cfg(test)]
 mod tests;
 mod tls;
+mod traces;
 mod units;
 mod value;
 
@@ -63,6 +64,7 @@ pub use roster::{Claim, Grant, Issuer, KeySource, Proof, Rights, Roster, Signing
 pub use secret::Secret;
 pub use supervisor::Supervisor;
 pub use tls::{ContentDigest, Reading, Remark, ServerTls, TlsContents, TlsFiles};
+pub use traces::Traces;
 
 use crate::artifact::SignatureKey;
 
@@ -85,6 +87,8 @@ pub struct Config {
     pub upload: Upload,
     /// What is written while running.
     pub log: Log,
+    /// Where traces go.
+    pub traces: Traces,
 }
 
 /// The data listeners and their limits.

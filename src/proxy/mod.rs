@@ -16,6 +16,7 @@ mod pass;
 mod put;
 mod served;
 mod settle;
+mod traced;
 mod waiting;
 
 use std::mem;
@@ -42,6 +43,7 @@ use crate::config::{AccessMode, Config, OnReadFailure};
 use crate::metrics::Metrics;
 use crate::tasks::Tasks;
 use crate::tiers::Tiers;
+use crate::traces::Tracer;
 use crate::transfer::{Filling, Flights, Inspector, LookAgain, Uploads};
 use crate::upstream::{
     Outgoing, Upstream, artifact_headers, artifact_target, forwarded_headers, is_loop,
@@ -70,6 +72,7 @@ pub struct Proxy {
     events: EventQueue,
     metrics: Arc<Metrics>,
     tasks: Tasks,
+    tracer: Option<Tracer>,
 }
 
 /// The parts a proxy is made of.
@@ -87,6 +90,8 @@ pub struct Stations {
     pub metrics: Arc<Metrics>,
     /// Where detached work runs.
     pub tasks: Tasks,
+    /// Where spans begin; nowhere where nothing is traced.
+    pub tracer: Option<Tracer>,
 }
 
 /// An artifact request, named; its caller was let in.
@@ -116,6 +121,7 @@ impl Proxy {
             access,
             metrics,
             tasks,
+            tracer,
         } = stations;
         let events = EventQueue::start(&upstream, &metrics, &tasks);
         let signature_key = config.access.signature_key.clone();
@@ -135,6 +141,7 @@ impl Proxy {
             events,
             metrics,
             tasks,
+            tracer,
         })
     }
 

@@ -8,6 +8,7 @@ mod observe;
 mod refuse;
 mod reply;
 mod route;
+mod traced;
 
 use std::sync::Arc;
 
@@ -29,6 +30,7 @@ use crate::outlet::Outlet;
 use crate::proxy::{Acquaintance, Proxy, ProxyError, Right, Served};
 use crate::server::{Peer, RequestBody, Serve};
 use crate::telemetry::AccessLog;
+use crate::traces::Tracer;
 
 /// Largest body of a batch or events request: a hundred hashes or a few hundred events fit many times.
 const MAX_SMALL_BODY: usize = 1024 * 1024;
@@ -42,18 +44,21 @@ pub struct Router {
 }
 
 impl Router {
-    /// Routes to `proxy`; `hosts` are the names answered to where no credential is asked for.
+    /// Routes to `proxy`; `hosts` are the names answered to where no credential is asked for. Where there is a
+    /// `tracer`, it shows each request.
     pub fn new(
         proxy: Arc<Proxy>,
         metrics: Arc<Metrics>,
         access_log: Arc<AccessLog>,
         hosts: Vec<String>,
+        tracer: Option<Tracer>,
     ) -> Self {
         Self {
             proxy,
             observer: Arc::new(Observer {
                 metrics,
                 log: access_log,
+                tracer,
             }),
             hosts,
         }
@@ -150,7 +155,7 @@ impl Serve for Router {
         let route = Route::parse(&head.method, &head.uri);
         let watch = Watch::over(&body);
         let body = watch.watched(body);
-        let observation = Observation::begin(&self.observer, &head, &route, peer, watch);
+        let observation = Observation::begin(&self.observer, &mut head, &route, peer, watch);
         let (outcome, mut response) = match self.refuse(&head, client) {
             Some(refused) => refused,
             None => reply::respond(self.decide(route, &mut head, body, client).await),

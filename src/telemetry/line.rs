@@ -223,7 +223,7 @@ impl Ended {
 }
 
 /// What the outcome's name leaves open.
-fn detail(outcome: Outcome) -> Option<&'static str> {
+pub fn detail(outcome: Outcome) -> Option<&'static str> {
     match outcome {
         Outcome::Hit { grace: true, .. } => Some("grace"),
         Outcome::Bypassed(reason) => Some(reason.as_str()),

@@ -18,7 +18,7 @@ mod line;
 mod words;
 
 pub use access::{ACCESS_PAGE, AccessLog};
-pub use line::{AccessLine, Answered, Asked, Ended};
+pub use line::{AccessLine, Answered, Asked, Ended, detail};
 
 /// From which level on lines flow; decided anew while the process runs.
 static LEVEL: OnceLock<Handle<LevelFilter, Registry>> = OnceLock::new();

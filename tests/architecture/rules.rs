@@ -4,7 +4,7 @@ use crate::source::{Source, begins};
 
 /// Which top-level module may import which. A row may name only rows above it, so no import can
 /// close a cycle; every module may import itself.
-const IMPORTS: [(&str, Allowed); 21] = [
+const IMPORTS: [(&str, Allowed); 22] = [
     ("caller", Only(&[])),
     ("certificate", Only(&[])),
     ("mapped", Only(&[])),
@@ -15,6 +15,7 @@ const IMPORTS: [(&str, Allowed); 21] = [
     ("metrics", Only(&["artifact"])),
     ("config", Only(&["artifact", "caller", "certificate"])),
     ("telemetry", Only(&["artifact", "config", "metrics"])),
+    ("traces", Only(&["config", "metrics", "seldom", "tasks"])),
     (
         "tiers",
         Only(&[
@@ -23,12 +24,14 @@ const IMPORTS: [(&str, Allowed); 21] = [
     ),
     (
         "upstream",
-        Only(&["artifact", "caller", "config", "metrics", "seldom", "tasks"]),
+        Only(&[
+            "artifact", "caller", "config", "metrics", "seldom", "tasks", "traces",
+        ]),
     ),
     (
         "transfer",
         Only(&[
-            "artifact", "caller", "config", "metrics", "seldom", "tasks", "tiers",
+            "artifact", "caller", "config", "metrics", "seldom", "tasks", "tiers", "traces",
         ]),
     ),
     (
@@ -56,6 +59,7 @@ const IMPORTS: [(&str, Allowed); 21] = [
             "outlet",
             "tasks",
             "tiers",
+            "traces",
             "transfer",
             "upstream",
         ]),
@@ -86,6 +90,7 @@ const IMPORTS: [(&str, Allowed); 21] = [
             "proxy",
             "server",
             "telemetry",
+            "traces",
         ]),
     ),
     // The admin listener is served like any other.

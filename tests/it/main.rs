@@ -48,5 +48,6 @@ mod soak;
 mod stop;
 mod supervised;
 mod tls;
+mod traces;
 mod verdicts;
 mod way;

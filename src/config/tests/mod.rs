@@ -9,6 +9,7 @@ mod secrets;
 mod sections;
 mod tier;
 mod tls;
+mod traces;
 mod written;
 
 use super::*;
