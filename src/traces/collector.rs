@@ -83,10 +83,10 @@ impl Collector {
             headers.insert(HOST, host);
         }
         headers.insert(CONTENT_TYPE, PROTOBUF);
-        headers.insert(USER_AGENT, AGENT);
         for (name, value) in further {
             headers.append(name, value.clone());
         }
+        headers.entry(USER_AGENT).or_insert(AGENT);
         let bare = url.host().unwrap_or_default().trim_matches(['[', ']']);
         Ok(Self {
             host: bare.to_owned(),
@@ -101,7 +101,8 @@ impl Collector {
         })
     }
 
-    /// Sends one request, and returns how many of its spans were not taken.
+    /// Sends one request, and returns how many of its spans were not taken. Dropped before that, it takes the connection
+    /// along.
     pub(super) async fn send(&mut self, body: Bytes, tasks: &Tasks) -> Result<u64, Undelivered> {
         let mut connection = match self.connection.take() {
             Some(connection) if !connection.is_closed() => connection,
@@ -128,11 +129,6 @@ impl Collector {
             429 | 502..=504 => Err(Undelivered::Perhaps(format!("status {status}"))),
             _ => Err(Undelivered::Never(format!("status {status}"))),
         }
-    }
-
-    /// Lets go of a connection that does not answer.
-    pub(super) fn leave(&mut self) {
-        self.connection = None;
     }
 
     async fn connect(&self, tasks: &Tasks) -> Result<SendRequest<Full<Bytes>>, Unconnected> {

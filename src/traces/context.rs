@@ -108,7 +108,7 @@ mod tests {
 
     use super::*;
 
-    const SAID: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    const SAID: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0bc902b7-01";
 
     fn of(said: &[&str]) -> Option<SpanContext> {
         let mut headers = HeaderMap::new();
@@ -125,7 +125,7 @@ mod tests {
         assert!(context.is_sampled());
         assert_eq!(
             context.span,
-            [0x00, 0xf0, 0x67, 0xaa, 0x0b, 0xa9, 0x02, 0xb7]
+            [0x00, 0xf0, 0x67, 0xaa, 0x0b, 0xc9, 0x02, 0xb7]
         );
         let unwanted = SAID.replace("-01", "-00");
         assert!(!of(&[&unwanted]).unwrap().is_sampled());
@@ -153,7 +153,7 @@ mod tests {
             SAID.replacen("00", "ff", 1),
             SAID.replacen("00", "cc", 1) + "x",
             SAID.replace("4bf92f3577b34da6a3ce929d0e0e4736", &"0".repeat(32)),
-            SAID.replace("00f067aa0ba902b7", &"0".repeat(16)),
+            SAID.replace("00f067aa0bc902b7", &"0".repeat(16)),
             SAID.replace('-', "_"),
             SAID.replace("b7-", "b--"),
         ];

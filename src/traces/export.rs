@@ -126,10 +126,7 @@ impl Exporter {
             let undelivered = match sending {
                 Ok(Ok(rejected)) => return Ok(rejected),
                 Ok(Err(undelivered)) => undelivered,
-                Err(_) => {
-                    self.collector.leave();
-                    Undelivered::Perhaps("no answer in time".to_owned())
-                }
+                Err(_) => Undelivered::Perhaps("no answer in time".to_owned()),
             };
             let cause = match undelivered {
                 Undelivered::Never(cause) => return Err(cause),

@@ -30,9 +30,9 @@ use ids::Ids;
 use otlp::Parent;
 use span::Begun;
 
-/// Spans that may wait for the exporter: as many hits as a core answers in a good part of a second, at a few
-/// hundred bytes each, and never more than some megabytes. Further ones are lost and counted: a collector
-/// that cannot keep up must not slow down answers.
+/// Spans that may wait for the exporter: as many hits as a core answers in a good part of a second. Each has a
+/// few hundred bytes, a thousand and a half where its texts are long: ten megabytes at most. Further ones are lost
+/// and counted: a collector that cannot keep up must not slow down answers.
 const QUEUE: usize = 8192;
 
 /// Where spans begin; clones share it.

@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 use super::ids::Ids;
 use super::*;
 
-const SAID: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+const SAID: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0bc902b7-01";
 
 /// A tracer, and its spans as they come.
 fn tracer(sample: f64) -> (Tracer, mpsc::Receiver<Vec<u8>>) {
@@ -70,7 +70,7 @@ fn a_span_reads_as_it_was_noted() {
     );
     assert_eq!(
         span.parent_span_id,
-        [0x00, 0xf0, 0x67, 0xaa, 0x0b, 0xa9, 0x02, 0xb7]
+        [0x00, 0xf0, 0x67, 0xaa, 0x0b, 0xc9, 0x02, 0xb7]
     );
     assert_eq!((span.flags, span.name.as_str()), (0x301, "GET"));
     assert!(
@@ -142,7 +142,7 @@ fn who_decided_is_followed_and_for_others_it_is_drawn() {
         let drawn = entered.count();
         assert!(likely.contains(&drawn), "{sample}: {drawn}");
         assert!(enter(&tracer, &mut headers(&[("traceparent", SAID)])).is_some());
-        let unwanted = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00";
+        let unwanted = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0bc902b7-00";
         let mut said = headers(&[("traceparent", unwanted), ("tracestate", "a=b")]);
         let before = said.clone();
         assert!(enter(&tracer, &mut said).is_none());

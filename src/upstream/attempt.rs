@@ -4,7 +4,6 @@
 
 use http::{HeaderMap, Request, StatusCode, Uri, Version};
 
-use super::broken::Broken;
 use super::counted::result_of;
 use crate::artifact::{Failure, version_number};
 use crate::traces::{Kind, Span, SpanContext, Tracer, known_method};
@@ -62,12 +61,7 @@ impl Attempt {
         }
     }
 
-    /// There will be none.
-    pub(super) fn broke(&mut self, broken: &Broken) {
-        self.failed(broken.failure);
-    }
-
-    /// It came to nothing, or its body did.
+    /// There will be none, or its body broke off.
     pub(super) fn failed(&mut self, failure: Failure) {
         if let Some(told) = &mut self.0 {
             told.is_decided = true;

@@ -148,7 +148,7 @@ impl Client {
                     && response.status() == StatusCode::PROXY_AUTHENTICATION_REQUIRED =>
             {
                 let broken = self.turned_away();
-                attempt.broke(&broken);
+                attempt.failed(broken.failure);
                 Err(broken.on(wire.as_ref(), &sending, begun))
             }
             Ok(response) => {
@@ -156,7 +156,7 @@ impl Client {
                 Ok(self.reply(response, Flight::new(sending, wire, attempt)))
             }
             Err(broken) => {
-                attempt.broke(&broken);
+                attempt.failed(broken.failure);
                 if broken.failure == Failure::Timeout {
                     leave_dead(&captured, begun);
                 }
