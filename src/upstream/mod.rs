@@ -4,6 +4,7 @@
 //! fails is asked again where that may help, and left alone where it does not. Nothing here knows what
 //! is stored or who may read.
 
+mod asked;
 mod body;
 mod breaker;
 mod broken;
@@ -42,7 +43,9 @@ mod target;
 mod tls;
 mod tunnel;
 mod upload;
+mod way;
 mod wire;
+mod witness;
 
 #[cfg(test)]
 mod tests;
@@ -59,6 +62,7 @@ use http_body::Body;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+pub use asked::{Told, Unanswered};
 pub use body::UpstreamBody;
 pub use document::{Document, Unfetched};
 pub use error::{BadTarget, UpstreamError};
@@ -67,7 +71,9 @@ pub use hop::{artifact_headers, forwarded_headers, is_loop};
 pub use outgoing::Outgoing;
 pub use supply::{Source, Standing, Supply};
 pub use target::{artifact_target, upstream_target};
-pub use tls::as_the_system_trusts;
+pub use tls::{Authorities, as_the_system_trusts};
+pub use way::{Greeting, NoGreeting, NoWay, Opened, Way};
+pub use witness::{Distrust, Shown};
 
 use crate::artifact::{Answer, Failure, OriginId};
 use crate::config;

@@ -3,13 +3,14 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use rustls::client::Resumption;
+use rustls::client::{Resumption, WebPkiServerVerifier};
 use rustls::crypto::aws_lc_rs;
 use rustls::sign::SingleCertAndKey;
 use rustls::{ClientConfig, ClientConnection, RootCertStore};
 use tokio_rustls::TlsConnector;
 
 use super::UpstreamError;
+use super::witness::Witness;
 use crate::config::{self, Identity};
 
 const HTTP_1: &[u8] = b"http/1.1";
@@ -24,6 +25,20 @@ pub(super) struct Tls {
     pub(super) origin: TlsConnector,
     /// To a proxy, which is spoken to in HTTP/1.1.
     pub(super) proxy: TlsConnector,
+    /// Where the authorities came from that all of them trust.
+    pub(super) authorities: Authorities,
+    roots: Arc<RootCertStore>,
+}
+
+/// Whose word it is that an authority is to be trusted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Authorities {
+    /// The operator's, in `upstream.ca_file`.
+    File,
+    /// The system's.
+    System,
+    /// Mozilla's, where the system knows none.
+    BuiltIn,
 }
 
 /// Sets up TLS, trusting the authorities in `ca_file` and no others where one is given; `http2` is
@@ -33,15 +48,19 @@ pub(super) fn connector(
     identity: Option<&Identity>,
     http2: bool,
 ) -> Result<Tls, UpstreamError> {
-    let roots = match ca_file {
-        Some(path) => config::authorities(path).map_err(UpstreamError::CaFile)?,
+    let (roots, authorities) = match ca_file {
+        Some(path) => {
+            let roots = config::authorities(path).map_err(UpstreamError::CaFile)?;
+            (roots, Authorities::File)
+        }
         None => system_roots(),
     };
+    let roots = Arc::new(roots);
     // The provider is named, not looked up: a second one in the process could not confuse us.
     let provider = Arc::new(aws_lc_rs::default_provider());
     let mut config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()?
-        .with_root_certificates(roots)
+        .with_root_certificates(Arc::clone(&roots))
         .with_no_client_auth();
     config.alpn_protocols = vec![HTTP_1.to_vec()];
     let proxy = TlsConnector::from(Arc::new(config.clone()));
@@ -60,7 +79,26 @@ pub(super) fn connector(
         upstream,
         origin,
         proxy,
+        authorities,
+        roots,
     })
+}
+
+impl Tls {
+    /// The way to the upstream, with somebody beside who notes what is shown there and judges as ever.
+    pub(super) fn witnessed(&self) -> Result<(TlsConnector, Arc<Witness>), UpstreamError> {
+        let provider = Arc::new(aws_lc_rs::default_provider());
+        let judge =
+            WebPkiServerVerifier::builder_with_provider(Arc::clone(&self.roots), provider).build();
+        let judge = judge.map_err(|error| rustls::Error::General(error.to_string()))?;
+        let witness = Arc::new(Witness::beside(judge));
+        let mut config = ClientConfig::clone(self.upstream.config());
+        // A session that is taken up again shows nothing.
+        config.resumption = Resumption::disabled();
+        let verifier = Arc::clone(&witness);
+        config.dangerous().set_certificate_verifier(verifier);
+        Ok((TlsConnector::from(Arc::new(config)), witness))
+    }
 }
 
 /// TLS to whoever shows a certificate that this system trusts, for HTTP/1.1. Reads the system's authorities,
@@ -79,7 +117,7 @@ pub(super) fn is_http2(session: &ClientConnection) -> bool {
 }
 
 /// The system's authorities; Mozilla's where the system has none, as in an empty container.
-fn system_roots() -> RootCertStore {
+fn system_roots() -> (RootCertStore, Authorities) {
     let mut roots = RootCertStore::empty();
     let system = rustls_native_certs::load_native_certs();
     let (usable, unusable) = roots.add_parsable_certificates(system.certs);
@@ -89,8 +127,9 @@ fn system_roots() -> RootCertStore {
     if roots.is_empty() {
         tracing::info!("the system has no certificate authorities: using the built-in ones");
         roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+        return (roots, Authorities::BuiltIn);
     }
-    roots
+    (roots, Authorities::System)
 }
 
 #[cfg(test)]
@@ -99,7 +138,7 @@ mod tests {
 
     #[test]
     fn the_systems_authorities_or_our_own_are_always_there() {
-        assert!(!system_roots().is_empty());
+        assert!(!system_roots().0.is_empty());
         let missing = connector(Some(Path::new("/nowhere/ca.pem")), None, false)
             .err()
             .unwrap();
