@@ -11,6 +11,7 @@ mod fsck;
 mod healthcheck;
 mod inquiry;
 mod manual;
+mod progress;
 mod purge;
 mod reload;
 mod scratch;
@@ -244,6 +245,7 @@ impl Arguments {
     }
 }
 
+/// For commands that are given tokens of others.
 fn seal() {
     if let Err(error) = serve::seal() {
         complain(&[format!(
