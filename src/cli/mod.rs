@@ -4,7 +4,9 @@
 
 mod cache_status;
 mod check;
+mod credential;
 mod demo;
+mod doctor;
 mod env;
 mod exec;
 mod fsck;
@@ -28,6 +30,7 @@ use std::sync::Arc;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use tokio::runtime::{Builder, Runtime};
 
+use self::doctor::DoctorFlags;
 use self::env::EnvFlags;
 use self::exec::ExecFlags;
 use self::fsck::FsckFlags;
@@ -65,6 +68,12 @@ enum Command {
     Check(ConfigFlags),
     /// Shows on this machine what Larder saves: an origin behind a slow line, cold, warm and offline
     Demo,
+    /// Tries an upstream and a token end to end, and says in plain words what works
+    ///
+    /// The token is the one in `--token-file`, else Larder's own (`upstream.token_file`), else that in
+    /// `TURBO_TOKEN`; it is printed nowhere. Nothing is written upstream without `--write`. Exits with
+    /// 0 when nothing fails, with 1 otherwise.
+    Doctor(Box<DoctorFlags>),
     /// Runs a command beside a Larder of its own, and says what that saved
     ///
     /// Starts Larder in this process on a free port, sets `TURBO_API` for the command, and exits with the
@@ -220,6 +229,13 @@ impl Arguments {
             None => serve(self.flags, environment),
             Some(Command::Serve(flags)) => serve(flags, environment),
             Some(Command::Check(flags)) => loaded(flags, environment, |loaded| check::run(&loaded)),
+            Some(Command::Doctor(flags)) => {
+                seal();
+                let (flags, trial) = flags.parts();
+                loaded(flags, environment, |loaded| {
+                    doctor::run(&loaded, &trial, environment)
+                })
+            }
             Some(Command::Fsck(flags)) => {
                 let repair = flags.repair();
                 loaded(flags, environment, |loaded| fsck::run(&loaded, repair))

@@ -17,6 +17,7 @@ mod conformance;
 mod corporate;
 mod degrade;
 mod disk;
+mod doctor;
 mod edges;
 mod entries;
 mod env;
