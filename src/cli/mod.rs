@@ -20,6 +20,7 @@ mod scratch;
 mod serve;
 mod shell;
 mod stats;
+mod warm;
 
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -38,6 +39,7 @@ use self::inquiry::ProcessFlags;
 use self::manual::{CompletionFlags, ManualFlags};
 use self::purge::PurgeFlags;
 use self::stats::StatsFlags;
+use self::warm::WarmFlags;
 use crate::config::{self, Environment, Flags, Loaded, Problems};
 
 /// Wrong usage or configuration; any other failure is 1.
@@ -92,6 +94,12 @@ enum Command {
     /// well or was repaired, with 1 when something could not be read or removed, and with 2 when
     /// there is no such directory or another process uses it.
     Fsck(FsckFlags),
+    /// Has a Larder that runs fetch artifacts ahead, so that the next build hits
+    ///
+    /// Reads hashes from a file, or standard input holding `turbo run … --dry=json`. The token is the
+    /// one in `--token-file`, else that in `TURBO_TOKEN`. Ctrl-C ends it with the summary so far.
+    /// Exits with 0 when nothing was refused or failed.
+    Warm(Box<WarmFlags>),
     /// Says by its exit code whether a Larder that runs takes work: 0 when it does
     ///
     /// For containers, which have no other program to ask with. Asks the admin listener of the process that
@@ -239,6 +247,12 @@ impl Arguments {
             Some(Command::Fsck(flags)) => {
                 let repair = flags.repair();
                 loaded(flags, environment, |loaded| fsck::run(&loaded, repair))
+            }
+            Some(Command::Warm(flags)) => {
+                seal();
+                loaded(&flags.whose, environment, |loaded| {
+                    warm::run(&loaded, &flags.warming, environment)
+                })
             }
             Some(Command::Healthcheck(flags)) => loaded(&flags, environment, |loaded| {
                 healthcheck::run(&loaded.config)

@@ -57,4 +57,5 @@ mod stop;
 mod supervised;
 mod tls;
 mod verdicts;
+mod warm;
 mod way;
