@@ -20,6 +20,7 @@ pub struct Certificate {
     begins: i64,
     ends: i64,
     shown: Arc<str>,
+    issuer: Arc<str>,
 }
 
 /// One of the names that a certificate is for.
@@ -74,6 +75,7 @@ impl Certificate {
             shown: called.unwrap_or(UNNAMED).into(),
             begins: read.validity().not_before.timestamp(),
             ends: read.validity().not_after.timestamp(),
+            issuer: read.issuer().to_string().into(),
             names,
         })
     }
@@ -108,6 +110,11 @@ impl Certificate {
             Name::Uri(text) | Name::Email(text) | Name::Common(text) => **text == *sought,
             Name::Address(_) => false,
         })
+    }
+
+    /// Who vouches for it: the issuer's distinguished name, such as `CN=Corp Root, O=Corp`.
+    pub fn issuer(&self) -> &str {
+        &self.issuer
     }
 
     /// Its first second, since 1970.

@@ -6,8 +6,8 @@ use std::process::ExitCode;
 
 use bytesize::ByteSize;
 use clap::Args;
-use indicatif::{ProgressBar, ProgressStyle};
 
+use super::progress::Progress;
 use super::{USAGE, complain, unless_read_enough};
 use crate::artifact::Label;
 use crate::config::{Flags, Loaded};
@@ -35,9 +35,9 @@ pub(super) fn run(loaded: &Loaded, repair: Repair) -> anyhow::Result<ExitCode> {
         Ok(fsck) => fsck,
         Err(error) => return Ok(refuse(&error)),
     };
-    let bar = ProgressBar::new(fsck.bytes()).with_style(style());
-    let found = fsck.run(&|bytes| bar.inc(bytes));
-    bar.finish_and_clear();
+    let progress = Progress::of_bytes(fsck.bytes());
+    let found = fsck.run(&|bytes| progress.advance(bytes));
+    drop(progress);
     unless_read_enough(print(data_dir, &found, repair))?;
     Ok(verdict(&found, repair))
 }
@@ -61,12 +61,6 @@ fn refuse(error: &FsckError) -> ExitCode {
         }
         FsckError::Open(_) => ExitCode::FAILURE,
     }
-}
-
-fn style() -> ProgressStyle {
-    let template = "{wide_bar} {percent:>3} %  {binary_bytes} of {binary_total_bytes}  \
-                    {binary_bytes_per_sec}  {eta} left";
-    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
 }
 
 fn print(data_dir: &Path, found: &Findings, repair: Repair) -> io::Result<()> {

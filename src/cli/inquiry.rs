@@ -20,7 +20,7 @@ use tokio::time::timeout;
 
 use crate::app::{SecretError, announced};
 use crate::config::{Config, Flags, Listen};
-use crate::tiers::is_owned;
+use crate::tiers::used_by;
 
 /// Longest time for one question: who asks sits on the same machine, or near it.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -67,7 +67,7 @@ impl Inquiry {
     /// listens where the configuration says.
     pub(super) fn of(config: &Config) -> anyhow::Result<Self> {
         // What a process has written down that is dead, leads to whoever has its port now.
-        if is_owned(&config.data_dir).is_ok_and(|is_owned| !is_owned) {
+        if used_by(&config.data_dir).is_none() {
             return Self::configured(config);
         }
         let announced = match announced(&config.data_dir) {

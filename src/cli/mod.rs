@@ -4,19 +4,23 @@
 
 mod cache_status;
 mod check;
+mod credential;
 mod demo;
+mod doctor;
 mod env;
 mod exec;
 mod fsck;
 mod healthcheck;
 mod inquiry;
 mod manual;
+mod progress;
 mod purge;
 mod reload;
 mod scratch;
 mod serve;
 mod shell;
 mod stats;
+mod warm;
 
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -27,6 +31,7 @@ use std::sync::Arc;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use tokio::runtime::{Builder, Runtime};
 
+use self::doctor::DoctorFlags;
 use self::env::EnvFlags;
 use self::exec::ExecFlags;
 use self::fsck::FsckFlags;
@@ -34,6 +39,7 @@ use self::inquiry::ProcessFlags;
 use self::manual::{CompletionFlags, ManualFlags};
 use self::purge::PurgeFlags;
 use self::stats::StatsFlags;
+use self::warm::WarmFlags;
 use crate::config::{self, Environment, Flags, Loaded, Problems};
 
 /// Wrong usage or configuration; any other failure is 1.
@@ -64,6 +70,12 @@ enum Command {
     Check(ConfigFlags),
     /// Shows on this machine what Larder saves: an origin behind a slow line, cold, warm and offline
     Demo,
+    /// Tries an upstream and a token end to end, and says in plain words what works
+    ///
+    /// The token is the one in `--token-file`, else Larder's own (`upstream.token_file`), else that in
+    /// `TURBO_TOKEN`; it is printed nowhere. Nothing is written upstream without `--write`. Exits with
+    /// 0 when nothing fails, with 1 otherwise.
+    Doctor(Box<DoctorFlags>),
     /// Runs a command beside a Larder of its own, and says what that saved
     ///
     /// Starts Larder in this process on a free port, sets `TURBO_API` for the command, and exits with the
@@ -82,6 +94,12 @@ enum Command {
     /// well or was repaired, with 1 when something could not be read or removed, and with 2 when
     /// there is no such directory or another process uses it.
     Fsck(FsckFlags),
+    /// Has a Larder that runs fetch artifacts ahead, so that the next build hits
+    ///
+    /// Reads hashes from a file, or standard input holding `turbo run … --dry=json`. The token is the
+    /// one in `--token-file`, else that in `TURBO_TOKEN`. Ctrl-C ends it with the summary so far.
+    /// Exits with 0 when nothing was refused or failed.
+    Warm(Box<WarmFlags>),
     /// Says by its exit code whether a Larder that runs takes work: 0 when it does
     ///
     /// For containers, which have no other program to ask with. Asks the admin listener of the process that
@@ -219,9 +237,22 @@ impl Arguments {
             None => serve(self.flags, environment),
             Some(Command::Serve(flags)) => serve(flags, environment),
             Some(Command::Check(flags)) => loaded(flags, environment, |loaded| check::run(&loaded)),
+            Some(Command::Doctor(flags)) => {
+                seal();
+                let (flags, trial) = flags.parts();
+                loaded(flags, environment, |loaded| {
+                    doctor::run(&loaded, &trial, environment)
+                })
+            }
             Some(Command::Fsck(flags)) => {
                 let repair = flags.repair();
                 loaded(flags, environment, |loaded| fsck::run(&loaded, repair))
+            }
+            Some(Command::Warm(flags)) => {
+                seal();
+                loaded(&flags.whose, environment, |loaded| {
+                    warm::run(&loaded, &flags.warming, environment)
+                })
             }
             Some(Command::Healthcheck(flags)) => loaded(&flags, environment, |loaded| {
                 healthcheck::run(&loaded.config)
@@ -244,6 +275,7 @@ impl Arguments {
     }
 }
 
+/// For commands that are given tokens of others.
 fn seal() {
     if let Err(error) = serve::seal() {
         complain(&[format!(

@@ -8,6 +8,17 @@ use rustls::pki_types::pem::PemObject;
 
 use super::file;
 
+/// Whose word it is that an authority is to be trusted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Authorities {
+    /// The operator's, in `upstream.ca_file`.
+    File,
+    /// The system's.
+    System,
+    /// Mozilla's, where the system knows none.
+    BuiltIn,
+}
+
 /// The certificates in a PEM file, at least one.
 ///
 /// # Errors
@@ -33,7 +44,7 @@ pub(super) fn authorities_in(text: &str, shown: &Display<'_>) -> Result<RootCert
 }
 
 /// The system's authorities; Mozilla's where the system has none, as in an empty container.
-pub fn system_authorities() -> RootCertStore {
+pub fn system_authorities() -> (RootCertStore, Authorities) {
     let mut roots = RootCertStore::empty();
     let system = rustls_native_certs::load_native_certs();
     let (usable, unusable) = roots.add_parsable_certificates(system.certs);
@@ -43,8 +54,9 @@ pub fn system_authorities() -> RootCertStore {
     if roots.is_empty() {
         tracing::info!("the system has no certificate authorities: using the built-in ones");
         roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+        return (roots, Authorities::BuiltIn);
     }
-    roots
+    (roots, Authorities::System)
 }
 
 #[cfg(test)]
@@ -96,7 +108,7 @@ mod tests {
 
     #[test]
     fn the_systems_authorities_or_our_own_are_always_there() {
-        assert!(!system_authorities().is_empty());
+        assert!(!system_authorities().0.is_empty());
     }
 
     #[test]

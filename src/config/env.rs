@@ -73,6 +73,11 @@ impl Environment {
             .map_or_else(|| PathBuf::from("/tmp"), PathBuf::from)
     }
 
+    /// Whether a terminal may be written to in colour: <https://no-color.org>.
+    pub fn allows_colour(&self) -> bool {
+        self.get("NO_COLOR").is_none() && self.text("TERM") != Some("dumb")
+    }
+
     /// What a command gets that is run from here: everything but our own variables, which may hold secrets.
     pub fn without_ours(&self) -> impl Iterator<Item = (&OsStr, &OsStr)> {
         let variables = self.variables.iter();

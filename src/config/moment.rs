@@ -43,7 +43,7 @@ fn seconds(text: &str) -> Option<u64> {
 }
 
 /// A moment in seconds since 1970, as people write it.
-pub(super) fn shown(seconds: i64) -> String {
+pub fn shown(seconds: i64) -> String {
     let seconds = u64::try_from(seconds).unwrap_or(0).min(LAST_SECOND);
     let moment = UNIX_EPOCH + Duration::from_secs(seconds);
     humantime::format_rfc3339_seconds(moment).to_string()

@@ -43,7 +43,11 @@ pub(super) fn token(text: &str) -> Result<Secret, String> {
 }
 
 /// The token in a file, without the line end that editors add.
-pub(super) fn token_file(path: &Path) -> Result<Secret, String> {
+///
+/// # Errors
+///
+/// What is wrong with the file, by its name.
+pub fn token_file(path: &Path) -> Result<Secret, String> {
     let text = named_text(path).map(Zeroizing::new)?;
     token(text.trim_end()).map_err(|message| format!("{} {message}", path.display()))
 }

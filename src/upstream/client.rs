@@ -105,6 +105,11 @@ impl Client {
         }
     }
 
+    /// How its connections are made.
+    pub(super) fn connector(&self) -> &Connector {
+        &self.connector
+    }
+
     /// Where failures are told to people.
     pub(super) fn complaints(&self) -> &Complaints {
         &self.complaints

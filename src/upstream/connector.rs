@@ -5,6 +5,7 @@
 
 use std::error::Error;
 use std::future::Future;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -20,7 +21,7 @@ use tokio_rustls::TlsConnector;
 use tower_service::Service;
 
 use super::UpstreamError;
-use super::dial::{Dialed, Dialer, handshake};
+use super::dial::{Dialed, Dialer, connect, handshake};
 use super::error::{NoConnection, Overdue};
 use super::gates::Gates;
 use super::line::{Io, Line};
@@ -101,6 +102,41 @@ impl Connector {
         let is_plain = target.scheme_str() == Some("http");
         is_plain.then(|| self.0.proxy(target))?
     }
+
+    /// The proxy on the way to `target`, if there is one, by where it is.
+    pub(super) fn proxy(&self, target: &Uri) -> Option<Origin> {
+        Origin::of(self.0.proxy(target)?.uri())
+    }
+
+    /// The addresses that are dialled for `at`, in their order.
+    pub(super) async fn addresses(&self, at: &Origin) -> Result<Vec<SocketAddr>, BoxError> {
+        self.in_time(async { Ok(self.0.names.find(at, None).await?) })
+            .await
+    }
+
+    /// Connects to one of them.
+    pub(super) async fn reach(&self, address: SocketAddr) -> Result<(), BoxError> {
+        self.in_time(async { Ok(connect(address).await.map(drop)?) })
+            .await
+    }
+
+    /// Comes to where the upstream hears what is said, through the proxy too, and says nothing.
+    pub(super) async fn open(&self, target: &Uri) -> Result<Io, BoxError> {
+        self.in_time(self.0.open(target)).await
+    }
+
+    /// How TLS is spoken.
+    pub(super) fn tls(&self) -> &Tls {
+        &self.0.tls
+    }
+
+    /// No step takes longer than all of them may.
+    pub(super) async fn in_time<T>(
+        &self,
+        step: impl Future<Output = Result<T, BoxError>>,
+    ) -> Result<T, BoxError> {
+        timeout(self.0.timeout, step).await.map_err(|_| Overdue)?
+    }
 }
 
 impl Service<Uri> for Connector {
@@ -166,14 +202,34 @@ impl Routes {
         origin: &Origin,
         tls: &TlsConnector,
     ) -> Result<Line, BoxError> {
-        let io = self.to_proxy(proxy).await?;
+        let io = self.through(proxy, origin).await?;
         if !origin.is_https() {
             return Ok(Line::new(io, Protocol::Http1ToProxy));
         }
-        let led = tunnel(io, origin, proxy.basic_auth()).await;
-        let io = led.map_err(NoConnection::from)?;
         let (io, protocol) = handshake(tls, origin, io).await?;
         Ok(Line::new(io, protocol))
+    }
+
+    async fn open(&self, target: &Uri) -> Result<Io, BoxError> {
+        let origin = Origin::of(target).ok_or("not an http:// or https:// URL")?;
+        match self.proxy(target) {
+            Some(proxy) => self.through(&proxy, &origin).await,
+            None => Ok(self
+                .dialer(&self.tls.upstream, None)
+                .reach(&origin)
+                .await?
+                .0),
+        }
+    }
+
+    /// To the proxy, which in clear text is where requests go, or else through it.
+    async fn through(&self, proxy: &Intercept, origin: &Origin) -> Result<Io, BoxError> {
+        let io = self.to_proxy(proxy).await?;
+        if !origin.is_https() {
+            return Ok(io);
+        }
+        let led = tunnel(io, origin, proxy.basic_auth()).await;
+        Ok(led.map_err(NoConnection::from)?)
     }
 
     async fn to_proxy(&self, proxy: &Intercept) -> Result<Io, BoxError> {

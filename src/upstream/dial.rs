@@ -53,17 +53,21 @@ pub(super) struct Dialed {
 
 impl Dialer {
     pub(super) async fn dial(&self, origin: &Origin) -> Result<Dialed, NoConnection> {
-        let addresses = self.names.find(origin, self.limit).await?;
-        let (tcp, address) = first_to_answer(addresses).await?;
-        tune(&tcp);
-        let peer = address.ip();
-        let tcp: Io = Box::pin(tcp);
+        let (tcp, peer) = self.reach(origin).await?;
         let (io, protocol) = if origin.is_https() {
             handshake(&self.tls, origin, tcp).await?
         } else {
             (tcp, Protocol::Http1)
         };
         Ok(Dialed { io, protocol, peer })
+    }
+
+    /// Comes as far as to the host: no word has passed, of TLS neither.
+    pub(super) async fn reach(&self, origin: &Origin) -> Result<(Io, IpAddr), NoConnection> {
+        let addresses = self.names.find(origin, self.limit).await?;
+        let (tcp, address) = first_to_answer(addresses).await?;
+        tune(&tcp);
+        Ok((Box::pin(tcp), address.ip()))
     }
 }
 
@@ -106,7 +110,8 @@ async fn first_to_answer(
     }
 }
 
-async fn connect(address: SocketAddr) -> Result<(TcpStream, SocketAddr), NoConnection> {
+/// Connects to one address.
+pub(super) async fn connect(address: SocketAddr) -> Result<(TcpStream, SocketAddr), NoConnection> {
     match TcpStream::connect(address).await {
         Ok(tcp) => Ok((tcp, address)),
         Err(error) => Err(NoConnection::Address(address, error)),

@@ -3,14 +3,15 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use rustls::client::Resumption;
+use rustls::client::{Resumption, WebPkiServerVerifier};
 use rustls::crypto::aws_lc_rs;
 use rustls::sign::SingleCertAndKey;
-use rustls::{ClientConfig, ClientConnection};
+use rustls::{ClientConfig, ClientConnection, RootCertStore};
 use tokio_rustls::TlsConnector;
 
 use super::UpstreamError;
-use crate::config::{self, Identity};
+use super::witness::Witness;
+use crate::config::{self, Authorities, Identity};
 
 const HTTP_1: &[u8] = b"http/1.1";
 const HTTP_2: &[u8] = b"h2";
@@ -24,6 +25,9 @@ pub(super) struct Tls {
     pub(super) origin: TlsConnector,
     /// To a proxy, which is spoken to in HTTP/1.1.
     pub(super) proxy: TlsConnector,
+    /// Where the authorities came from that all of them trust.
+    pub(super) authorities: Authorities,
+    roots: Arc<RootCertStore>,
 }
 
 /// Sets up TLS, trusting the authorities in `ca_file` and no others where one is given; `http2` is
@@ -33,15 +37,19 @@ pub(super) fn connector(
     identity: Option<&Identity>,
     http2: bool,
 ) -> Result<Tls, UpstreamError> {
-    let roots = match ca_file {
-        Some(path) => config::authorities(path).map_err(UpstreamError::CaFile)?,
+    let (roots, authorities) = match ca_file {
+        Some(path) => {
+            let roots = config::authorities(path).map_err(UpstreamError::CaFile)?;
+            (roots, Authorities::File)
+        }
         None => config::system_authorities(),
     };
+    let roots = Arc::new(roots);
     // The provider is named, not looked up: a second one in the process could not confuse us.
     let provider = Arc::new(aws_lc_rs::default_provider());
     let mut config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()?
-        .with_root_certificates(roots)
+        .with_root_certificates(Arc::clone(&roots))
         .with_no_client_auth();
     config.alpn_protocols = vec![HTTP_1.to_vec()];
     let proxy = TlsConnector::from(Arc::new(config.clone()));
@@ -60,7 +68,26 @@ pub(super) fn connector(
         upstream,
         origin,
         proxy,
+        authorities,
+        roots,
     })
+}
+
+impl Tls {
+    /// The way to the upstream, with somebody beside who notes what is shown there and judges as ever.
+    pub(super) fn witnessed(&self) -> Result<(TlsConnector, Arc<Witness>), UpstreamError> {
+        let provider = Arc::new(aws_lc_rs::default_provider());
+        let judge =
+            WebPkiServerVerifier::builder_with_provider(Arc::clone(&self.roots), provider).build();
+        let judge = judge.map_err(|error| rustls::Error::General(error.to_string()))?;
+        let witness = Arc::new(Witness::beside(judge));
+        let mut config = ClientConfig::clone(self.upstream.config());
+        // A session that is taken up again shows nothing.
+        config.resumption = Resumption::disabled();
+        let verifier = Arc::clone(&witness);
+        config.dangerous().set_certificate_verifier(verifier);
+        Ok((TlsConnector::from(Arc::new(config)), witness))
+    }
 }
 
 /// TLS to whoever shows a certificate that this system trusts, for HTTP/1.1. Reads the system's authorities,

@@ -31,7 +31,7 @@ mod lookup;
 #[cfg(test)]
 mod order_tests;
 mod outgoing;
-mod owner;
+pub(in crate::tiers) mod owner;
 mod probe;
 mod quarantine;
 mod ranking;
@@ -82,8 +82,8 @@ pub use self::file_body::{Damaged, FileBody};
 pub use self::findings::{Damage, Failure, Findings, Sum, Told};
 pub use self::fsck::{Fsck, FsckError, Repair};
 pub use self::reader::DraftReader;
-pub use self::recover::{OpenError, is_owned};
-pub use self::versions::{OtherVersion, holds_entries, other_versions};
+pub use self::recover::OpenError;
+pub use self::versions::{OtherVersion, held, holds_entries, other_versions};
 
 pub(super) use self::checksum::{MAX_BODY, Table};
 pub(super) use self::course::{Course, Pass};

@@ -3,8 +3,8 @@
 //! Whoever removes the directory removes the lock with it; then somebody else may have taken the
 //! place, and nothing below the path is ours until it is taken again.
 
-use std::fs::{File, Metadata};
-use std::io;
+use std::fs::{self, File, Metadata};
+use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -29,6 +29,21 @@ struct Held {
 /// Which file of which file system.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Place(u64, u64);
+
+/// Whether some process uses the data directory now: its id, or 0 where that cannot be read. Makes nothing.
+///
+/// Looking takes the lock for a moment where nobody has it: a process that starts in just that moment fails.
+pub fn used_by(data_dir: &Path) -> Option<u32> {
+    let mut lock = File::open(data_dir.join("lock")).ok()?;
+    match lock.try_lock_shared() {
+        Ok(()) | Err(fs::TryLockError::Error(_)) => None,
+        Err(fs::TryLockError::WouldBlock) => {
+            let mut text = String::new();
+            let read = lock.read_to_string(&mut text).ok();
+            Some(read.and_then(|_| text.trim().parse().ok()).unwrap_or(0))
+        }
+    }
+}
 
 // === impl Owner ===
 
@@ -107,9 +122,19 @@ impl Place {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
-
     use super::*;
+
+    #[test]
+    fn who_uses_a_directory_is_told_without_a_trace() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("data");
+        assert_eq!(used_by(&path), None);
+        assert!(!path.exists());
+        let owner = Owner::take(&path).unwrap();
+        assert_eq!(used_by(&path), Some(std::process::id()));
+        owner.give_back();
+        assert_eq!(used_by(&path), None);
+    }
 
     #[test]
     fn whoever_is_robbed_of_its_directory_owns_what_it_takes_next() {

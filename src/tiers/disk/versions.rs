@@ -39,6 +39,11 @@ pub fn other_versions(data_dir: &Path) -> Vec<OtherVersion> {
     found
 }
 
+/// The bytes that this version's files take in a data directory. Blocks, and takes as long as there are files.
+pub fn held(data_dir: &Path) -> u64 {
+    taken(&data_dir.join(OURS)).0
+}
+
 /// Whether our own version's folder in a data directory holds an entry. Blocks for as long as reading 256
 /// names takes.
 pub fn holds_entries(data_dir: &Path) -> bool {

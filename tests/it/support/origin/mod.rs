@@ -177,7 +177,7 @@ impl Origin {
     }
 
     /// Answers the next such request by `script`; several are used up in order. `name` is a path,
-    /// or its last segment.
+    /// or its last segment; `*` is any artifact's.
     pub fn once(&self, method: &str, name: &str, script: Script) {
         self.plan(method, name, script, true);
     }
@@ -317,7 +317,8 @@ impl Seen {
     /// Whether it is a request of this method to this path, or to one that ends in this segment.
     pub fn is(&self, method: &str, name: &str) -> bool {
         let last = self.path().rsplit('/').next();
-        self.method() == method && (self.path() == name || last == Some(name))
+        let is_any = name == "*" && !matches!(last, Some("artifacts" | "events" | "status"));
+        self.method() == method && (self.path() == name || last == Some(name) || is_any)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use rcgen::{CertificateParams, KeyPair, date_time_ymd};
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -43,6 +44,15 @@ impl Speech {
     /// HTTP/1.1 over TLS, with a certificate of its own.
     pub fn http1_tls() -> Self {
         Self::Http1Tls(Certificate::new("http/1.1", None))
+    }
+
+    /// The same, with one that has ended long ago.
+    pub fn http1_tls_ended() -> Self {
+        let params = |mut params: CertificateParams| {
+            params.not_after = date_time_ymd(2021, 1, 1);
+            params
+        };
+        Self::Http1Tls(Certificate::made("http/1.1", None, params))
     }
 
     /// HTTP/2 over TLS, with a certificate of its own.
@@ -94,9 +104,20 @@ impl Certificate {
     /// For the address that origins have and the name that some are given, and for this protocol
     /// behind the handshake.
     fn new(protocol: &str, demand: Option<Demand<'_>>) -> Self {
+        Self::made(protocol, demand, |params| params)
+    }
+
+    /// The same, with what `change` makes of it.
+    fn made(
+        protocol: &str,
+        demand: Option<Demand<'_>>,
+        change: impl FnOnce(CertificateParams) -> CertificateParams,
+    ) -> Self {
         let names = ["127.0.0.1", NAME].map(str::to_owned);
-        let own = rcgen::generate_simple_self_signed(names).expect("a certificate");
-        let key = PrivateKeyDer::try_from(own.signing_key.serialize_der()).expect("a key");
+        let params = change(CertificateParams::new(names).expect("names"));
+        let signing_key = KeyPair::generate().expect("a key");
+        let own = params.self_signed(&signing_key).expect("a certificate");
+        let key = PrivateKeyDer::try_from(signing_key.serialize_der()).expect("a key");
         let mut server =
             ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
                 .with_safe_default_protocol_versions()
@@ -104,11 +125,11 @@ impl Certificate {
                 .with_client_cert_verifier(
                     demand.map_or_else(WebPkiClientVerifier::no_client_auth, Demand::verifier),
                 )
-                .with_single_cert(vec![own.cert.der().clone()], key)
+                .with_single_cert(vec![own.der().clone()], key)
                 .expect("a certificate and its key");
         server.alpn_protocols = vec![protocol.as_bytes().to_vec()];
         Self {
-            pem: own.cert.pem(),
+            pem: own.pem(),
             server: Arc::new(server),
         }
     }
