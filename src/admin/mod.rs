@@ -23,6 +23,7 @@ mod answer;
 mod conflicts;
 mod door;
 mod effective;
+mod holds;
 mod level;
 mod process;
 mod readiness;
@@ -34,6 +35,7 @@ use self::answer::{
 };
 
 pub use self::door::Door;
+pub use self::holds::HeldBack;
 pub use self::level::SetLevel;
 pub use self::readiness::Readiness;
 
@@ -80,6 +82,8 @@ pub struct Sources {
     pub conflicts: Arc<Conflicts>,
     /// The requests for artifacts that ended last.
     pub recent: Arc<Recent>,
+    /// What is held back.
+    pub held_back: HeldBack,
     /// The configuration in effect.
     pub config: InEffect,
     /// Sets the level from which the log is written.
@@ -94,6 +98,7 @@ enum Page {
     Readiness,
     Conflicts,
     Requests,
+    Holds,
     Config,
     Log,
 }
@@ -161,6 +166,7 @@ impl Admin {
             Page::Readiness => self.tell_readiness(),
             Page::Conflicts => self.tell(conflicts::encode(&self.sources.conflicts)),
             Page::Requests => self.tell_requests(request.uri()),
+            Page::Holds => self.tell_holds(request).await,
             Page::Config => self.tell(effective::encode(&self.sources.config)),
             Page::Log if *method == Method::PUT => self.change_level(request.into_body()).await,
             Page::Log => self.tell(level::encode(&self.sources.config)),
@@ -279,6 +285,7 @@ impl Page {
             "/readyz" => Some(Self::Readiness),
             "/api/v1/conflicts" => Some(Self::Conflicts),
             "/api/v1/requests" => Some(Self::Requests),
+            "/api/v1/holds" => Some(Self::Holds),
             "/api/v1/config" => Some(Self::Config),
             "/api/v1/log" => Some(Self::Log),
             _ => None,
@@ -294,6 +301,7 @@ impl Page {
     fn methods(self) -> &'static str {
         match self {
             Self::Log => "GET, HEAD, PUT",
+            Self::Holds => "GET, HEAD, PUT, DELETE",
             _ => "GET, HEAD",
         }
     }

@@ -2,8 +2,10 @@
 
 mod certificates;
 mod ending;
+mod holds;
 mod listening;
 mod live;
+mod log;
 mod notices;
 mod secrets;
 mod verdicts;
@@ -15,23 +17,25 @@ use tokio::time::{Duration, Instant, timeout};
 
 use certificates::Certificates;
 pub use ending::Ending;
+use holds::{HeldNotes, HoldsError};
 use listening::{behind, certificates, hosts, is_any, machine_name, open};
 pub use live::Live;
+use log::{access_log, set_level};
 pub use notices::Notices;
 pub use secrets::{SecretError, announced};
 use verdicts::Notes;
 
 use crate::access::Access;
-use crate::admin::{Admin, Door, Readiness, Refresh, SetLevel, Sources};
+use crate::admin::{Admin, Door, HeldBack, Readiness, Refresh, SetLevel, Sources};
 use crate::caller::{Caller, Sealer};
-use crate::config::{self, AccessMode, Config, InEffect, Listen, Listener, LogLevel, Secret};
+use crate::config::{self, AccessMode, Config, InEffect, Listen, Listener, Secret};
 use crate::metrics::Metrics;
 use crate::proxy::{Proxy, Stations};
 use crate::recent::Recent;
 use crate::router::Router;
 use crate::server::{BindError, Limits, Listeners, LiveLimits, Passed, TlsError};
 use crate::tasks::Tasks;
-use crate::telemetry::{self, AccessLog};
+use crate::telemetry::AccessLog;
 use crate::tiers::{OpenError, Tiers};
 use crate::upstream::{Upstream, UpstreamError};
 
@@ -50,6 +54,7 @@ pub struct App {
     sealer: Arc<Sealer>,
     certificates: Option<Arc<Certificates>>,
     tiers: Arc<Tiers>,
+    held: Arc<HeldNotes>,
     admin_service: Arc<Admin>,
     metrics: Arc<Metrics>,
     tasks: Tasks,
@@ -67,6 +72,9 @@ pub enum StartError {
     /// A secret in the data directory cannot be read or made.
     #[error(transparent)]
     Secret(#[from] SecretError),
+    /// What is held back cannot be read, and might be served.
+    #[error(transparent)]
+    Holds(#[from] HoldsError),
     /// The upstream's configuration names files that do not do.
     #[error(transparent)]
     Upstream(#[from] UpstreamError),
@@ -100,21 +108,13 @@ impl App {
         let metrics =
             Arc::new(Metrics::new().map_err(|error| StartError::Metrics(error.to_string()))?);
         // The lock on the data directory comes first: nothing in it is touched without.
-        let tiers = Tiers::open(
-            &config.tier,
-            &config.data_dir,
-            Arc::clone(&metrics),
-            tasks.clone(),
-        )
-        .await?;
+        let tiers = tiers(&config, &metrics, &tasks).await?;
+        let held = HeldNotes::recall(&config.data_dir)?;
         let data_dir = config.data_dir.clone();
         let made_token = make_first_token(&mut config, &data_dir)?;
         let admin_token = secrets::admin_token(config.admin.token.as_ref())?;
         let door = Door::new(hosts(&config), &admin_token);
         let access_log = access_log(&config, &metrics)?;
-        let shown = (shown, set_level(&access_log));
-        let recent = Arc::new(Recent::new());
-        let admin_service = Arc::new(admin(door, &metrics, &tiers, &recent, shown));
         let upstream = Upstream::new(&config.upstream, Arc::clone(&metrics), tasks.clone())?;
         let upstream = Arc::new(upstream);
         let sealer = Arc::new(sealer(&config)?);
@@ -124,10 +124,15 @@ impl App {
             tiers: Arc::clone(&tiers),
             upstream,
             access: Arc::clone(&access),
+            holds: held.holds(),
             metrics: Arc::clone(&metrics),
             tasks: tasks.clone(),
         };
         let proxy = Proxy::new(config.clone(), stations);
+        let shown = (shown, set_level(&access_log));
+        let (recent, held_back) = (Arc::default(), held.behind(&proxy));
+        let lists = (Arc::clone(&recent), held_back);
+        let admin_service = Arc::new(admin(door, &metrics, &tiers, lists, shown));
         let router = router(&config, &proxy, &metrics, &access_log, recent);
         let certificates = certificates(&config, &metrics)?;
         let (data, admin) = open(&config, passed).await?;
@@ -144,6 +149,7 @@ impl App {
             sealer,
             certificates,
             tiers,
+            held,
             admin_service,
             metrics,
             tasks,
@@ -254,6 +260,8 @@ impl App {
         let notes = Arc::new(Notes::new(self.access, &self.config.data_dir));
         self.tasks
             .spawn(Arc::clone(&notes).keep(self.tasks.clone()));
+        let held = self.held;
+        self.tasks.spawn(Arc::clone(&held).keep(self.tasks.clone()));
         if let Some(certificates) = self.certificates {
             self.tasks.spawn(certificates.keep_up(self.tasks.clone()));
         }
@@ -273,7 +281,7 @@ impl App {
             drop(timeout(LAST_MOMENT, self.proxy.forget_uploads_in_doubt()).await);
             self.tasks.give_up();
             self.tasks.drain(LAST_MOMENT).await;
-            tokio::join!(notes.close(), self.tiers.close());
+            tokio::join!(notes.close(), held.close(), self.tiers.close());
             watched.stop();
             running
         };
@@ -292,10 +300,14 @@ impl App {
     }
 }
 
-/// Where access lines go.
-fn access_log(config: &Config, metrics: &Arc<Metrics>) -> Result<Arc<AccessLog>, StartError> {
-    let log = AccessLog::new(&config.log, Arc::clone(metrics));
-    log.map(Arc::new).map_err(StartError::AccessLog)
+/// Where artifacts rest.
+async fn tiers(
+    config: &Config,
+    metrics: &Arc<Metrics>,
+    tasks: &Tasks,
+) -> Result<Arc<Tiers>, OpenError> {
+    let (metrics, tasks) = (Arc::clone(metrics), tasks.clone());
+    Tiers::open(&config.tier, &config.data_dir, metrics, tasks).await
 }
 
 /// What answers the data listeners.
@@ -350,7 +362,7 @@ fn admin(
     door: Door,
     metrics: &Arc<Metrics>,
     tiers: &Arc<Tiers>,
-    recent: &Arc<Recent>,
+    (recent, held_back): (Arc<Recent>, HeldBack),
     (config, set_level): (InEffect, SetLevel),
 ) -> Admin {
     let conflicts = tiers.conflicts();
@@ -360,22 +372,12 @@ fn admin(
         metrics: Arc::clone(metrics),
         refresh: vec![refresh],
         conflicts,
-        recent: Arc::clone(recent),
+        recent,
+        held_back,
         config,
         set_level,
     };
     Admin::new(Readiness::new(), door, sources)
-}
-
-/// Lets the log and its access lines begin at another level.
-fn set_level(access_log: &Arc<AccessLog>) -> SetLevel {
-    let access_log = Arc::clone(access_log);
-    Box::new(move |level| begin_log_at(level, &access_log))
-}
-
-fn begin_log_at(level: LogLevel, access_log: &AccessLog) {
-    telemetry::set_level(level);
-    access_log.follow(level);
 }
 
 /// Where a list judges and nobody is on it, puts a token there that is made once; returns its file.

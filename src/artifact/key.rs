@@ -85,6 +85,11 @@ impl Scope {
         self.0.team.as_deref()
     }
 
+    /// Every team named, raw.
+    pub fn teams(&self) -> impl Iterator<Item = &str> {
+        named_teams(&self.0.query)
+    }
+
     /// The query's parameters, raw; one without a value has an empty one.
     pub(super) fn parameters(&self) -> impl Iterator<Item = (&str, &str)> {
         parameters(&self.0.query)

@@ -1,6 +1,7 @@
 //! The vocabulary everybody shares: names, labels, outcomes. No I/O.
 
 mod answer;
+mod ground;
 mod hash;
 mod key;
 mod label;
@@ -12,6 +13,7 @@ mod version;
 mod key_tests;
 
 pub use answer::Answer;
+pub use ground::Ground;
 pub use hash::{ArtifactHash, InvalidHash, MAX_HASH};
 pub use key::{
     ArtifactKey, KeyDigest, OriginId, Scope, ScopeDigest, form_decoded, named_teams, parameters,
@@ -19,6 +21,6 @@ pub use key::{
 pub use label::{
     Fields, LAST_SECOND, Label, Landed, MAX_FIELD_BYTES, MAX_FIELDS, Meta, TooManyFields,
 };
-pub use outcome::{Bypass, Failure, Ground, Outcome, RouteName, Tier};
+pub use outcome::{Bypass, Failure, Outcome, RouteName, Tier};
 pub use signature::{SignatureCheck, SignatureFault, SignatureKey, SignatureVerdict};
 pub use version::{version_number, via_member};

@@ -11,6 +11,7 @@ mod error;
 mod events;
 mod get;
 mod head;
+mod held;
 mod miss;
 mod pass;
 mod put;
@@ -39,6 +40,7 @@ use crate::artifact::{ArtifactHash, ArtifactKey, OriginId};
 use crate::caller::{Caller, CallerDigest, Sealer};
 use crate::certificate::Certificate;
 use crate::config::{AccessMode, Config, OnReadFailure};
+use crate::holds::Holds;
 use crate::metrics::Metrics;
 use crate::tasks::Tasks;
 use crate::tiers::Tiers;
@@ -66,6 +68,7 @@ pub struct Proxy {
     flights: Arc<Flights>,
     uploads: Arc<Uploads>,
     absences: Absences,
+    holds: Arc<Holds>,
     inspector: Arc<Inspector>,
     events: EventQueue,
     metrics: Arc<Metrics>,
@@ -83,6 +86,8 @@ pub struct Stations {
     pub upstream: Arc<Upstream>,
     /// Who judges callers.
     pub access: Arc<Access>,
+    /// What is held back.
+    pub holds: Arc<Holds>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
     /// Where detached work runs.
@@ -114,6 +119,7 @@ impl Proxy {
             tiers,
             upstream,
             access,
+            holds,
             metrics,
             tasks,
         } = stations;
@@ -129,6 +135,7 @@ impl Proxy {
             tiers,
             upstream,
             access,
+            holds,
             flights: Arc::default(),
             uploads: Arc::default(),
             inspector: Inspector::new(signature_key, Arc::clone(&metrics)),

@@ -80,6 +80,7 @@ impl Record {
             | Outcome::Filled
             | Outcome::Collapsed
             | Outcome::Absent
+            | Outcome::Held
             | Outcome::Stored
             | Outcome::Passed
             | Outcome::Answered => self.answered.ended == Ended::Broken,

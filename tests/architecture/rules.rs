@@ -4,7 +4,7 @@ use crate::source::{Source, begins};
 
 /// Which top-level module may import which. A row may name only rows above it, so no import can
 /// close a cycle; every module may import itself.
-const IMPORTS: [(&str, Allowed); 22] = [
+const IMPORTS: [(&str, Allowed); 23] = [
     ("caller", Only(&[])),
     ("certificate", Only(&[])),
     ("mapped", Only(&[])),
@@ -12,6 +12,7 @@ const IMPORTS: [(&str, Allowed); 22] = [
     ("tasks", Only(&[])),
     ("outlet", Only(&["mapped"])),
     ("artifact", Only(&["caller"])),
+    ("holds", Only(&["artifact"])),
     ("metrics", Only(&["artifact"])),
     ("config", Only(&["artifact", "caller", "certificate"])),
     ("telemetry", Only(&["artifact", "config", "metrics"])),
@@ -53,6 +54,7 @@ const IMPORTS: [(&str, Allowed); 22] = [
             "caller",
             "certificate",
             "config",
+            "holds",
             "metrics",
             "outlet",
             "tasks",
@@ -94,8 +96,8 @@ const IMPORTS: [(&str, Allowed); 22] = [
     (
         "admin",
         Only(&[
-            "artifact", "caller", "config", "metrics", "outlet", "recent", "server", "tasks",
-            "tiers", "transfer", "upstream",
+            "artifact", "caller", "config", "holds", "metrics", "outlet", "recent", "server",
+            "tasks", "tiers", "transfer", "upstream",
         ]),
     ),
     ("app", AllAbove),

@@ -26,6 +26,7 @@ mod fsck;
 mod get;
 mod harness;
 mod head;
+mod holds;
 mod http2;
 mod killed;
 mod large;
