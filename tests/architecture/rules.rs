@@ -20,7 +20,7 @@ const IMPORTS: [(&str, Allowed); 23] = [
     (
         "tiers",
         Only(&[
-            "artifact", "caller", "config", "mapped", "metrics", "outlet", "tasks",
+            "artifact", "caller", "config", "mapped", "metrics", "outlet", "seldom", "tasks",
         ]),
     ),
     (
