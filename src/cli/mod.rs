@@ -10,6 +10,7 @@ mod inquiry;
 mod manual;
 mod reload;
 mod serve;
+mod why;
 
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -22,6 +23,7 @@ use tokio::runtime::{Builder, Runtime};
 
 use self::fsck::FsckFlags;
 use self::manual::{CompletionFlags, ManualFlags};
+use self::why::WhyFlags;
 use crate::config::{self, Environment, Flags, Loaded, Problems};
 
 /// Wrong usage or configuration; any other failure is 1.
@@ -64,6 +66,11 @@ enum Command {
     /// For containers, which have no other program to ask with. Asks the admin listener of the process that
     /// uses the data directory, else the one that the configuration names.
     Healthcheck(HealthcheckFlags),
+    /// Tells what happened to an artifact's last requests and why, where it is, and whether it is held
+    ///
+    /// Asks the admin listener of the process that uses the data directory, else the one that the configuration
+    /// names. Exits with 1 where nothing is known of the artifact.
+    Why(WhyFlags),
     /// Prints what completes this command line in a shell
     ///
     /// For bash: `larder completions bash > ~/.local/share/bash-completion/completions/larder`.
@@ -206,6 +213,12 @@ impl Arguments {
             Some(Command::Healthcheck(flags)) => loaded(flags, environment, |loaded| {
                 healthcheck::run(&loaded.config)
             }),
+            Some(Command::Why(flags)) => {
+                let (flags, question) = flags.split();
+                loaded(flags, environment, |loaded| {
+                    why::run(&loaded.config, &question)
+                })
+            }
             Some(Command::Completions(flags)) => manual::complete(&flags, Self::command()),
             Some(Command::Man(flags)) => manual::write(&flags, Self::command()),
             Some(Command::Demo) => demo::run(&environment.temp_dir()),

@@ -52,3 +52,4 @@ mod supervised;
 mod tls;
 mod verdicts;
 mod way;
+mod why;
