@@ -192,6 +192,20 @@ pub fn named_teams(raw_query: &str) -> impl Iterator<Item = &str> {
         .map(|(_, value)| value)
 }
 
+/// The team by which a request is shown to people: [`Scope::team`], without the scope.
+pub fn shown_team(raw_query: &str) -> Option<&str> {
+    let mut identifier = None;
+    for (name, value) in parameters(raw_query).filter(|(_, value)| !value.is_empty()) {
+        match name {
+            // In the order of a scope it stands in front, wherever it was written.
+            "slug" => return Some(value),
+            "teamId" => identifier = identifier.or(Some(value)),
+            _ => {}
+        }
+    }
+    identifier
+}
+
 /// Undoes the encoding of forms, in which clients write their queries.
 pub fn form_decoded(text: &str) -> Vec<u8> {
     percent_decode_str(&text.replace('+', " ")).collect()
@@ -244,6 +258,22 @@ mod tests {
         assert_ne!(digest("slug=a+b", 1, "h"), digest("slug=a%20b", 1, "h"));
         assert_ne!(digest("slug=a", 1, "h"), digest("slug=a&x=1", 1, "h"));
         assert_ne!(digest("slug=a", 1, "h"), digest("teamId=a", 1, "h"));
+    }
+
+    #[test]
+    fn a_request_is_shown_by_the_team_of_its_scope() {
+        for query in [
+            "",
+            "slug=acme",
+            "teamId=team_1&slug=acme",
+            "slug=&teamId=team_1",
+            "teamId=team_1&teamId=team_2",
+            "x=1&slug=b&slug=a",
+            "slug",
+        ] {
+            let scope = Scope::new(query, CallerDigest::from_bytes([1; 32]));
+            assert_eq!(shown_team(query), scope.team(), "{query}");
+        }
     }
 
     #[test]

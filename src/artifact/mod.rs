@@ -17,6 +17,7 @@ pub use ground::Ground;
 pub use hash::{ArtifactHash, InvalidHash, MAX_HASH};
 pub use key::{
     ArtifactKey, KeyDigest, OriginId, Scope, ScopeDigest, form_decoded, named_teams, parameters,
+    shown_team,
 };
 pub use label::{
     Fields, LAST_SECOND, Label, Landed, MAX_FIELD_BYTES, MAX_FIELDS, Meta, TooManyFields,

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use super::Route;
 use super::arriving::Watch;
-use crate::artifact::{ArtifactHash, Outcome, named_teams};
+use crate::artifact::{ArtifactHash, Outcome, shown_team};
 use crate::certificate::Certificate;
 use crate::metrics::Metrics;
 use crate::proxy::ServedBody;
@@ -160,7 +160,7 @@ fn subject(head: &Parts, hash: &ArtifactHash, peer: Peer) -> Subject {
 }
 
 fn team(head: &Parts) -> Option<&str> {
-    named_teams(head.uri.query()?).next()
+    shown_team(head.uri.query()?)
 }
 
 // === impl Observed ===
