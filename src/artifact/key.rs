@@ -194,6 +194,13 @@ pub fn named_teams(raw_query: &str) -> impl Iterator<Item = &str> {
 
 /// The team by which a request is shown to people: [`Scope::team`], without the scope.
 pub fn shown_team(raw_query: &str) -> Option<&str> {
+    // As most clients write it: every hit is shown by its team.
+    if let Some(only) = raw_query.strip_prefix("slug=")
+        && !only.is_empty()
+        && !only.as_bytes().contains(&b'&')
+    {
+        return Some(only);
+    }
     let mut identifier = None;
     for (name, value) in parameters(raw_query).filter(|(_, value)| !value.is_empty()) {
         match name {
@@ -265,6 +272,8 @@ mod tests {
         for query in [
             "",
             "slug=acme",
+            "slug=acme&slug=b",
+            "slug==",
             "teamId=team_1&slug=acme",
             "slug=&teamId=team_1",
             "teamId=team_1&teamId=team_2",

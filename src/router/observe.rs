@@ -81,6 +81,7 @@ impl Observation {
     /// The head is known; the body goes on under observation.
     pub(super) fn answered(
         mut self,
+        head: &Parts,
         outcome: Outcome,
         mut response: Response<ServedBody>,
     ) -> Response<Observed> {
@@ -89,6 +90,12 @@ impl Observation {
             response
                 .headers_mut()
                 .insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        if let Some(subject) = &mut self.subject
+            && !matches!(outcome, Outcome::Hit { .. })
+        {
+            // Of hits there are too many to look for it.
+            subject.user_agent = user_agent(head);
         }
         self.answered.outcome = outcome;
         self.answered.status = response.status().as_u16();
@@ -150,13 +157,17 @@ fn asked(head: &Parts, route: &Route, peer: Peer) -> Asked {
 /// Copied into what is set aside for it: it takes no memory of its own, nor keeps the buffer that the head
 /// was read with.
 fn subject(head: &Parts, hash: &ArtifactHash, peer: Peer) -> Subject {
-    let user_agent = head.headers.get(USER_AGENT).map(HeaderValue::as_bytes);
     Subject {
         hash: hash.clone(),
         team: Short::of(team(head).unwrap_or_default().as_bytes()),
-        user_agent: Short::of(user_agent.unwrap_or_default()),
+        user_agent: Short::default(),
         peer: peer.address.map(|address| address.ip()),
     }
+}
+
+fn user_agent<const N: usize>(head: &Parts) -> Short<N> {
+    let agent = head.headers.get(USER_AGENT).map(HeaderValue::as_bytes);
+    Short::of(agent.unwrap_or_default())
 }
 
 fn team(head: &Parts) -> Option<&str> {
