@@ -16,6 +16,7 @@ pub mod caller;
 pub mod certificate;
 pub mod cli;
 pub mod config;
+pub mod holds;
 pub mod mapped;
 pub mod metrics;
 pub mod outlet;

@@ -62,6 +62,7 @@ impl Stage {
             tiers: Arc::clone(&tiers),
             upstream,
             access,
+            holds: Arc::default(),
             metrics,
             tasks,
             tracer: None,

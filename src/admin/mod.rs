@@ -27,6 +27,7 @@ mod entries;
 mod figures;
 mod hints;
 mod history;
+mod holds;
 mod level;
 mod pages;
 mod process;
@@ -46,6 +47,7 @@ use self::stats::Sight;
 pub use self::door::Door;
 pub use self::entries::Holdings;
 pub use self::history::History;
+pub use self::holds::HeldBack;
 pub use self::level::SetLevel;
 pub use self::readiness::Readiness;
 pub use self::stats::{About, Look, Standing};
@@ -93,6 +95,8 @@ pub struct Sources {
     pub conflicts: Arc<Conflicts>,
     /// The requests for artifacts that ended last.
     pub recent: Arc<Recent>,
+    /// What is held back.
+    pub held_back: HeldBack,
     /// The configuration in effect.
     pub config: InEffect,
     /// Sets the level from which the log is written.
@@ -175,6 +179,7 @@ impl Admin {
             }
             Page::Conflicts => self.tell(conflicts::encode(&self.sources.conflicts)),
             Page::Requests => self.tell_requests(request.uri()),
+            Page::Holds => self.tell_holds(request).await,
             Page::Config => self.tell(effective::encode(&self.sources.config)),
             Page::Log if *method == Method::PUT => self.change_level(request.into_body()).await,
             Page::Log => self.tell(level::encode(&self.sources.config)),

@@ -12,13 +12,14 @@ pub(super) enum Page {
     Entries,
     Conflicts,
     Requests,
+    Holds,
     Config,
     Log,
 }
 
 impl Page {
     /// Every page.
-    pub(super) const ALL: [Self; 9] = [
+    pub(super) const ALL: [Self; 10] = [
         Self::Metrics,
         Self::Health,
         Self::Readiness,
@@ -26,6 +27,7 @@ impl Page {
         Self::Entries,
         Self::Conflicts,
         Self::Requests,
+        Self::Holds,
         Self::Config,
         Self::Log,
     ];
@@ -45,6 +47,7 @@ impl Page {
             Self::Entries => "/api/v1/entries",
             Self::Conflicts => "/api/v1/conflicts",
             Self::Requests => "/api/v1/requests",
+            Self::Holds => "/api/v1/holds",
             Self::Config => "/api/v1/config",
             Self::Log => "/api/v1/log",
         }
@@ -61,6 +64,7 @@ impl Page {
         match self {
             Self::Log => "GET, HEAD, PUT",
             Self::Entries => "GET, HEAD, DELETE",
+            Self::Holds => "GET, HEAD, PUT, DELETE",
             _ => "GET, HEAD",
         }
     }

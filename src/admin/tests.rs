@@ -47,6 +47,10 @@ async fn admin(readiness: &Readiness) -> (Admin, Arc<Metrics>) {
         refresh: vec![refresh],
         conflicts: Arc::new(Conflicts::new(Arc::clone(&metrics))),
         recent: Arc::default(),
+        held_back: HeldBack {
+            holds: Arc::default(),
+            settle: Box::new(|| Ok(())),
+        },
         config: InEffect::new(vec![
             effective("log.level", Some("\"info\""), "default"),
             effective("admin.token", Some("\"***\""), "larder.toml:3"),

@@ -4,8 +4,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::certificates::Certificates;
+use super::log::begin_log_at;
 use super::make_first_token;
-use super::parts::{begin_log_at, own_credential};
+use super::parts::own_credential;
 use super::secrets::SecretError;
 use crate::access::Access;
 use crate::caller::Sealer;

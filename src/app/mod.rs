@@ -3,8 +3,11 @@
 mod certificates;
 mod delivery;
 mod ending;
+mod ground;
+mod holds;
 mod listening;
 mod live;
+mod log;
 mod notices;
 mod operators;
 mod parts;
@@ -19,11 +22,14 @@ use tokio::time::{Duration, Instant, timeout};
 use certificates::Certificates;
 use delivery::Delivery;
 pub use ending::Ending;
+use ground::Ground;
+use holds::{HeldNotes, HoldsError};
 use listening::{behind, certificates, hosts, open, placed, reachable};
 pub use live::Live;
+use log::set_level;
 pub use notices::Notices;
 use operators::Operated;
-use parts::{access, access_log, metrics, router, sealer, set_level, tiers, upstream};
+use parts::{access, router, sealer, upstream};
 pub use secrets::{SecretError, announced};
 use verdicts::Notes;
 
@@ -32,9 +38,8 @@ use crate::admin::{Admin, Door};
 use crate::caller::Sealer;
 use crate::config::{AccessMode, Config, InEffect, Listen, Listener, Secret};
 use crate::metrics::Metrics;
-use crate::proxy::{Proxy, Stations};
-use crate::recent::Recent;
-use crate::router::{Observer, Router};
+use crate::proxy::Proxy;
+use crate::router::Router;
 use crate::server::{BindError, Limits, Listeners, LiveLimits, Passed, TlsError};
 use crate::tasks::Tasks;
 use crate::telemetry::AccessLog;
@@ -56,6 +61,7 @@ pub struct App {
     sealer: Arc<Sealer>,
     certificates: Option<Arc<Certificates>>,
     tiers: Arc<Tiers>,
+    held: Arc<HeldNotes>,
     admin_service: Arc<Admin>,
     metrics: Arc<Metrics>,
     tasks: Tasks,
@@ -74,6 +80,9 @@ pub enum StartError {
     /// A secret in the data directory cannot be read or made.
     #[error(transparent)]
     Secret(#[from] SecretError),
+    /// What is held back cannot be read, and might be served.
+    #[error(transparent)]
+    Holds(#[from] HoldsError),
     /// The upstream's configuration names files that do not do.
     #[error(transparent)]
     Upstream(#[from] UpstreamError),
@@ -106,67 +115,47 @@ impl App {
         if let Ok(absolute) = std::path::absolute(&config.data_dir) {
             config.data_dir = absolute;
         }
-        let tasks = Tasks::new();
-        let metrics = metrics()?;
         // The lock on the data directory comes first: nothing in it is touched without.
-        let tiers = tiers(&config, &metrics, &tasks).await?;
+        let ground = Ground::open(&config).await?;
         let data_dir = config.data_dir.clone();
         let made_token = make_first_token(&mut config, &data_dir)?;
         let admin_token = secrets::admin_token(config.admin.token.as_ref())?;
         let door = Door::new(hosts(&config), &admin_token);
-        let access_log = access_log(&config, &metrics)?;
-        let recent = Arc::new(Recent::new());
-        let (tracer, delivery) = Delivery::new(&config, &metrics)?;
-        let upstream = upstream(&config, &metrics, &tasks, tracer.clone())?;
+        let upstream = upstream(&config, &ground)?;
         let sealer = Arc::new(sealer(&config)?);
-        let access = access(&mut config, &sealer, &upstream, &metrics, &tasks);
-        let stations = Stations {
-            sealer: Arc::clone(&sealer),
-            tiers: Arc::clone(&tiers),
-            upstream: Arc::clone(&upstream),
-            access: Arc::clone(&access),
-            metrics: Arc::clone(&metrics),
-            tasks: tasks.clone(),
-            tracer: tracer.clone(),
-        };
+        let access = access(&mut config, &sealer, &upstream, &ground);
+        let stations = ground.stations(&sealer, &upstream, &access);
         let proxy = Proxy::new(config.clone(), stations);
-        let observer = Observer {
-            metrics: Arc::clone(&metrics),
-            log: Arc::clone(&access_log),
-            recent: Arc::clone(&recent),
-            tracer,
-        };
-        let router = router(&config, &proxy, observer);
-        let certificates = certificates(&config, &metrics)?;
+        let router = router(&config, &proxy, ground.observer());
+        let certificates = certificates(&config, &ground.metrics)?;
         let (data, admin) = open(&config, passed).await?;
-        let data = behind(data, certificates.as_deref(), &config, &metrics);
+        let data = behind(data, certificates.as_deref(), &config, &ground.metrics);
         let operated = Operated {
             config: &config,
             data: &data,
-            metrics: &metrics,
-            tiers: &tiers,
+            ground: &ground,
             upstream: &upstream,
             proxy: &proxy,
-            recent: &recent,
-            tasks: &tasks,
         };
-        let admin_service = Arc::new(operated.admin(door, (shown, set_level(&access_log))));
+        let set_level = set_level(&ground.access_log);
+        let admin_service = Arc::new(operated.admin(door, (shown, set_level)));
         let app = Self {
             data,
             admin,
             limits: Limits::new(&config.server, config.tier.in_flight).into(),
-            access_log,
-            delivery,
+            access_log: ground.access_log,
+            delivery: ground.delivery,
             config,
             router,
             proxy,
             access,
             sealer,
             certificates,
-            tiers,
+            tiers: ground.tiers,
+            held: ground.held,
             admin_service,
-            metrics,
-            tasks,
+            metrics: ground.metrics,
+            tasks: ground.tasks,
             made_token,
         };
         app.announce_admin(&admin_token)?;
@@ -256,6 +245,8 @@ impl App {
         let notes = Arc::new(Notes::new(self.access, &self.config.data_dir));
         self.tasks
             .spawn(Arc::clone(&notes).keep(self.tasks.clone()));
+        let held = self.held;
+        self.tasks.spawn(Arc::clone(&held).keep(self.tasks.clone()));
         if let Some(certificates) = self.certificates {
             self.tasks.spawn(certificates.keep_up(self.tasks.clone()));
         }
@@ -276,7 +267,7 @@ impl App {
             drop(timeout(LAST_MOMENT, self.proxy.forget_uploads_in_doubt()).await);
             self.tasks.give_up();
             self.tasks.drain(LAST_MOMENT).await;
-            tokio::join!(notes.close(), self.tiers.close());
+            tokio::join!(notes.close(), held.close(), self.tiers.close());
             let left = grace.saturating_sub(since.elapsed()).max(LAST_MOMENT);
             delivering.end(left).await;
             watched.stop();

@@ -4,30 +4,24 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
+use super::ground::Ground;
 use super::listening::{placed, reachable};
 use crate::admin::{
     About, Admin, Door, History, Holdings, Look, Readiness, Refresh, SetLevel, Sources, Standing,
 };
 use crate::artifact::Landed;
 use crate::config::{Config, InEffect, Target};
-use crate::metrics::Metrics;
 use crate::proxy::Proxy;
-use crate::recent::Recent;
 use crate::server::Listeners;
-use crate::tasks::Tasks;
-use crate::tiers::Tiers;
 use crate::upstream::Upstream;
 
 /// The parts that are asked about.
 pub(super) struct Operated<'a> {
     pub(super) config: &'a Config,
     pub(super) data: &'a Listeners,
-    pub(super) metrics: &'a Arc<Metrics>,
-    pub(super) tiers: &'a Arc<Tiers>,
+    pub(super) ground: &'a Ground,
     pub(super) upstream: &'a Arc<Upstream>,
     pub(super) proxy: &'a Arc<Proxy>,
-    pub(super) recent: &'a Arc<Recent>,
-    pub(super) tasks: &'a Tasks,
 }
 
 // === impl Operated ===
@@ -35,27 +29,29 @@ pub(super) struct Operated<'a> {
 impl Operated<'_> {
     /// What answers the admin listener; it begins to keep the history of what is counted.
     pub(super) fn admin(&self, door: Door, (config, set_level): (InEffect, SetLevel)) -> Admin {
-        let (tiers, queue) = (Arc::clone(self.tiers), self.proxy.queue());
-        let metrics = Arc::clone(self.metrics);
+        let ground = self.ground;
+        let (tiers, queue) = (Arc::clone(&ground.tiers), self.proxy.queue());
+        let metrics = Arc::clone(&ground.metrics);
         let refresh: Refresh = Box::new(move || {
             tiers.report();
             metrics.uploads.show(queue.underway());
         });
         let history = Arc::new(History::new());
-        let keeping = Arc::clone(&history).keep(Arc::clone(self.metrics), self.tasks.clone());
-        self.tasks.spawn(keeping);
+        let (counts, tasks) = (Arc::clone(&ground.metrics), ground.tasks.clone());
+        ground.tasks.spawn(Arc::clone(&history).keep(counts, tasks));
         let sources = Sources {
-            metrics: Arc::clone(self.metrics),
+            metrics: Arc::clone(&ground.metrics),
             refresh: vec![refresh],
-            conflicts: self.tiers.conflicts(),
-            recent: Arc::clone(self.recent),
+            conflicts: ground.tiers.conflicts(),
+            recent: Arc::clone(&ground.recent),
+            held_back: ground.held.behind(self.proxy),
             config,
             set_level,
             about: self.about(),
             look: self.look(),
             history,
             holdings: Holdings {
-                tiers: Arc::clone(self.tiers),
+                tiers: Arc::clone(&ground.tiers),
                 flights: self.proxy.flights(),
             },
         };

@@ -85,6 +85,11 @@ impl Scope {
         self.0.team.as_deref()
     }
 
+    /// Every team named, raw.
+    pub fn teams(&self) -> impl Iterator<Item = &str> {
+        named_teams(&self.0.query)
+    }
+
     /// The query's parameters, raw; one without a value has an empty one.
     pub(super) fn parameters(&self) -> impl Iterator<Item = (&str, &str)> {
         parameters(&self.0.query)
@@ -187,6 +192,27 @@ pub fn named_teams(raw_query: &str) -> impl Iterator<Item = &str> {
         .map(|(_, value)| value)
 }
 
+/// The team by which a request is shown to people: [`Scope::team`], without the scope.
+pub fn shown_team(raw_query: &str) -> Option<&str> {
+    // As most clients write it: every hit is shown by its team.
+    if let Some(only) = raw_query.strip_prefix("slug=")
+        && !only.is_empty()
+        && !only.as_bytes().contains(&b'&')
+    {
+        return Some(only);
+    }
+    let mut identifier = None;
+    for (name, value) in parameters(raw_query).filter(|(_, value)| !value.is_empty()) {
+        match name {
+            // In the order of a scope it stands in front, wherever it was written.
+            "slug" => return Some(value),
+            "teamId" => identifier = identifier.or(Some(value)),
+            _ => {}
+        }
+    }
+    identifier
+}
+
 /// Undoes the encoding of forms, in which clients write their queries.
 pub fn form_decoded(text: &str) -> Vec<u8> {
     percent_decode_str(&text.replace('+', " ")).collect()
@@ -239,6 +265,24 @@ mod tests {
         assert_ne!(digest("slug=a+b", 1, "h"), digest("slug=a%20b", 1, "h"));
         assert_ne!(digest("slug=a", 1, "h"), digest("slug=a&x=1", 1, "h"));
         assert_ne!(digest("slug=a", 1, "h"), digest("teamId=a", 1, "h"));
+    }
+
+    #[test]
+    fn a_request_is_shown_by_the_team_of_its_scope() {
+        for query in [
+            "",
+            "slug=acme",
+            "slug=acme&slug=b",
+            "slug==",
+            "teamId=team_1&slug=acme",
+            "slug=&teamId=team_1",
+            "teamId=team_1&teamId=team_2",
+            "x=1&slug=b&slug=a",
+            "slug",
+        ] {
+            let scope = Scope::new(query, CallerDigest::from_bytes([1; 32]));
+            assert_eq!(shown_team(query), scope.team(), "{query}");
+        }
     }
 
     #[test]

@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use super::Ground;
+
 /// Where an artifact rests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Tier {
@@ -163,51 +165,6 @@ impl Bypass {
     }
 }
 
-/// Why a request was refused here.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Ground {
-    /// No token, an unknown one, or one whose time is up.
-    UnknownToken,
-    /// A job's token, and nothing is granted to such jobs.
-    NoGrant,
-    /// The token is for other teams.
-    OtherTeam,
-    /// The token may only download.
-    ReadOnly,
-    /// Larder's own credential is for artifacts, and this was about something else.
-    OtherRoute,
-    /// A web page's request, or one that means another host.
-    Foreign,
-    /// Not signed with the key that artifacts must be signed with.
-    InvalidSignature,
-}
-
-impl Ground {
-    /// Every ground.
-    pub const ALL: [Self; 7] = [
-        Self::UnknownToken,
-        Self::NoGrant,
-        Self::OtherTeam,
-        Self::ReadOnly,
-        Self::OtherRoute,
-        Self::Foreign,
-        Self::InvalidSignature,
-    ];
-
-    /// The word in access lines; clients are told nothing but that they are denied.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::UnknownToken => "unknown-token",
-            Self::NoGrant => "no-grant",
-            Self::OtherTeam => "other-team",
-            Self::ReadOnly => "read-only",
-            Self::OtherRoute => "other-route",
-            Self::Foreign => "foreign",
-            Self::InvalidSignature => "invalid-signature",
-        }
-    }
-}
-
 /// How a request was answered.
 ///
 /// [`Display`](fmt::Display) is our member of `Cache-Status` (RFC 9211), [`Outcome::as_str`] the
@@ -230,6 +187,8 @@ pub enum Outcome {
     Bypassed(Bypass),
     /// The upstream has no such artifact, or hides it: a 404.
     Absent,
+    /// Held back by the operator until a new upload of it is accepted, whatever there is of it.
+    Held,
     /// The upstream could not say.
     Degraded(Failure),
     /// An upload that was accepted and kept.
@@ -279,6 +238,7 @@ impl Outcome {
             Self::Bypassed(reason) => Some(reason.as_str()),
             Self::Degraded(failure) | Self::Undelivered(failure) => Some(failure.as_str()),
             Self::Denied(ground) => Some(ground.as_str()),
+            Self::Held => Some("held"),
             Self::Answered => Some("answered"),
             Self::Error(code) => Some(code),
             Self::Hit { .. }
@@ -303,7 +263,7 @@ impl Outcome {
             } => 1,
             Self::Filled => 2,
             Self::Collapsed => 3,
-            Self::Absent => 4,
+            Self::Absent | Self::Held => 4,
             Self::Degraded(_) | Self::Undelivered(_) => 5,
             Self::Bypassed(_) => 6,
             Self::Stored => 7,
@@ -326,6 +286,7 @@ impl Outcome {
             Self::Filled => "larder; fwd=uri-miss; fwd-status=200; stored".into(),
             Self::Collapsed => "larder; fwd=uri-miss; collapsed".into(),
             Self::Absent => "larder; fwd=uri-miss; fwd-status=404".into(),
+            Self::Held => "larder; detail=held".into(),
             Self::Stored => "larder; fwd=method; stored".into(),
             Self::Passed | Self::UploadRefused => "larder; fwd=method".into(),
             Self::Answered => "larder; detail=answered".into(),
@@ -386,6 +347,7 @@ mod tests {
             printed(Outcome::Bypassed(Bypass::TooLarge)),
             "larder; fwd=bypass; detail=too-large"
         );
+        assert_eq!(printed(Outcome::Held), "larder; detail=held");
         assert_eq!(printed(Outcome::Stored), "larder; fwd=method; stored");
         assert_eq!(printed(Outcome::Passed), "larder; fwd=method");
         assert_eq!(

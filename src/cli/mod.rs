@@ -21,6 +21,7 @@ mod serve;
 mod shell;
 mod stats;
 mod warm;
+mod why;
 
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -40,6 +41,7 @@ use self::manual::{CompletionFlags, ManualFlags};
 use self::purge::PurgeFlags;
 use self::stats::StatsFlags;
 use self::warm::WarmFlags;
+use self::why::WhyFlags;
 use crate::config::{self, Environment, Flags, Loaded, Problems};
 
 /// Wrong usage or configuration; any other failure is 1.
@@ -116,6 +118,11 @@ enum Command {
     /// next miss, unless its hash is held. Exits with 1 where the answer is no, and with 2 where there is
     /// nobody to ask.
     Purge(PurgeFlags),
+    /// Tells what happened to an artifact's last requests and why, where it is, and whether it is held
+    ///
+    /// Asks the admin listener of the process that uses the data directory, else the one that the configuration
+    /// names. Exits with 1 where nothing is known of the artifact.
+    Why(WhyFlags),
     /// Prints what completes this command line in a shell
     ///
     /// For bash: `larder completions bash > ~/.local/share/bash-completion/completions/larder`.
@@ -262,6 +269,9 @@ impl Arguments {
             }),
             Some(Command::Purge(flags)) => loaded(&flags.process, environment, |loaded| {
                 purge::run(&loaded.config, &flags)
+            }),
+            Some(Command::Why(flags)) => loaded(&flags.process, environment, |loaded| {
+                why::run(&loaded.config, &flags)
             }),
             Some(Command::Completions(flags)) => manual::complete(&flags, Self::command()),
             Some(Command::Man(flags)) => manual::write(&flags, Self::command()),

@@ -155,10 +155,7 @@ impl Metrics {
                 "Bytes of the artifacts that GETs found here, which did not cross the line to the upstream.",
             )?,
             saved_seconds: saved_seconds(&registry)?,
-            connections: gauge(
-                "larder_connections",
-                "Connections open on the data listeners now.",
-            )?,
+            connections: gauge("larder_connections", "Connections open to clients now.")?,
             limits: LimitMetrics::register(&registry)?,
             refusals: RefusalMetrics::register(&registry)?,
             tls: TlsMetrics::register(&registry)?,

@@ -93,6 +93,9 @@ impl Proxy {
         let ask = self
             .name(&mut head.clone(), hash, Right::Read, client)
             .await?;
+        if self.is_held(&ask) {
+            return Ok(Value::Null);
+        }
         let Some(found) = self.tiers.lookup(&ask.key.digest).await else {
             return Ok(Value::Null);
         };

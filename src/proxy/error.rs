@@ -36,6 +36,9 @@ pub enum ProxyError {
     /// There is no such artifact here, and nowhere else to ask.
     #[error("there is no such artifact")]
     Absent,
+    /// The operator holds it back.
+    #[error("this artifact is held back until a new upload of it is accepted")]
+    Held,
     /// There is no such route here, and nowhere else to ask.
     #[error("there is no such route on a Larder without an upstream")]
     NoRoute,
@@ -91,6 +94,7 @@ impl ProxyError {
             Self::Denied(denial) => Outcome::Denied(denial.ground()),
             Self::InvalidSignature(_) => Outcome::Denied(Ground::InvalidSignature),
             Self::Absent => Outcome::Absent,
+            Self::Held => Outcome::Held,
             Self::NoRoute => Outcome::Error("not_found"),
             Self::Unanswered(failure) | Self::Unserved(failure) => Outcome::Degraded(*failure),
             Self::BatchUnanswered(failure)

@@ -16,7 +16,7 @@ impl Proxy {
     pub fn hit(self: &Arc<Self>, ask: &Ask) -> Option<Result<Served, ProxyError>> {
         let stored = self.tiers.lookup_in_memory(&ask.key.digest)?;
         let told = match judged(self.access.recall_read(&ask.question())?) {
-            ControlFlow::Continue(grace) => Ok(self.give(stored.artifact(), grace)),
+            ControlFlow::Continue(grace) => self.give(ask, stored.artifact(), grace),
             ControlFlow::Break(told) => told,
         };
         Some(told.map_err(|error| self.as_told(error)))
@@ -33,6 +33,9 @@ impl Proxy {
         let mut patience = Patience::new();
         loop {
             patience.rounds = patience.rounds.saturating_sub(1);
+            if self.is_held(ask) {
+                return Box::pin(self.tell_of_hold(ask)).await;
+            }
             if let Some(found) = self.tiers.lookup(&ask.key.digest).await {
                 match self.serve_hit(ask, found).await {
                     Some(served) => return served,
@@ -91,14 +94,17 @@ impl Proxy {
             ControlFlow::Break(told) => return Some(told),
         };
         let artifact = found.open().await.ok()?;
-        Some(Ok(self.give(artifact, grace)))
+        Some(self.give(ask, artifact, grace))
     }
 
-    /// Gives an artifact to whoever may have it.
-    fn give(&self, artifact: Artifact, grace: bool) -> Served {
+    /// Gives an artifact to whoever may have it, unless it is held back.
+    fn give(&self, ask: &Ask, artifact: Artifact, grace: bool) -> Result<Served, ProxyError> {
+        if self.is_held(ask) {
+            return Err(ProxyError::Held);
+        }
         let Artifact { meta, tier, body } = artifact;
         self.count_saved(&meta.label.fields, meta.size);
-        Served {
+        Ok(Served {
             outcome: Outcome::Hit { tier, grace },
             reply: Reply::Artifact {
                 fields: meta.label.fields.clone(),
@@ -107,7 +113,7 @@ impl Proxy {
                 body: ServedBody::from(body),
                 follows: None,
             },
-        }
+        })
     }
 
     /// Whether this caller may have what is here, and on grace; if not, what it would be told were

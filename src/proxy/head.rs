@@ -18,6 +18,9 @@ impl Proxy {
     }
 
     async fn describe(self: &Arc<Self>, ask: &Ask) -> Result<Served, ProxyError> {
+        if self.is_held(ask) {
+            return Box::pin(self.tell_of_hold(ask)).await;
+        }
         if let Some(found) = self.tiers.lookup(&ask.key.digest).await
             && let Some(served) = self.describe_hit(ask, found).await
         {

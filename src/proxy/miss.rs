@@ -128,6 +128,8 @@ impl Proxy {
         patience: &mut Patience,
     ) -> Attempt {
         match head_of(follower, patience.until).await {
+            // Since it was asked for; whoever asks anew is told so.
+            Head::Open(_) | Head::Failed(_) if self.is_held(ask) => Attempt::Again,
             Head::Open(opening) => self.serve_opening(ask, &opening, came, patience).await,
             // An upload may have been accepted since the upstream was asked.
             Head::Absent(_) if patience.looks > 0 && self.is_here(ask).await => {
@@ -156,6 +158,9 @@ impl Proxy {
     ) -> Attempt {
         let head = head_of(follower, patience.until).await;
         if let Head::Open(opening) = head {
+            if self.is_held(ask) {
+                return Attempt::Again;
+            }
             return match self.judge(ask).await {
                 ControlFlow::Continue(grace) => {
                     let came = Came::Later { grace };
@@ -193,7 +198,7 @@ impl Proxy {
             let key = ask.key.clone();
             let filling = proxy.filling(look_again);
             // In a box: a future that awaits what it was given holds it twice.
-            let fetch = Box::pin(proxy.fetch(ask));
+            let fetch = Box::pin(proxy.fetch_unless_held(ask));
             let filled = fill(filling, lead, key, fetch).await;
             conclude(span, filled);
         });

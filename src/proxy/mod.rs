@@ -11,6 +11,7 @@ mod error;
 mod events;
 mod get;
 mod head;
+mod held;
 mod miss;
 mod pass;
 mod put;
@@ -42,6 +43,7 @@ use crate::artifact::{ArtifactHash, ArtifactKey, OriginId};
 use crate::caller::{Caller, CallerDigest, Sealer};
 use crate::certificate::Certificate;
 use crate::config::{AccessMode, Config, OnReadFailure};
+use crate::holds::Holds;
 use crate::metrics::Metrics;
 use crate::tasks::Tasks;
 use crate::tiers::Tiers;
@@ -71,6 +73,7 @@ pub struct Proxy {
     uploads: Arc<Uploads>,
     queue: Arc<Queue>,
     absences: Absences,
+    holds: Arc<Holds>,
     inspector: Arc<Inspector>,
     events: EventQueue,
     metrics: Arc<Metrics>,
@@ -89,6 +92,8 @@ pub struct Stations {
     pub upstream: Arc<Upstream>,
     /// Who judges callers.
     pub access: Arc<Access>,
+    /// What is held back.
+    pub holds: Arc<Holds>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
     /// Where detached work runs.
@@ -122,6 +127,7 @@ impl Proxy {
             tiers,
             upstream,
             access,
+            holds,
             metrics,
             tasks,
             tracer,
@@ -138,6 +144,7 @@ impl Proxy {
             tiers,
             upstream,
             access,
+            holds,
             flights: Arc::default(),
             uploads: Arc::default(),
             queue: Arc::default(),

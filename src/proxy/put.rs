@@ -19,6 +19,7 @@ use super::{Ask, Proxy, ProxyError, Served};
 use crate::access::Right;
 use crate::artifact::{Failure, Label};
 use crate::config::OnUploadFailure;
+use crate::holds::Mark;
 use crate::metrics::Arrival;
 use crate::transfer::{Inspection, Plan, Received, Spool, SpoolWriter, Turn, receive};
 use crate::upstream::Word;
@@ -34,6 +35,8 @@ pub(super) struct Upload {
     pub(super) proxy: Arc<Proxy>,
     pub(super) ask: Ask,
     pub(super) turn: Turn,
+    /// Which holds it may heal.
+    pub(super) mark: Mark,
     /// Of its signature; taken by whoever receives the body.
     inspection: Inspection,
     /// Where the client waits; taken by the first answer.
@@ -75,6 +78,7 @@ impl Proxy {
             proxy: Arc::clone(self),
             ask,
             turn,
+            mark: self.holds.mark(),
             inspection,
             client: Some(client),
             whole: Some(whole),

@@ -83,10 +83,13 @@ impl Upload {
             return self.answer(Err(ProxyError::of_received(&received, limit)));
         };
         let served = match self.publish(*whole).await {
-            outcome @ Outcome::Stored => Ok(Served {
-                outcome,
-                reply: Reply::Here(self.uploaded()),
-            }),
+            outcome @ Outcome::Stored => {
+                self.heal();
+                Ok(Served {
+                    outcome,
+                    reply: Reply::Here(self.uploaded()),
+                })
+            }
             _ => Err(ProxyError::NoRoom),
         };
         self.answer(served);
@@ -111,7 +114,11 @@ impl Upload {
     async fn publish_in_order(&self, whole: Whole) -> Outcome {
         let _settling = self.turn.settling().await;
         match self.turn.take_effect() {
-            Order::Certain => self.publish(whole).await,
+            Order::Certain => {
+                let outcome = self.publish(whole).await;
+                self.heal();
+                outcome
+            }
             Order::Contested => {
                 self.forget().await;
                 Outcome::Passed

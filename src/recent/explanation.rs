@@ -34,6 +34,11 @@ fn outcome(answered: &Answered) -> String {
              that makes it has to run and upload it, under the same team"
                 .to_owned()
         }
+        Outcome::Held => {
+            "it is held back here, so the client was told that there is none: a new upload of it \
+             that is accepted ends that, and so does DELETE /api/v1/holds"
+                .to_owned()
+        }
         Outcome::Degraded(failure) => format!(
             "it was not here, and {}, so the client was told of a miss; {}",
             failure,
@@ -218,6 +223,7 @@ mod tests {
             Outcome::Filled,
             Outcome::Collapsed,
             Outcome::Absent,
+            Outcome::Held,
             Outcome::Stored,
             Outcome::Passed,
             Outcome::Answered,
@@ -295,7 +301,7 @@ mod tests {
 
     #[test]
     fn how_an_answer_ended_is_said_where_it_did_not_end_whole() {
-        let hit = answered(RouteName::Get, outcomes()[10], 200);
+        let hit = answered(RouteName::Get, outcomes()[11], 200);
         let left = Answered {
             ended: Ended::Left,
             ..hit

@@ -20,7 +20,7 @@ pub struct Subject {
     pub hash: ArtifactHash,
     /// The first team named, raw.
     pub team: Short<TEAM>,
-    /// What the client calls itself.
+    /// What the client calls itself; of a hit, nothing.
     pub user_agent: Short<AGENT>,
     /// The client's address; none for a unix socket's.
     pub peer: Option<IpAddr>,
@@ -80,6 +80,7 @@ impl Record {
             | Outcome::Filled
             | Outcome::Collapsed
             | Outcome::Absent
+            | Outcome::Held
             | Outcome::Stored
             | Outcome::Passed
             | Outcome::Answered => self.answered.ended == Ended::Broken,

@@ -1,7 +1,5 @@
 //! A ring of records: the newest so many, each with its number. Whose lock it is under is not its business.
 
-use std::collections::VecDeque;
-
 use super::Record;
 
 /// Records looked at under one lock: some ten microseconds.
@@ -11,8 +9,10 @@ const STRETCH: usize = 256;
 /// fills, so that nothing is moved, or asked for, when a request ends.
 #[derive(Debug)]
 pub(super) struct Ring {
-    records: VecDeque<Record>,
+    records: Vec<Record>,
     capacity: usize,
+    /// Where the oldest is, and the next will be.
+    oldest: usize,
     /// How many there were: the number of the next.
     total: u64,
 }
@@ -22,18 +22,21 @@ pub(super) struct Ring {
 impl Ring {
     pub(super) fn new(capacity: usize) -> Self {
         Self {
-            records: VecDeque::with_capacity(capacity),
+            records: Vec::with_capacity(capacity),
             capacity,
+            oldest: 0,
             total: 0,
         }
     }
 
     /// Takes a record in, in place of the oldest where it is full.
     pub(super) fn push(&mut self, record: Record) {
-        if self.records.len() == self.capacity {
-            self.records.pop_front();
+        if self.records.len() < self.capacity {
+            self.records.push(record);
+        } else if let Some(oldest) = self.records.get_mut(self.oldest) {
+            *oldest = record;
+            self.oldest = (self.oldest + 1) % self.capacity;
         }
-        self.records.push_back(record);
         self.total += 1;
     }
 
@@ -47,7 +50,9 @@ impl Ring {
         let oldest = self.total - self.records.len() as u64;
         let behind = self.total.saturating_sub(before);
         let skipped = usize::try_from(behind).unwrap_or(usize::MAX);
-        let stretch = self.records.iter().rev().skip(skipped).take(STRETCH);
+        let (newer, older) = self.records.split_at(self.oldest);
+        let stretch = newer.iter().rev().chain(older.iter().rev());
+        let stretch = stretch.skip(skipped).take(STRETCH);
         let next = before.min(self.total).saturating_sub(STRETCH as u64);
         (stretch, (next > oldest).then_some(next))
     }

@@ -13,7 +13,7 @@ mod traced;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::{CONNECTION, HeaderValue};
+use http::header::{CONNECTION, HeaderMap, HeaderValue, USER_AGENT};
 use http::request::Parts;
 use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
@@ -63,13 +63,15 @@ impl Router {
         match route {
             Route::Get(hash) => {
                 let ask = proxy.name(head, hash, Right::Read, client).await?;
-                match proxy.hit(&ask) {
-                    Some(told) => told,
-                    None => Box::pin(proxy.get(ask)).await,
+                if let Some(told) = proxy.hit(&ask) {
+                    return told;
                 }
+                leave_agent(head, &ask.outgoing.client);
+                Box::pin(proxy.get(ask)).await
             }
             Route::Head(hash) => {
                 let ask = proxy.name(head, hash, Right::Read, client).await?;
+                leave_agent(head, &ask.outgoing.client);
                 Box::pin(proxy.head(ask)).await
             }
             Route::Put(hash) => Box::pin(self.put(head, hash, body, client)).await,
@@ -95,6 +97,7 @@ impl Router {
         let fields = Fields::pick(&head.headers);
         let length = body.size_hint().exact();
         let ask = self.proxy.name(head, hash, Right::Write, client).await?;
+        leave_agent(head, &ask.outgoing.client);
         let label = self.proxy.label(&ask, fields, head, client);
         let body = body.map_err(Into::into).boxed_unsync();
         self.proxy.put(ask, label, length, body).await
@@ -151,7 +154,7 @@ impl Serve for Router {
         if let Some(outlet) = outlet {
             response.body_mut().leave_by(outlet);
         }
-        observation.answered(outcome, response)
+        observation.answered(&head, outcome, response)
     }
 
     fn fault(&self) -> Response<Observed> {
@@ -166,6 +169,14 @@ impl Serve for Router {
             .insert(CONNECTION, HeaderValue::from_static("close"));
         reply::stamp(&mut response, outcome);
         response.map(Observed::unobserved)
+    }
+}
+
+/// Leaves behind what the client calls itself, for whoever writes that down: who names a request takes its
+/// headers along.
+fn leave_agent(head: &mut Parts, taken: &HeaderMap) {
+    if let Some(agent) = taken.get(USER_AGENT) {
+        head.headers.insert(USER_AGENT, agent.clone());
     }
 }
 

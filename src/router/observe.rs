@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use super::arriving::Watch;
 use super::{Route, traced};
-use crate::artifact::{ArtifactHash, Outcome, named_teams};
+use crate::artifact::{ArtifactHash, Outcome, shown_team};
 use crate::certificate::Certificate;
 use crate::metrics::Metrics;
 use crate::proxy::ServedBody;
@@ -104,6 +104,7 @@ impl Observation {
     /// The head is known; the body goes on under observation.
     pub(super) fn answered(
         mut self,
+        head: &Parts,
         outcome: Outcome,
         mut response: Response<ServedBody>,
     ) -> Response<Observed> {
@@ -112,6 +113,12 @@ impl Observation {
             response
                 .headers_mut()
                 .insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        if let Some(subject) = &mut self.subject
+            && !matches!(outcome, Outcome::Hit { .. })
+        {
+            // Of hits there are too many to look for it.
+            subject.user_agent = user_agent(head);
         }
         self.answered.outcome = outcome;
         self.answered.status = response.status().as_u16();
@@ -188,17 +195,21 @@ fn asked(head: &Parts, route: &Route, peer: Peer) -> Asked {
 /// Copied into what is set aside for it: it takes no memory of its own, nor keeps the buffer that the head
 /// was read with.
 fn subject(head: &Parts, hash: &ArtifactHash, peer: Peer) -> Subject {
-    let user_agent = head.headers.get(USER_AGENT).map(HeaderValue::as_bytes);
     Subject {
         hash: hash.clone(),
         team: Short::of(team(head).unwrap_or_default().as_bytes()),
-        user_agent: Short::of(user_agent.unwrap_or_default()),
+        user_agent: Short::default(),
         peer: peer.address.map(|address| address.ip()),
     }
 }
 
+fn user_agent<const N: usize>(head: &Parts) -> Short<N> {
+    let agent = head.headers.get(USER_AGENT).map(HeaderValue::as_bytes);
+    Short::of(agent.unwrap_or_default())
+}
+
 fn team(head: &Parts) -> Option<&str> {
-    named_teams(head.uri.query()?).next()
+    shown_team(head.uri.query()?)
 }
 
 // === impl Observed ===

@@ -199,6 +199,7 @@ fn status_of(problem: &ProxyError) -> (StatusCode, &'static str) {
         // that they know, or they would upload nothing more.
         ProxyError::InvalidSignature(_) => (StatusCode::FORBIDDEN, "invalid_signature"),
         ProxyError::Absent
+        | ProxyError::Held
         | ProxyError::NoRoute
         | ProxyError::Unanswered(_)
         | ProxyError::BatchUnanswered(_) => (StatusCode::NOT_FOUND, "not_found"),

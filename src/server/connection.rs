@@ -5,7 +5,7 @@ use std::error::Error;
 use std::future::{Future, poll_fn};
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use futures_util::FutureExt;
 use http::{Request, Response};
@@ -23,7 +23,11 @@ use super::shown::Shown;
 use super::{Limits, Peer, RequestBody, Serve, http1, http2};
 use crate::metrics::Limit;
 use crate::outlet::Outlet;
+use crate::seldom::Seldom;
 use crate::tasks::Tasks;
+
+/// What was said of requests that panicked, whichever listener they came by.
+static PANICS: LazyLock<Seldom<()>> = LazyLock::new(Seldom::default);
 
 /// A connection just accepted.
 #[derive(Debug)]
@@ -113,7 +117,10 @@ impl<S: Serve> Client<S> {
     ) -> Response<S::Body> {
         let served = AssertUnwindSafe(serving).catch_unwind().await;
         served.unwrap_or_else(|_| {
-            error!("answering a request panicked");
+            // A client may know how to make one, and send nothing else.
+            if let Some(unsaid) = PANICS.due(()) {
+                error!(unsaid, "answering a request panicked (said once a minute)");
+            }
             self.service.fault()
         })
     }

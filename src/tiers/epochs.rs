@@ -80,6 +80,15 @@ impl Epochs {
         self.stripe(digest).enter()
     }
 
+    /// Makes everything noted so far out of date, of every key. Waits for no section, and disturbs none.
+    pub(super) fn outdate(&self) {
+        for stripe in &self.stripes {
+            let _deciding = stripe.deciding.lock();
+            stripe.entered.fetch_add(1, Ordering::AcqRel);
+            stripe.epoch.fetch_add(1, Ordering::AcqRel);
+        }
+    }
+
     /// Waits for a moment to decide what the key whose digest begins with `digest` means; never for
     /// a section.
     pub(super) fn stop(&self, digest: &[u8]) -> Moment<'_> {
@@ -200,6 +209,19 @@ mod tests {
         section.bump();
         drop(epochs.enter(&[1, 2]));
         assert!(epochs.stop(&[1, 2]).is_undisturbed());
+    }
+
+    #[test]
+    fn all_that_was_noted_is_out_of_date_at_once_and_no_section_is_disturbed() {
+        let epochs = Epochs::new();
+        let noted = [[1, 2], [9, 9]].map(|digest| (digest, epochs.note(&digest)));
+        let section = epochs.enter(&[1, 2]);
+        epochs.outdate();
+        assert!(epochs.stop(&[1, 2]).is_undisturbed());
+        drop(section);
+        for (digest, noted) in noted {
+            assert!(!epochs.enter(&digest).is_still(noted));
+        }
     }
 
     #[test]

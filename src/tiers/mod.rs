@@ -210,6 +210,11 @@ impl Tiers {
         self.shared.disown(key, None);
     }
 
+    /// Lets no fill or promotion land that has begun, of any key; uploads go on.
+    pub fn outdate(&self) {
+        self.shared.epochs.outdate();
+    }
+
     /// Takes nothing new, removes what should be gone and writes down what the next start may know:
     /// how entries were used, how much rests. Takes a second at most.
     pub async fn close(&self) {

@@ -67,11 +67,12 @@ impl Inspector {
         self.metrics.signatures.refused(arrival).inc();
         let (arrival_name, hash) = (arrival.as_str(), &key.hash);
         let team = shown(key.scope.team().unwrap_or("-"));
-        if self.said.is_due((arrival, fault)) {
+        if let Some(unsaid) = self.said.due((arrival, fault)) {
             tracing::warn!(
                 arrival = arrival_name,
                 %hash,
                 team,
+                unsaid,
                 "{fault} (said once a minute)"
             );
         } else {

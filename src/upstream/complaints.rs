@@ -24,11 +24,12 @@ impl Complaints {
         if self.is_mute.load(Ordering::Relaxed) {
             return false;
         }
-        let is_due = self.said.is_due(failure);
-        if is_due {
+        let due = self.said.due(failure);
+        if let Some(unsaid) = due {
             tracing::warn!(
                 failure = failure.as_str(),
                 cause,
+                unsaid,
                 "the upstream cannot be used (said once a minute)"
             );
         } else {
@@ -38,7 +39,7 @@ impl Complaints {
                 "the upstream cannot be used"
             );
         }
-        is_due
+        due.is_some()
     }
 }
 

@@ -4,7 +4,7 @@ use crate::source::{Source, begins};
 
 /// Which top-level module may import which. A row may name only rows above it, so no import can
 /// close a cycle; every module may import itself.
-const IMPORTS: [(&str, Allowed); 23] = [
+const IMPORTS: [(&str, Allowed); 24] = [
     ("caller", Only(&[])),
     ("certificate", Only(&[])),
     ("mapped", Only(&[])),
@@ -12,6 +12,7 @@ const IMPORTS: [(&str, Allowed); 23] = [
     ("tasks", Only(&[])),
     ("outlet", Only(&["mapped"])),
     ("artifact", Only(&["caller"])),
+    ("holds", Only(&["artifact"])),
     ("metrics", Only(&["artifact"])),
     ("config", Only(&["artifact", "caller", "certificate"])),
     ("telemetry", Only(&["artifact", "config", "metrics"])),
@@ -20,7 +21,7 @@ const IMPORTS: [(&str, Allowed); 23] = [
     (
         "tiers",
         Only(&[
-            "artifact", "caller", "config", "mapped", "metrics", "outlet", "tasks",
+            "artifact", "caller", "config", "mapped", "metrics", "outlet", "seldom", "tasks",
         ]),
     ),
     (
@@ -56,6 +57,7 @@ const IMPORTS: [(&str, Allowed); 23] = [
             "caller",
             "certificate",
             "config",
+            "holds",
             "metrics",
             "outlet",
             "tasks",
@@ -99,8 +101,8 @@ const IMPORTS: [(&str, Allowed); 23] = [
     (
         "admin",
         Only(&[
-            "artifact", "caller", "config", "metrics", "outlet", "recent", "server", "tasks",
-            "tiers", "transfer", "upstream",
+            "artifact", "caller", "config", "holds", "metrics", "outlet", "recent", "server",
+            "tasks", "tiers", "transfer", "upstream",
         ]),
     ),
     ("app", AllAbove),

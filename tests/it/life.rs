@@ -287,6 +287,7 @@ async fn each_command_has_a_page_of_the_manual() {
         "larder-serve",
         "larder-check",
         "larder-healthcheck",
+        "larder-why",
     ] {
         let text = fs::read_to_string(folder.join(format!("{page}.1")));
         assert!(text.expect("a page").contains(".SH NAME"), "{page}");

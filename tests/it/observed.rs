@@ -1,5 +1,7 @@
 //! What an operator sees: metrics, health, access lines; and what nobody ever sees.
 
+use std::fs;
+
 use serde_json::Value;
 
 use crate::support::{Larder, Metrics, Origin, Request, Setup, artifact, bytes, eventually};
@@ -200,6 +202,38 @@ fn has(value: &Value, wanted: &Value) -> bool {
         Value::Array(items) => items.iter().any(|item| has(item, wanted)),
         value => value == wanted,
     }
+}
+
+#[tokio::test]
+async fn what_many_requests_meet_is_said_once_and_counted() {
+    let larder = Setup::alone()
+        .toml("tier.memory.capacity", "0")
+        .start()
+        .await;
+    let hashes = ["aa", "bb", "cc", "dd", "ee"].map(artifact);
+    for hash in &hashes {
+        assert_eq!(larder.client().put(hash, &bytes(1, 4000)).await.status, 202);
+    }
+    let setup = larder.setup().clone();
+    larder.stop().await;
+    let folders = fs::read_dir(setup.data_dir().join("v1/entries")).expect("a folder");
+    for folder in folders {
+        for entry in fs::read_dir(folder.expect("a folder").path()).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            let mut body = fs::read(&path).expect("an entry");
+            body[1000] ^= 1;
+            fs::write(&path, body).expect("an entry");
+        }
+    }
+    let larder = setup.start().await;
+    for hash in &hashes {
+        assert_eq!(larder.client().get(hash).await.status, 404);
+    }
+    let metrics = larder.metrics().await;
+    assert_sum(&metrics, "larder_corrupt_total", &[("tier", "disk")], 5.0);
+    let exit = larder.stop().await;
+    let said = exit.stderr.matches("a damaged entry is put aside").count();
+    assert_eq!(said, 1, "{}", exit.stderr);
 }
 
 #[tokio::test]

@@ -7,11 +7,13 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use rustix::io::Errno;
 use tokio::sync::Notify;
 use tokio::time::{Duration, Instant};
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use super::health::{self, Deed, Health};
+use super::layout::EntryName;
 use crate::artifact::Bypass;
 use crate::metrics::{DiskFault, DiskState, Metrics};
+use crate::seldom::Seldom;
 use crate::tiers::locks::{Lock, Rank};
 
 /// A call that took so long has waited for the disk, and shows that the disk lives.
@@ -39,6 +41,8 @@ pub(in crate::tiers) struct Faults {
     /// Whether a store failed since the last that did not.
     has_faltered: AtomicBool,
     unsaid: Lock<Unsaid>,
+    /// Whether a damaged entry was named of late: a disk that goes bad has many.
+    damage: Seldom<()>,
     /// The millisecond in which a call last came back that had waited for the disk; 0 for never.
     lived: AtomicU64,
     metrics: Arc<Metrics>,
@@ -117,6 +121,7 @@ impl Faults {
             state: AtomicU8::new(DiskState::Working as u8),
             has_faltered: AtomicBool::new(false),
             unsaid: Lock::new(Rank::Faults, Unsaid::default()),
+            damage: Seldom::default(),
             lived: AtomicU64::new(0),
             metrics,
             began: Instant::now(),
@@ -254,6 +259,15 @@ impl Faults {
                 faults,
                 last, "file calls of the disk tier failed; requests were answered without"
             );
+        }
+    }
+
+    /// Tells the log of a damaged entry, or how many were not told of since the last.
+    pub(super) fn tell_damage(&self, name: &EntryName, how: &str) {
+        if let Some(unsaid) = self.damage.due(()) {
+            warn!(entry = %name, how, unsaid, "a damaged entry is put aside (said once a minute)");
+        } else {
+            debug!(entry = %name, how, "a damaged entry is put aside");
         }
     }
 

@@ -189,7 +189,7 @@ impl Disk {
             return;
         }
         self.metrics.tier(Tier::Disk).corrupt.inc();
-        warn!(entry = %name, how, "a damaged entry is put aside");
+        self.faults.tell_damage(name, how);
         if self.may_keep(name) {
             let (from, to) = (self.layout.entry(name), self.layout.quarantined(name));
             let kept = self.files.rename(&from, &to);
