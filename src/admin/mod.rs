@@ -20,6 +20,7 @@ use crate::tiers::Conflicts;
 
 mod answer;
 mod conflicts;
+mod dashboard;
 mod door;
 mod effective;
 mod level;
@@ -91,6 +92,7 @@ enum Page {
     Conflicts,
     Config,
     Log,
+    Dashboard(&'static dashboard::Piece),
 }
 
 // === impl Admin ===
@@ -158,6 +160,7 @@ impl Admin {
             Page::Config => self.tell(effective::encode(&self.sources.config)),
             Page::Log if *method == Method::PUT => self.change_level(request.into_body()).await,
             Page::Log => self.tell(level::encode(&self.sources.config)),
+            Page::Dashboard(piece) => piece.answer(headers),
         }
     }
 
@@ -267,7 +270,7 @@ impl Page {
             "/api/v1/conflicts" => Some(Self::Conflicts),
             "/api/v1/config" => Some(Self::Config),
             "/api/v1/log" => Some(Self::Log),
-            _ => None,
+            _ => dashboard::find(path).map(Self::Dashboard),
         }
     }
 
