@@ -24,7 +24,7 @@ function showRate(reads) {
     { share: part(reads.disk), kind: "disk" },
   ];
   fill(find("rate-bar"), ...stretches(parts));
-  const where = `${share(part(reads.memory))} from memory, ${share(part(reads.disk))} from the disk, of ${count(total)} downloads.`;
+  const where = `${share(part(reads.memory))} from memory, ${share(part(reads.disk))} from the disk, of ${total === 1 ? "one download" : `${count(total)} downloads`}.`;
   say("rate-note", isKnown ? where : "No download was answered yet.");
 }
 

@@ -10,7 +10,7 @@ import { showTables } from "./tables.js";
 import { Traffic } from "./traffic.js";
 
 /** Newest troubles asked for. */
-const TROUBLES = "./api/v1/requests?trouble=true&limit=20";
+const LATEST_TROUBLES = "./api/v1/requests?trouble=true&limit=20";
 
 const traffic = new Traffic();
 
@@ -23,7 +23,7 @@ function showStats(stats) {
   showHints(stats.hints, isAsked);
   showStart(stats, isAsked);
   showFigures(stats);
-  traffic.show(stats.history);
+  traffic.show(stats.history, Date.parse(stats.time) / 1000);
   showTables(stats);
   showSilence(null);
   announceChanges(stats);
@@ -72,7 +72,7 @@ function showNoTroubles(error) {
 const round = () =>
   Promise.all([
     bring("./api/v1/stats", showStats, showNoStats),
-    bring(TROUBLES, ({ requests }) => showTroubles(requests), showNoTroubles),
+    bring(LATEST_TROUBLES, ({ requests }) => showTroubles(requests), showNoTroubles),
   ]);
 
 prepareCopy();

@@ -38,12 +38,8 @@ const STYLE: HeaderValue = HeaderValue::from_static("text/css; charset=utf-8");
 /// Bytes of a digest in a name: enough that no two versions meet.
 const DIGEST_BYTES: usize = 8;
 
-/// A file as it was written, with the type it is sent as.
-type Source = (&'static str, &'static str, HeaderValue);
-
-/// What the page is made of. Each file names only those above it, so that all those have their digests when its
-/// own is taken.
-const SOURCES: [Source; 15] = [
+/// What the page names, but for its own script.
+const SOURCES: [(&str, &str, HeaderValue); 3] = [
     (
         "uplot.js",
         // Its licence goes with it, wherever the program goes.
@@ -61,25 +57,29 @@ const SOURCES: [Source; 15] = [
         STYLE,
     ),
     ("style.css", include_str!("style.css"), STYLE),
-    ("dom.js", include_str!("dom.js"), SCRIPT),
-    ("format.js", include_str!("format.js"), SCRIPT),
-    ("words.js", include_str!("words.js"), SCRIPT),
-    ("history.js", include_str!("history.js"), SCRIPT),
-    ("poll.js", include_str!("poll.js"), SCRIPT),
-    ("head.js", include_str!("head.js"), SCRIPT),
-    ("figures.js", include_str!("figures.js"), SCRIPT),
-    ("plot.js", include_str!("plot.js"), SCRIPT),
-    ("traffic.js", include_str!("traffic.js"), SCRIPT),
-    ("tables.js", include_str!("tables.js"), SCRIPT),
-    ("notices.js", include_str!("notices.js"), SCRIPT),
-    ("main.js", include_str!("main.js"), SCRIPT),
+];
+
+/// The script's modules, each behind those that it imports from.
+const MODULES: [&str; 12] = [
+    include_str!("dom.js"),
+    include_str!("format.js"),
+    include_str!("words.js"),
+    include_str!("history.js"),
+    include_str!("poll.js"),
+    include_str!("head.js"),
+    include_str!("figures.js"),
+    include_str!("plot.js"),
+    include_str!("traffic.js"),
+    include_str!("tables.js"),
+    include_str!("notices.js"),
+    include_str!("main.js"),
 ];
 
 /// The page and its assets, put together when somebody first asks.
 static PIECES: LazyLock<Vec<Piece>> = LazyLock::new(assemble);
 
 /// A file as it is sent.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub(super) struct Piece {
     path: String,
     content_type: HeaderValue,
@@ -134,15 +134,18 @@ impl Piece {
 }
 
 fn assemble() -> Vec<Piece> {
-    let mut renamed = Vec::with_capacity(SOURCES.len());
-    let mut pieces = Vec::with_capacity(SOURCES.len() + 1);
-    for (name, text, content_type) in SOURCES {
-        let text = rename(text, &renamed);
+    let script = ("dashboard.js", join(&MODULES), SCRIPT);
+    let others = SOURCES.map(|(name, text, content_type)| (name, text.to_owned(), content_type));
+    let mut page = include_str!("page.html").to_owned();
+    let mut pieces = Vec::with_capacity(SOURCES.len() + 2);
+    for (name, text, content_type) in others.into_iter().chain([script]) {
         let digest = digest(&text);
-        let lasting = match name.rsplit_once('.') {
-            Some((stem, extension)) => format!("{stem}.{digest}.{extension}"),
-            None => format!("{name}.{digest}"),
-        };
+        let (stem, extension) = name.rsplit_once('.').unwrap_or((name, "bin"));
+        let lasting = format!("{stem}.{digest}.{extension}");
+        page = page.replace(
+            &format!("/assets/{name}\""),
+            &format!("/assets/{lasting}\""),
+        );
         pieces.push(Piece {
             path: format!("/assets/{lasting}"),
             content_type,
@@ -150,9 +153,7 @@ fn assemble() -> Vec<Piece> {
             tag: format!("\"{digest}\""),
             keeping: KEEP,
         });
-        renamed.push((name, lasting));
     }
-    let page = rename(include_str!("page.html"), &renamed);
     pieces.push(Piece {
         path: "/".to_owned(),
         content_type: HTML,
@@ -163,13 +164,15 @@ fn assemble() -> Vec<Piece> {
     pieces
 }
 
-/// The text with every file that it names under the name that it is served by.
-fn rename(text: &str, renamed: &[(&str, String)]) -> String {
-    let mut text = text.to_owned();
-    for (name, lasting) in renamed {
-        text = text.replace(&format!("/{name}\""), &format!("/{lasting}\""));
-    }
-    text
+/// Modules as one script, in one scope. Browsers fetch a module with an `Origin`, also from where the page is, and
+/// the door takes nobody in who brings one; a script they fetch without.
+fn join(modules: &[&str]) -> String {
+    let lines = modules.iter().flat_map(|module| module.lines());
+    let lines = lines
+        .filter(|line| !line.starts_with("import "))
+        .map(|line| line.strip_prefix("export ").unwrap_or(line));
+    let lines: Vec<_> = lines.collect();
+    format!("\"use strict\";\n(() => {{\n{}\n}})();\n", lines.join("\n"))
 }
 
 fn digest(text: &str) -> String {

@@ -18,7 +18,10 @@ export class Refusal extends Error {
 
 /** Asks for a document; the paths are relative, so that the page also works below a gateway's prefix. */
 export async function ask(path) {
-  const response = await fetch(path, { cache: "no-store", signal: AbortSignal.timeout(PATIENCE) });
+  const url = new URL(path, location.href);
+  // A page that was opened with the token in its address may ask for nothing with it there; the browser keeps it.
+  url.username = url.password = "";
+  const response = await fetch(url, { cache: "no-store", signal: AbortSignal.timeout(PATIENCE) });
   if (!response.ok) throw new Refusal(response.status);
   return response.json();
 }

@@ -23,8 +23,8 @@ function showTiers({ memory, disk }) {
 
 function tier(title, kind, { bytes: held, capacity_bytes: capacity, entries, oldest_seconds: oldest, state }) {
   const name = make("h3", {}, title);
-  if (capacity === 0 || state === "off") {
-    return make("div", { class: "tier" }, name, make("p", { class: "note" }, "Off."));
+  if (capacity === 0) {
+    return make("div", { class: "tier" }, name, make("p", { class: "note" }, "Turned off."));
   }
   const full = Math.min(1, held / capacity);
   const amount = entries === 1 ? "1 artifact" : `${count(entries)} artifacts`;
@@ -35,7 +35,7 @@ function tier(title, kind, { bytes: held, capacity_bytes: capacity, entries, old
     bar,
     make("p", { class: "note" }, entries === 0 ? "Empty." : `${share(full)} full: ${amount}${age}.`),
   ];
-  if (state && state !== "working") parts.push(make("p", { class: "warning" }, `The disk is ${word(TIER_STATES, state)}.`));
+  if (state && state !== "working") parts.push(make("p", { class: "warning" }, word(TIER_STATES, state)));
   if (kind === "disk" && full > NEARLY_FULL && oldest !== null && oldest < DAY) {
     parts.push(make("p", { class: "warning" }, "Artifacts leave within a day: enlarge tier.disk.capacity."));
   }

@@ -26,7 +26,7 @@ fn header(answer: &Answer, name: HeaderName) -> &str {
 
 #[test]
 fn every_piece_allows_nothing_but_its_own_files_and_no_frame() {
-    assert_eq!(PIECES.len(), SOURCES.len() + 1);
+    assert_eq!(PIECES.len(), SOURCES.len() + 2);
     for piece in PIECES.iter() {
         let answer = piece.answer(&HeaderMap::new());
         assert_eq!(answer.status(), StatusCode::OK);
@@ -65,7 +65,7 @@ fn an_asset_is_named_by_its_digest_and_kept() {
         let answer = piece.answer(&HeaderMap::new());
         let keeping = header(&answer, CACHE_CONTROL);
         assert_eq!(keeping, "private, max-age=31536000, immutable");
-        let is_script = piece.path.ends_with(".js");
+        let is_script = piece.path.rsplit('.').next() == Some("js");
         let expected = if is_script {
             "text/javascript; charset=utf-8"
         } else {
@@ -78,18 +78,54 @@ fn an_asset_is_named_by_its_digest_and_kept() {
 }
 
 #[test]
-fn everything_that_is_named_is_there_and_everything_that_is_there_is_named() {
-    let mut named = HashSet::from(["/".to_owned()]);
-    for piece in PIECES.iter() {
-        for import in quoted(text(piece), "from \"./") {
-            named.insert(format!("/assets/{import}"));
+fn everything_that_the_page_names_is_there_and_nothing_else() {
+    let assets = quoted(text(find("/").unwrap()), "\"./assets/");
+    let named: HashSet<_> = assets
+        .iter()
+        .map(|asset| format!("/assets/{asset}"))
+        .collect();
+    let others = PIECES.iter().filter(|piece| piece.path != "/");
+    assert_eq!(named, others.map(|piece| piece.path.clone()).collect());
+}
+
+/// What a line of a module makes for others, or for itself: a constant, a function, a class.
+fn made(line: &str) -> Option<&str> {
+    let line = line.strip_prefix("export ").unwrap_or(line);
+    let line = line.strip_prefix("async ").unwrap_or(line);
+    let kinds = ["const ", "let ", "function ", "class "];
+    let rest = kinds.iter().find_map(|kind| line.strip_prefix(kind))?;
+    rest.split(|character: char| !(character.is_alphanumeric() || character == '_'))
+        .find(|name| !name.is_empty())
+}
+
+#[test]
+fn the_modules_share_a_scope_in_which_each_name_is_made_once_and_before_it_is_imported() {
+    let mut known = HashSet::new();
+    for module in MODULES {
+        assert!(module.starts_with("//! "), "{module}");
+        for line in module.lines().filter(|line| line.starts_with("import ")) {
+            let (names, _) = line["import { ".len()..]
+                .split_once(" } from \"./")
+                .unwrap();
+            for name in names.split(", ") {
+                assert!(known.contains(name), "{line}");
+            }
+        }
+        for name in module.lines().filter_map(made) {
+            assert!(known.insert(name), "{name} is made twice");
         }
     }
-    for asset in quoted(text(find("/").unwrap()), "\"./assets/") {
-        named.insert(format!("/assets/{asset}"));
-    }
-    let known: HashSet<_> = PIECES.iter().map(|piece| piece.path.clone()).collect();
-    assert_eq!(named, known);
+    assert!(known.contains("showStats"));
+}
+
+#[test]
+fn a_module_is_joined_without_what_only_modules_have() {
+    let modules = ["export const a = 1;", "import { a } from \"./a.js\";\na();"];
+    let joined = "\"use strict\";\n(() => {\nconst a = 1;\na();\n})();\n";
+    assert_eq!(join(&modules), joined);
+    let script = join(&MODULES);
+    let is_module = |line: &str| line.starts_with("import") || line.starts_with("export");
+    assert!(!script.lines().any(is_module));
 }
 
 #[test]
@@ -140,12 +176,28 @@ async fn the_page_is_asked_for_again_and_not_sent_again() {
 }
 
 #[test]
-fn another_text_has_another_name_wherever_it_is_named() {
-    let renamed = [("a.js", "a.1.js".to_owned())];
-    assert_eq!(
-        rename("from \"./a.js\" \"./aa.js\"", &renamed),
-        "from \"./a.1.js\" \"./aa.js\""
-    );
+fn nothing_that_comes_from_outside_is_read_as_markup_or_as_a_script() {
+    let ways = [
+        "HTML",
+        "document.write",
+        "eval",
+        "new Function",
+        "srcdoc",
+        "DOMParser",
+    ];
+    for module in MODULES {
+        for way in ways {
+            assert!(
+                !module.contains(way),
+                "{way} in {:?}",
+                module.lines().next()
+            );
+        }
+    }
+}
+
+#[test]
+fn another_text_has_another_digest() {
     assert_ne!(digest("a"), digest("b"));
     assert_eq!(digest("a").len(), 2 * DIGEST_BYTES);
 }
@@ -157,7 +209,7 @@ fn other_paths_are_no_part_of_it() {
         "/index.html",
         "/assets",
         "/assets/",
-        "/assets/main.js",
+        "/assets/dashboard.js",
         "//",
     ] {
         assert!(find(path).is_none(), "{path}");

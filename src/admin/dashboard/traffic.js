@@ -18,6 +18,7 @@ export class Traffic {
   #requests;
   #bytes;
   #history = null;
+  #now = 0;
   #range = "fine";
 
   constructor() {
@@ -46,9 +47,10 @@ export class Traffic {
     find("table-toggle").addEventListener("click", ({ currentTarget }) => this.#unfold(currentTarget));
   }
 
-  /** Shows another state of it. */
-  show(history) {
+  /** Shows what is known `now`, by Larder's clock: the browser's may differ. */
+  show(history, now) {
     this.#history = history;
+    this.#now = now;
     this.#draw();
   }
 
@@ -71,7 +73,7 @@ export class Traffic {
     const common = {
       times: known.times,
       step: STEPS[this.#range],
-      extent: extent(this.#range, known.times, Date.now() / 1000),
+      extent: extent(this.#range, known.times, this.#now),
       period: PERIODS[this.#range],
     };
     const minutely = (column) => column.map((value) => value * MINUTE);

@@ -67,10 +67,10 @@ export const OPERATIONS = {
 /** Results of that which are answers, and no failures. */
 export const ANSWERS = new Set(["ok", "absent", "refused"]);
 
-/** States of a tier that need a word. */
+/** States of a tier in which it does not do its work. */
 export const TIER_STATES = {
-  "read-only": "read-only for now",
-  off: "off",
+  "read-only": "Read-only after a fault: what is here is found, nothing is added.",
+  off: "Off after a fault: nothing in it is found.",
 };
 
 /** The word for a name, or the name. */
