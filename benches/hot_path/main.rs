@@ -56,7 +56,7 @@ fn main() {
 }
 
 fn pieces(stage: &Stage) {
-    let client = stage.proxy.acquaint(0);
+    let client = stage.proxy.acquaint(0, None);
     let head = head(7);
     let (method, uri) = (&head.method, &head.uri);
     time("read a route", || Route::parse(method, uri));

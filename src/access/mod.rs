@@ -37,6 +37,7 @@ use self::oidc::Means;
 use self::own::Own;
 use self::probes::{Probes, Told};
 use self::roster::Roster;
+use self::tokens::Known;
 use self::verdicts::{Subject, Verdicts};
 use crate::artifact::{Answer, ArtifactKey, Failure, Landed, ScopeDigest};
 use crate::caller::{Caller, CallerDigest};
@@ -182,7 +183,7 @@ impl Access {
                 let roster = self.roster.as_ref().ok_or(Denial::UnknownToken)?;
                 roster.admit(presented, query, right).await?
             }
-            AccessMode::Upstream | AccessMode::Open => None,
+            AccessMode::Upstream | AccessMode::Open => Known::default(),
         };
         Ok(Admitted::new(self.speaker(judge), counted))
     }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use parking_lot::RwLock;
 
+use super::tokens::Known;
 use crate::artifact::{Answer, Failure};
 use crate::caller::Caller;
 use crate::metrics::Metrics;
@@ -25,7 +26,7 @@ pub(super) struct Own {
 #[derive(Clone, Debug)]
 pub struct Admitted {
     own: Option<Speaker>,
-    certificate: Option<Arc<str>>,
+    known: Known,
 }
 
 /// Larder's own credential as it was when somebody was let in.
@@ -77,9 +78,9 @@ impl fmt::Debug for Own {
 // === impl Admitted ===
 
 impl Admitted {
-    pub(super) fn new(own: Option<&Arc<Own>>, certificate: Option<Arc<str>>) -> Self {
+    pub(super) fn new(own: Option<&Arc<Own>>, known: Known) -> Self {
         Self {
-            certificate,
+            known,
             own: own.map(|own| Speaker {
                 credential: own.credential.read().clone(),
                 own: Arc::clone(own),
@@ -90,7 +91,12 @@ impl Admitted {
     /// The name of the certificate that it was let in for, where a credential alone was not enough: whoever
     /// else presents the same credential is somebody else.
     pub fn certificate(&self) -> Option<&str> {
-        self.certificate.as_deref()
+        self.known.certificate.as_deref()
+    }
+
+    /// What the operator's list calls whoever was let in to upload.
+    pub fn name(&self) -> Option<&str> {
+        self.known.name.as_deref()
     }
 
     /// The credential that goes upstream in place of the caller's, where Larder has one.
@@ -158,7 +164,7 @@ mod tests {
     #[test]
     fn a_refusal_of_the_own_credential_is_nobodys_judgement_and_shows_until_it_is_accepted() {
         let (own, metrics) = own();
-        let admitted = Admitted::new(Some(&own), None);
+        let admitted = Admitted::new(Some(&own), Known::default());
         let shows = || metrics.upstream_credential_refused.get();
         for status in [401, 402, 403] {
             assert_eq!(
@@ -177,7 +183,7 @@ mod tests {
 
     #[test]
     fn whoever_speaks_with_a_credential_of_its_own_is_judged_by_it() {
-        let admitted = Admitted::new(None, None);
+        let admitted = Admitted::new(None, Known::default());
         assert!(admitted.credential().is_none());
         assert_eq!(admitted.misfortune(&answer(403)), None);
     }
@@ -185,9 +191,9 @@ mod tests {
     #[test]
     fn another_credential_speaks_from_the_next_request_on() {
         let (own, metrics) = own();
-        let before = Admitted::new(Some(&own), None);
+        let before = Admitted::new(Some(&own), Known::default());
         own.replace(Sealer::new(&[0; 32], Vec::new()).bearer("new").unwrap());
-        let after = Admitted::new(Some(&own), None);
+        let after = Admitted::new(Some(&own), Known::default());
         for (admitted, token) in [(&before, "Bearer own"), (&after, "Bearer new")] {
             let mut headers = HeaderMap::new();
             admitted.credential().unwrap().apply(&mut headers);

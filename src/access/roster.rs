@@ -7,7 +7,7 @@ use parking_lot::RwLock;
 
 use super::evidence::Right;
 use super::oidc::{Issuers, Means};
-use super::tokens::{self, Denial};
+use super::tokens::{self, Denial, Known};
 use crate::caller::Caller;
 use crate::certificate::Certificate;
 use crate::config;
@@ -54,13 +54,13 @@ impl Roster {
     }
 
     /// Judges a caller by what it presents: one of the tokens, or else a job's, or else its certificate.
-    /// Returns the name of the certificate that counted.
+    /// Returns what counted.
     pub(super) async fn admit(
         &self,
         presented: Presented<'_>,
         query: &str,
         right: Right,
-    ) -> Result<Option<Arc<str>>, Denial> {
+    ) -> Result<Known, Denial> {
         let (mut listed, mut judged, mut ground);
         loop {
             listed = self.current();
@@ -99,7 +99,7 @@ impl Listed {
         presented: Presented<'_>,
         query: &str,
         right: Right,
-    ) -> (Result<Option<Arc<str>>, Denial>, Ground) {
+    ) -> (Result<Known, Denial>, Ground) {
         let Presented {
             caller,
             certificate,
@@ -108,7 +108,7 @@ impl Listed {
         let mut judged = tokens::judge(&self.tokens, caller, certificate, query, right);
         if judged == Err(Denial::UnknownToken) && !self.issuers.is_empty() {
             let admitted = Box::pin(self.issuers.admit(caller, query, right)).await;
-            (judged, ground) = (admitted.map(|()| None), Ground::Oidc);
+            (judged, ground) = (admitted.map(|()| Known::default()), Ground::Oidc);
         }
         if let Some(certificate) = certificate
             && judged == Err(Denial::UnknownToken)

@@ -32,14 +32,23 @@ pub enum Denial {
     OtherRoute,
 }
 
-/// Judges a caller by the tokens on the list; returns the certificate's name that its token is bound to.
+/// Whom the list knows.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Known {
+    /// The name of the certificate that counted.
+    pub(super) certificate: Option<Arc<str>>,
+    /// What the list calls whoever uploads.
+    pub(super) name: Option<Arc<str>>,
+}
+
+/// Judges a caller by the tokens on the list.
 pub(super) fn judge(
     list: &[Token],
     caller: &Caller,
     certificate: Option<&Certificate>,
     query: &str,
     right: Right,
-) -> Result<Option<Arc<str>>, Denial> {
+) -> Result<Known, Denial> {
     let bearer = caller.bearer();
     let presented = digest(&SHA256, bearer.unwrap_or_default());
     let is_presented = |sha256: &[u8; 32]| {
@@ -53,13 +62,13 @@ pub(super) fn judge(
     use_of(known, query, right)
 }
 
-/// Judges a caller that presents no known token by what it has shown alone; returns the name that counted.
+/// Judges a caller that presents no known token by what it has shown alone.
 pub(super) fn judge_shown(
     list: &[Token],
     certificate: &Certificate,
     query: &str,
     right: Right,
-) -> Result<Option<Arc<str>>, Denial> {
+) -> Result<Known, Denial> {
     let known = the_one(list, |token| match &token.proof {
         Proof::Certificate(name) => counts_for(certificate, name),
         Proof::Token(_) | Proof::Both(..) => false,
@@ -89,10 +98,14 @@ fn counts_for(certificate: &Certificate, name: &str) -> bool {
     certificate.is_for(name) && certificate.at(SystemTime::now()) == Validity::Valid
 }
 
-fn use_of(known: Option<&Token>, query: &str, right: Right) -> Result<Option<Arc<str>>, Denial> {
+fn use_of(known: Option<&Token>, query: &str, right: Right) -> Result<Known, Denial> {
     let token = known.ok_or(Denial::UnknownToken)?;
     judge_use(&token.teams, token.rights, query, right)?;
-    Ok(token.proof.certificate().cloned())
+    Ok(Known {
+        certificate: token.proof.certificate().cloned(),
+        // Nobody asks what a reader is called, and readers are many.
+        name: (right == Right::Write).then(|| token.name.as_str().into()),
+    })
 }
 
 /// Judges what somebody known wants to do.
@@ -223,8 +236,13 @@ mod tests {
             (None, "slug=acme", Right::Read, Err(Denial::UnknownToken)),
         ];
         for (authorization, query, right, expected) in table {
+            let judged = judge(&list, &caller(authorization), None, query, right);
+            if let Ok(known) = &judged {
+                let is_named = known.name.is_some();
+                assert_eq!(is_named, right == Right::Write, "{authorization:?}");
+            }
             assert_eq!(
-                judge(&list, &caller(authorization), None, query, right).map(drop),
+                judged.map(drop),
                 expected,
                 "{authorization:?} {query} {right:?}"
             );
@@ -260,7 +278,10 @@ mod tests {
             let by_itself = judge_shown(&alone, &certificate, "", Right::Read);
             for judged in [by_both, by_itself] {
                 let expected = if counts {
-                    Ok(Some("ci".into()))
+                    Ok(Known {
+                        certificate: Some("ci".into()),
+                        name: None,
+                    })
                 } else {
                     Err(Denial::UnknownToken)
                 };

@@ -23,18 +23,31 @@ mod conflicts;
 mod dashboard;
 mod door;
 mod effective;
+mod entries;
+mod figures;
+mod hints;
+mod history;
 mod level;
+mod pages;
 mod process;
+mod query;
 mod readiness;
 mod scrape;
+mod stats;
 
 use self::answer::{
     Answer, json, last_refusal, method_refusal, refusal, text, token_refusal, typed,
 };
+use self::figures::Figures;
+use self::pages::Page;
+use self::stats::Sight;
 
 pub use self::door::Door;
+pub use self::entries::Holdings;
+pub use self::history::History;
 pub use self::level::SetLevel;
 pub use self::readiness::Readiness;
+pub use self::stats::{About, Look, Standing};
 
 /// Connections at once: dashboards, probes and commands of one machine's operators.
 const MAX_CONNECTIONS: usize = 64;
@@ -81,18 +94,14 @@ pub struct Sources {
     pub config: InEffect,
     /// Sets the level from which the log is written.
     pub set_level: SetLevel,
-}
-
-/// What can be asked for.
-#[derive(Clone, Copy)]
-enum Page {
-    Metrics,
-    Health,
-    Readiness,
-    Conflicts,
-    Config,
-    Log,
-    Dashboard(&'static dashboard::Piece),
+    /// What is known of the process from its start on.
+    pub about: About,
+    /// Looks at what no metric tells.
+    pub look: Look,
+    /// How the counts grew.
+    pub history: Arc<History>,
+    /// What rests in the tiers.
+    pub holdings: Holdings,
 }
 
 // === impl Admin ===
@@ -156,6 +165,11 @@ impl Admin {
             Page::Metrics => self.tell_metrics().await,
             Page::Health => text(StatusCode::OK, "ok\n"),
             Page::Readiness => self.tell_readiness(),
+            Page::Stats => self.tell_stats().await,
+            Page::Entries => {
+                let (method, uri) = (method.clone(), request.uri().clone());
+                self.answer_of_entries(&method, uri.query()).await
+            }
             Page::Conflicts => self.tell(conflicts::encode(&self.sources.conflicts)),
             Page::Config => self.tell(effective::encode(&self.sources.config)),
             Page::Log if *method == Method::PUT => self.change_level(request.into_body()).await,
@@ -170,7 +184,7 @@ impl Admin {
         } else {
             StatusCode::SERVICE_UNAVAILABLE
         };
-        text(status, self.readiness.as_str())
+        text(status, self.readiness.as_line())
     }
 
     async fn tell_metrics(&self) -> Answer {
@@ -181,6 +195,28 @@ impl Admin {
             Ok(Err(error)) => unreadable(&error),
             Err(error) => unreadable(&error),
         }
+    }
+
+    async fn tell_stats(&self) -> Answer {
+        let (sources, state) = (Arc::clone(&self.sources), self.readiness.as_str());
+        // It reads all that the metrics are encoded from.
+        match tokio::task::spawn_blocking(move || sources.encode_stats(state)).await {
+            Ok(encoded) => self.tell(encoded),
+            Err(error) => unreadable(&error),
+        }
+    }
+
+    async fn answer_of_entries(&self, method: &Method, query: Option<&str>) -> Answer {
+        let (holdings, query) = (&self.sources.holdings, query.unwrap_or_default());
+        let answered = if *method == Method::DELETE {
+            holdings.remove(query).await
+        } else {
+            holdings.list(query).await
+        };
+        answered.map_or_else(
+            |unanswered| unanswered.refusal(),
+            |encoded| json(StatusCode::OK, encoded),
+        )
     }
 
     async fn change_level<B: Body<Data = Bytes>>(&self, body: B) -> Answer {
@@ -246,50 +282,31 @@ impl fmt::Debug for Admin {
 
 impl Sources {
     fn encode_metrics(&self) -> Result<Vec<u8>, prometheus::Error> {
+        self.refresh();
+        scrape::encode(self.metrics.registry())
+    }
+
+    fn encode_stats(&self, state: &'static str) -> serde_json::Result<Vec<u8>> {
+        self.refresh();
+        stats::encode(&Sight {
+            about: &self.about,
+            state,
+            standing: (self.look)(),
+            figures: &Figures::of(self.metrics.registry()),
+            history: &self.history,
+        })
+    }
+
+    fn refresh(&self) {
         for refresh in &self.refresh {
             refresh();
         }
-        scrape::encode(self.metrics.registry())
     }
 }
 
 impl fmt::Debug for Sources {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Sources").finish_non_exhaustive()
-    }
-}
-
-// === impl Page ===
-
-impl Page {
-    fn at(path: &str) -> Option<Self> {
-        match path {
-            "/metrics" => Some(Self::Metrics),
-            "/healthz" => Some(Self::Health),
-            "/readyz" => Some(Self::Readiness),
-            "/api/v1/conflicts" => Some(Self::Conflicts),
-            "/api/v1/config" => Some(Self::Config),
-            "/api/v1/log" => Some(Self::Log),
-            _ => dashboard::find(path).map(Self::Dashboard),
-        }
-    }
-
-    fn takes(self, method: &Method) -> bool {
-        let mut methods = self.methods().split(", ");
-        methods.any(|allowed| allowed == method.as_str())
-    }
-
-    /// What may be done with it, as in `Allow`.
-    fn methods(self) -> &'static str {
-        match self {
-            Self::Log => "GET, HEAD, PUT",
-            _ => "GET, HEAD",
-        }
-    }
-
-    /// Whether it is for everybody: probes and scrapers have no token, and it names nobody's artifacts.
-    fn is_free(self) -> bool {
-        matches!(self, Self::Metrics | Self::Health | Self::Readiness)
     }
 }
 

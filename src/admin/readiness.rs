@@ -38,11 +38,16 @@ impl Readiness {
     }
 
     /// The statement as a line of text.
-    pub fn as_str(&self) -> &'static str {
+    pub fn as_line(&self) -> &'static str {
         match self.0.load(Ordering::Relaxed) {
             STARTING => "starting\n",
             READY => "ready\n",
             _ => "stopping\n",
         }
+    }
+
+    /// The statement as a word.
+    pub fn as_str(&self) -> &'static str {
+        self.as_line().trim_end()
     }
 }

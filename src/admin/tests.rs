@@ -4,14 +4,40 @@ use http_body_util::BodyExt;
 use http_body_util::Empty;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
+use tokio::time::Instant;
 
 use super::*;
 use crate::artifact::{ArtifactHash, Fields, Label, Landed, Meta, Outcome, RouteName};
-use crate::config::{Effective, Listen, Secret};
+use crate::config::{self, AccessMode, Effective, Listen, Secret};
 use crate::server::{ListenerId, Listeners};
 use crate::tasks::Tasks;
+use crate::tiers::Tiers;
 
-fn admin(readiness: &Readiness) -> (Admin, Arc<Metrics>) {
+/// The tiers in a directory of their own.
+async fn tiers(metrics: &Arc<Metrics>) -> Arc<Tiers> {
+    let config = config::Tier {
+        memory: config::MemoryTier {
+            capacity: 1 << 20,
+            max_artifact: 1 << 16,
+        },
+        disk: config::DiskTier {
+            capacity: 0,
+            max_artifact: 0,
+            verify: config::Verify::FirstRead,
+            max_age: Duration::from_hours(1),
+            min_free: 0,
+            scrub_rate: 0,
+        },
+        in_flight: 1 << 20,
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let (metrics, tasks) = (Arc::clone(metrics), Tasks::new());
+    Tiers::open(&config, folder.path(), metrics, tasks)
+        .await
+        .unwrap()
+}
+
+async fn admin(readiness: &Readiness) -> (Admin, Arc<Metrics>) {
     let metrics = Arc::new(Metrics::new().unwrap());
     let refreshed = Arc::clone(&metrics);
     let refresh: Refresh = Box::new(move || refreshed.fills_in_flight.set(7));
@@ -26,6 +52,19 @@ fn admin(readiness: &Readiness) -> (Admin, Arc<Metrics>) {
             effective("upstream.proxy", None, "default"),
         ]),
         set_level: Box::new(|_| {}),
+        about: About {
+            started: Landed::now(),
+            began: Instant::now(),
+            access: AccessMode::Upstream,
+            api: None,
+            upstream: None,
+        },
+        look: Box::new(Standing::default),
+        history: Arc::default(),
+        holdings: Holdings {
+            tiers: tiers(&metrics).await,
+            flights: Arc::default(),
+        },
     };
     (Admin::new(readiness.clone(), door, sources), metrics)
 }
@@ -62,7 +101,7 @@ async fn asked(admin: &Admin, request: Request<()>, is_local: bool) -> (u16, Str
 #[tokio::test]
 async fn health_and_readiness_are_two_answers() {
     let readiness = Readiness::new();
-    let (admin, _) = admin(&readiness);
+    let (admin, _) = admin(&readiness).await;
     assert_eq!(
         ask(&admin, "GET", "/healthz").await,
         (200, "ok\n".to_owned())
@@ -90,7 +129,7 @@ async fn health_and_readiness_are_two_answers() {
 
 #[tokio::test]
 async fn the_configuration_in_effect_is_shown_to_whom_the_door_lets_in() {
-    let (admin, _) = admin(&Readiness::new());
+    let (admin, _) = admin(&Readiness::new()).await;
     let (status, _) = ask(&admin, "GET", "/api/v1/config").await;
     assert_eq!(status, 401);
     let here = Request::get("/api/v1/config").body(()).unwrap();
@@ -109,7 +148,7 @@ async fn the_configuration_in_effect_is_shown_to_whom_the_door_lets_in() {
 
 #[tokio::test]
 async fn other_paths_methods_and_hosts_are_refused_in_the_error_shape() {
-    let (admin, _) = admin(&Readiness::new());
+    let (admin, _) = admin(&Readiness::new()).await;
     let cases = [
         ("GET", "/", 401, "unauthorized"),
         ("POST", "/", 405, "method_not_allowed"),
@@ -121,6 +160,8 @@ async fn other_paths_methods_and_hosts_are_refused_in_the_error_shape() {
         ("GET", "/api/v1/", 404, "not_found"),
         ("GET", "/api/v1/conflicts/", 404, "not_found"),
         ("DELETE", "/api/v1/conflicts", 405, "method_not_allowed"),
+        ("PUT", "/api/v1/entries", 405, "method_not_allowed"),
+        ("DELETE", "/api/v1/entries?all=true", 401, "unauthorized"),
         ("GET", "/api/v1/conflicts", 401, "unauthorized"),
         ("HEAD", "/api/v1/conflicts", 401, "unauthorized"),
         ("POST", "/metrics", 405, "method_not_allowed"),
@@ -154,7 +195,7 @@ fn sample(line: &str) -> (&str, f64) {
 
 #[tokio::test]
 async fn every_line_of_the_metrics_can_be_read() {
-    let (admin, metrics) = admin(&Readiness::new());
+    let (admin, metrics) = admin(&Readiness::new()).await;
     let handles = metrics.request(RouteName::Get, Outcome::Filled).unwrap();
     handles.total.inc();
     handles.seconds.observe(0.2);
@@ -196,7 +237,7 @@ async fn every_line_of_the_metrics_can_be_read() {
 async fn head_has_the_length_of_get_and_an_origin_is_refused_over_a_socket() {
     let readiness = Readiness::new();
     readiness.ready();
-    let (admin, _) = admin(&readiness);
+    let (admin, _) = admin(&readiness).await;
     let loopback = Listen::Tcp {
         host: "127.0.0.1".to_owned(),
         port: 0,
@@ -229,7 +270,7 @@ async fn head_has_the_length_of_get_and_an_origin_is_refused_over_a_socket() {
 
 #[tokio::test]
 async fn the_dashboard_is_shown_to_whom_the_door_lets_in_and_browsers_are_asked_for_the_token() {
-    let (admin, _) = admin(&Readiness::new());
+    let (admin, _) = admin(&Readiness::new()).await;
     let get = |path: &str| Request::get(path).body(()).unwrap();
     let (status, page) = asked(&admin, get("/"), true).await;
     assert_eq!(status, 200);
@@ -254,6 +295,7 @@ fn meta(hash: &str, team: Option<&str>, size: u64, sha: Option<&str>) -> Meta {
             hash: ArtifactHash::parse(hash).unwrap(),
             team: team.map(str::to_owned),
             fields: Fields::from_pairs(sha),
+            uploader: None,
         },
         size,
         landed: Landed::from_secs(1_801_418_400 + size),
@@ -262,7 +304,7 @@ fn meta(hash: &str, team: Option<&str>, size: u64, sha: Option<&str>) -> Meta {
 
 #[tokio::test]
 async fn conflicts_are_told_newest_first() {
-    let (admin, _) = admin(&Readiness::new());
+    let (admin, _) = admin(&Readiness::new()).await;
     let page = || {
         let request = Request::get("/api/v1/conflicts").body(()).unwrap();
         asked(&admin, request, true)
@@ -302,7 +344,7 @@ async fn conflicts_are_told_newest_first() {
 
 #[tokio::test]
 async fn the_api_is_free_on_this_machine_and_wants_the_token_from_elsewhere() {
-    let (admin, _) = admin(&Readiness::new());
+    let (admin, _) = admin(&Readiness::new()).await;
     for (is_local, shown, status) in [
         (true, None, 200),
         (true, Some("Bearer wrong"), 200),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::certificates::Certificates;
-use crate::config::{Config, Listen};
+use crate::config::{Config, Listen, Listener};
 use crate::metrics::Metrics;
 use crate::server::{BindError, Entrance, Listeners, Opening, Passed, TlsError};
 
@@ -70,11 +70,44 @@ pub(super) fn hosts(config: &Config) -> Vec<String> {
     hosts
 }
 
-pub(super) fn is_any(host: &str) -> bool {
+/// The data listeners as they really are, once for each address.
+pub(super) fn placed(config: &Config, data: &Listeners) -> Vec<Listener> {
+    let configured: Vec<Listener> = config.listeners().collect();
+    let places = data.places().into_iter();
+    places
+        .filter_map(|(id, address)| {
+            let listener = configured.get(id.0)?.clone();
+            Some(Listener {
+                address,
+                ..listener
+            })
+        })
+        .collect()
+}
+
+/// A listener's address as somebody else would write it; none for a unix socket.
+pub(super) fn reachable(listener: &Listener) -> Option<String> {
+    let Listen::Tcp { host, port } = &listener.address else {
+        return None;
+    };
+    let host = if is_any(host) {
+        machine_name()
+    } else {
+        host.clone()
+    };
+    let scheme = if listener.is_secured() {
+        "https"
+    } else {
+        "http"
+    };
+    Some(format!("{scheme}://{}", Listen::Tcp { host, port: *port }))
+}
+
+fn is_any(host: &str) -> bool {
     host == "0.0.0.0" || host == "::"
 }
 
-pub(super) fn machine_name() -> String {
+fn machine_name() -> String {
     let system = rustix::system::uname();
     system.nodename().to_string_lossy().into_owned()
 }

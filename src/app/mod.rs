@@ -5,6 +5,7 @@ mod ending;
 mod listening;
 mod live;
 mod notices;
+mod operators;
 mod secrets;
 mod verdicts;
 
@@ -15,14 +16,15 @@ use tokio::time::{Duration, Instant, timeout};
 
 use certificates::Certificates;
 pub use ending::Ending;
-use listening::{behind, certificates, hosts, is_any, machine_name, open};
+use listening::{behind, certificates, hosts, open, placed, reachable};
 pub use live::Live;
 pub use notices::Notices;
+use operators::Operated;
 pub use secrets::{SecretError, announced};
 use verdicts::Notes;
 
 use crate::access::Access;
-use crate::admin::{Admin, Door, Readiness, Refresh, SetLevel, Sources};
+use crate::admin::{Admin, Door, SetLevel};
 use crate::caller::{Caller, Sealer};
 use crate::config::{self, AccessMode, Config, InEffect, Listen, Listener, LogLevel, Secret};
 use crate::metrics::Metrics;
@@ -96,33 +98,22 @@ impl App {
             config.data_dir = absolute;
         }
         let tasks = Tasks::new();
-        let metrics =
-            Arc::new(Metrics::new().map_err(|error| StartError::Metrics(error.to_string()))?);
+        let metrics = metrics()?;
         // The lock on the data directory comes first: nothing in it is touched without.
-        let tiers = Tiers::open(
-            &config.tier,
-            &config.data_dir,
-            Arc::clone(&metrics),
-            tasks.clone(),
-        )
-        .await?;
+        let tiers = tiers(&config, &metrics, &tasks).await?;
         let data_dir = config.data_dir.clone();
         let made_token = make_first_token(&mut config, &data_dir)?;
         let admin_token = secrets::admin_token(config.admin.token.as_ref())?;
         let door = Door::new(hosts(&config), &admin_token);
-        let log =
-            AccessLog::new(&config.log, Arc::clone(&metrics)).map_err(StartError::AccessLog)?;
-        let access_log = Arc::new(log);
-        let shown = (shown, set_level(&access_log));
-        let admin_service = Arc::new(admin(door, &metrics, &tiers, shown));
-        let upstream = Upstream::new(&config.upstream, Arc::clone(&metrics), tasks.clone())?;
-        let upstream = Arc::new(upstream);
+        let access_log = AccessLog::new(&config.log, Arc::clone(&metrics));
+        let access_log = Arc::new(access_log.map_err(StartError::AccessLog)?);
+        let upstream = upstream(&config, &metrics, &tasks)?;
         let sealer = Arc::new(sealer(&config)?);
         let access = access(&mut config, &sealer, &upstream, &metrics, &tasks);
         let stations = Stations {
             sealer: Arc::clone(&sealer),
             tiers: Arc::clone(&tiers),
-            upstream,
+            upstream: Arc::clone(&upstream),
             access: Arc::clone(&access),
             metrics: Arc::clone(&metrics),
             tasks: tasks.clone(),
@@ -132,6 +123,16 @@ impl App {
         let certificates = certificates(&config, &metrics)?;
         let (data, admin) = open(&config, passed).await?;
         let data = behind(data, certificates.as_deref(), &config, &metrics);
+        let operated = Operated {
+            config: &config,
+            data: &data,
+            metrics: &metrics,
+            tiers: &tiers,
+            upstream: &upstream,
+            proxy: &proxy,
+            tasks: &tasks,
+        };
+        let admin_service = Arc::new(operated.admin(door, (shown, set_level(&access_log))));
         let app = Self {
             data,
             admin,
@@ -165,37 +166,14 @@ impl App {
 
     /// The data listeners as they really are, once for each address.
     pub fn listeners(&self) -> Vec<Listener> {
-        let configured: Vec<Listener> = self.config.listeners().collect();
-        let places = self.data.places().into_iter();
-        places
-            .filter_map(|(id, address)| {
-                let listener = configured.get(id.0)?.clone();
-                Some(Listener {
-                    address,
-                    ..listener
-                })
-            })
-            .collect()
+        placed(&self.config, &self.data)
     }
 
     /// A listener's address as somebody else would write it; none for a unix socket.
     ///
     /// Where any address of this machine will do, it is called by its name.
     pub fn reachable(listener: &Listener) -> Option<String> {
-        let Listen::Tcp { host, port } = &listener.address else {
-            return None;
-        };
-        let host = if is_any(host) {
-            machine_name()
-        } else {
-            host.clone()
-        };
-        let scheme = if listener.is_secured() {
-            "https"
-        } else {
-            "http"
-        };
-        Some(format!("{scheme}://{}", Listen::Tcp { host, port: *port }))
+        reachable(listener)
     }
 
     /// What everything was built from.
@@ -292,6 +270,30 @@ impl App {
     }
 }
 
+fn metrics() -> Result<Arc<Metrics>, StartError> {
+    let metrics = Metrics::new().map_err(|error| StartError::Metrics(error.to_string()));
+    metrics.map(Arc::new)
+}
+
+fn upstream(
+    config: &Config,
+    metrics: &Arc<Metrics>,
+    tasks: &Tasks,
+) -> Result<Arc<Upstream>, UpstreamError> {
+    let upstream = Upstream::new(&config.upstream, Arc::clone(metrics), tasks.clone());
+    upstream.map(Arc::new)
+}
+
+/// Where artifacts rest.
+async fn tiers(
+    config: &Config,
+    metrics: &Arc<Metrics>,
+    tasks: &Tasks,
+) -> Result<Arc<Tiers>, OpenError> {
+    let (metrics, tasks) = (Arc::clone(metrics), tasks.clone());
+    Tiers::open(&config.tier, &config.data_dir, metrics, tasks).await
+}
+
 /// What answers the data listeners.
 fn router(
     config: &Config,
@@ -336,26 +338,6 @@ fn access(
 fn own_credential(upstream: &mut config::Upstream, sealer: &Sealer) -> Option<Caller> {
     let token = upstream.token.take()?;
     sealer.bearer(token.expose())
-}
-
-/// What answers the admin listener.
-fn admin(
-    door: Door,
-    metrics: &Arc<Metrics>,
-    tiers: &Arc<Tiers>,
-    (config, set_level): (InEffect, SetLevel),
-) -> Admin {
-    let conflicts = tiers.conflicts();
-    let tiers = Arc::clone(tiers);
-    let refresh: Refresh = Box::new(move || tiers.report());
-    let sources = Sources {
-        metrics: Arc::clone(metrics),
-        refresh: vec![refresh],
-        conflicts,
-        config,
-        set_level,
-    };
-    Admin::new(Readiness::new(), door, sources)
 }
 
 /// Lets the log and its access lines begin at another level.

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 
-use super::{ArtifactHash, ArtifactKey};
+use super::{ArtifactHash, ArtifactKey, Uploader};
 
 /// Most header fields stored with one artifact.
 pub const MAX_FIELDS: usize = 32;
@@ -128,6 +128,8 @@ pub struct Label {
     pub team: Option<String>,
     /// What is replayed with the body.
     pub fields: Fields,
+    /// Who uploaded it; nobody did what the upstream had.
+    pub uploader: Option<Arc<Uploader>>,
 }
 
 impl Label {
@@ -137,6 +139,16 @@ impl Label {
             hash: key.hash.clone(),
             team: key.scope.team().map(str::to_owned),
             fields,
+            uploader: None,
+        }
+    }
+
+    /// The same artifact, uploaded by somebody.
+    #[must_use]
+    pub fn from(self, uploader: Uploader) -> Self {
+        Self {
+            uploader: Some(Arc::new(uploader)),
+            ..self
         }
     }
 }

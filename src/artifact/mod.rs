@@ -6,6 +6,7 @@ mod key;
 mod label;
 mod outcome;
 mod signature;
+mod uploader;
 mod version;
 
 #[cfg(test)]
@@ -21,4 +22,5 @@ pub use label::{
 };
 pub use outcome::{Bypass, Failure, Outcome, RouteName, Tier};
 pub use signature::{SignatureCheck, SignatureFault, SignatureKey, SignatureVerdict};
+pub use uploader::{MAX_UPLOADER_TEXT, ShortDigest, Uploader};
 pub use version::{version_number, via_member};

@@ -16,6 +16,7 @@ use tokio::time::timeout;
 
 use crate::app::{SecretError, announced};
 use crate::config::{Config, Listen};
+use crate::tiers::is_owned;
 
 /// Longest time for one question: who asks sits on the same machine, or near it.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -45,6 +46,10 @@ impl Inquiry {
     /// Of the process that uses this configuration's data directory, as it has written down; else of one that
     /// listens where the configuration says.
     pub(super) fn of(config: &Config) -> anyhow::Result<Self> {
+        // What a process has written down that is dead, leads to whoever has its port now.
+        if is_owned(&config.data_dir).is_ok_and(|is_owned| !is_owned) {
+            return Self::configured(config);
+        }
         let announced = match announced(&config.data_dir) {
             // Of another user, whose token is not for us: what needs none may still be asked.
             Err(SecretError::File { source, .. }) if is_not_ours(&source) => {

@@ -1,5 +1,5 @@
-//! How much memory the system lets this process have: the bounds of control groups, which containers and
-//! service managers set.
+//! How much memory the system lets this process have: what the machine has, and the bounds of control groups,
+//! which containers and service managers set.
 
 use std::fs;
 use std::path::Path;
@@ -7,18 +7,28 @@ use std::path::Path;
 /// Groups without a bound say a number that no machine has.
 const NO_BOUND: u64 = 1 << 60;
 
-/// The least that this process's control group, or one above it, may have; none where nobody bounds it.
+/// The least that this process's control group, one above it, or the machine has; none where nothing says so.
 ///
 /// Of cgroup v2 and of the `memory` controller of v1 (Linux `Documentation/admin-guide/cgroup-v2.rst` and
-/// `cgroup-v1/memory.rst`).
+/// `cgroup-v1/memory.rst`), and `MemTotal` of `proc_meminfo(5)`.
 #[must_use]
 pub fn memory_limit() -> Option<u64> {
     below(Path::new("/"))
 }
 
 fn below(root: &Path) -> Option<u64> {
-    let groups = fs::read_to_string(root.join("proc/self/cgroup")).ok()?;
-    groups.lines().filter_map(|line| of_group(root, line)).min()
+    let groups = fs::read_to_string(root.join("proc/self/cgroup")).unwrap_or_default();
+    let bounds = groups.lines().filter_map(|line| of_group(root, line));
+    bounds.chain(of_machine(root)).min()
+}
+
+/// Of the line `MemTotal: NUMBER kB`.
+fn of_machine(root: &Path) -> Option<u64> {
+    let told = fs::read_to_string(root.join("proc/meminfo")).ok()?;
+    let mut lines = told.lines();
+    let total = lines.find_map(|line| line.strip_prefix("MemTotal:"))?;
+    let kibibytes: u64 = total.trim().strip_suffix("kB")?.trim_end().parse().ok()?;
+    kibibytes.checked_mul(1024)
 }
 
 /// Of a line `ID:CONTROLLERS:PATH`; there are no controllers in a line of v2.
@@ -86,6 +96,18 @@ mod tests {
         let file = "sys/fs/cgroup/memory/c/memory.limit_in_bytes";
         assert_eq!(limit(v1, &[(file, "2097152\n")]), Some(2 << 20));
         assert_eq!(limit(v1, &[(file, "9223372036854771712\n")]), None);
+    }
+
+    #[test]
+    fn a_machine_with_less_than_its_groups_may_have_is_the_bound() {
+        let memory = "MemTotal:         524288 kB\nMemFree:           1024 kB\n";
+        let machine = ("proc/meminfo", memory);
+        assert_eq!(limit("0::/\n", &[machine]), Some(512 << 20));
+        for (bound, least) in [("1073741824\n", 512 << 20), ("4096\n", 4096)] {
+            let files = [machine, ("sys/fs/cgroup/memory.max", bound)];
+            assert_eq!(limit("0::/\n", &files), Some(least));
+        }
+        assert_eq!(limit("", &[("proc/meminfo", "MemTotal: many\n")]), None);
     }
 
     #[test]

@@ -63,6 +63,7 @@ pub use roster::{Claim, Grant, Issuer, KeySource, Proof, Rights, Roster, Signing
 pub use secret::Secret;
 pub use supervisor::Supervisor;
 pub use tls::{ContentDigest, Reading, Remark, ServerTls, TlsContents, TlsFiles};
+pub use units::{parse_duration, parse_size};
 
 use crate::artifact::SignatureKey;
 

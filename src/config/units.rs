@@ -29,7 +29,12 @@ pub(super) fn size(value: &Value) -> Result<u64, String> {
     }
 }
 
-fn parse_size(text: &str) -> Result<u64, String> {
+/// A size as the configuration writes it: `10GiB`, `10GB`, or a plain number of bytes.
+///
+/// # Errors
+///
+/// What a size is, for whoever wrote the text.
+pub fn parse_size(text: &str) -> Result<u64, String> {
     let size: ByteSize = text
         .trim()
         .parse()
@@ -68,9 +73,18 @@ fn hundredths(number: &str) -> Option<u64> {
 
 /// A duration with its unit: `5s`, `2m 10s`; 0 is one.
 pub(super) fn duration(value: &Value) -> Result<Duration, String> {
-    let Some(text) = value.as_str() else {
-        return Err(hint("a duration", None));
-    };
+    match value.as_str() {
+        Some(text) => parse_duration(text),
+        None => Err(hint("a duration", None)),
+    }
+}
+
+/// A duration as the configuration writes it, with its unit: `5s`, `2m 10s`; 0 is one.
+///
+/// # Errors
+///
+/// What a duration is, for whoever wrote the text.
+pub fn parse_duration(text: &str) -> Result<Duration, String> {
     let duration = humantime::parse_duration(text).map_err(|_| hint("a duration", Some(text)))?;
     if duration > LONGEST {
         return Err(format!("{} is longer than ten years", quoted(text)));
@@ -121,6 +135,11 @@ pub(super) fn show_size(bytes: u64) -> String {
         (bytesize::KB, "KB"),
     ];
     show(bytes, &UNITS).unwrap_or_else(|| bytes.to_string())
+}
+
+/// About how much that is, for people to read.
+pub(super) fn about(bytes: u64) -> String {
+    ByteSize(bytes).to_string()
 }
 
 /// A duration as people write it: days from a week on, nothing below a millisecond.

@@ -1,6 +1,7 @@
 //! What is remembered of a client from one request of its connection to the next: builds ask for
 //! dozens of artifacts with the same token and the same team.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use http::request::Parts;
@@ -17,6 +18,8 @@ pub struct Acquaintance {
     judge: AccessMode,
     /// Whether Larder speaks for it upstream.
     is_spoken_for: bool,
+    /// Where it is.
+    address: Option<IpAddr>,
     last: Mutex<Option<Arc<Known>>>,
 }
 
@@ -37,8 +40,20 @@ impl Acquaintance {
         Self {
             judge,
             is_spoken_for,
+            address: None,
             last: Mutex::default(),
         }
+    }
+
+    /// The same client, known to be there.
+    #[must_use]
+    pub(super) fn at(self, address: Option<IpAddr>) -> Self {
+        Self { address, ..self }
+    }
+
+    /// Where it is, where it has an address.
+    pub(super) fn address(&self) -> Option<IpAddr> {
+        self.address
     }
 
     /// Who judges, whatever it asks for.

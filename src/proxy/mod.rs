@@ -16,9 +16,11 @@ mod pass;
 mod put;
 mod served;
 mod settle;
+mod uploader;
 mod waiting;
 
 use std::mem;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
@@ -138,13 +140,13 @@ impl Proxy {
         })
     }
 
-    /// What there is to remember of a client before its first request; `listener` is the place of the
-    /// one it came by among all of them.
-    pub fn acquaint(&self, listener: usize) -> Acquaintance {
+    /// What there is to remember of a client at `address` before its first request; `listener` is the
+    /// place of the one it came by among all of them.
+    pub fn acquaint(&self, listener: usize, address: Option<IpAddr>) -> Acquaintance {
         let judge = self.judges.get(listener).copied();
         // Whom nothing is known of is a stranger until the upstream says otherwise.
         let judge = judge.unwrap_or(AccessMode::Upstream);
-        Acquaintance::new(judge, self.access.speaks_for(judge))
+        Acquaintance::new(judge, self.access.speaks_for(judge)).at(address)
     }
 
     /// Names an artifact request of a caller that is let in for it; takes its headers.
@@ -217,6 +219,16 @@ impl Proxy {
     /// Whether this very process has forwarded the request before.
     pub fn is_loop(head: &Parts) -> bool {
         is_loop(&head.headers)
+    }
+
+    /// The fills under way.
+    pub fn flights(&self) -> Arc<Flights> {
+        Arc::clone(&self.flights)
+    }
+
+    /// How many uploads are under way.
+    pub fn uploads(&self) -> usize {
+        self.uploads.number()
     }
 
     fn filling(&self, look_again: LookAgain) -> Filling {

@@ -17,7 +17,7 @@ use super::settle::Ending;
 use super::waiting::{Late, Told, Waiting};
 use super::{Ask, Proxy, ProxyError, Served};
 use crate::access::Right;
-use crate::artifact::{Failure, Fields, Label};
+use crate::artifact::{Failure, Label};
 use crate::config::OnUploadFailure;
 use crate::metrics::Arrival;
 use crate::transfer::{Inspection, Plan, Received, Spool, SpoolWriter, Turn, receive};
@@ -45,23 +45,23 @@ pub(super) struct Upload {
 }
 
 impl Proxy {
-    /// Takes an upload whose head carries `fields` and claims `length`.
+    /// Takes an upload whose head says what is on its `label` and claims `length`.
     ///
     /// What its head forbids is refused before the body is asked for.
     pub async fn put(
         self: &Arc<Self>,
         ask: Ask,
-        fields: Fields,
+        label: Label,
         length: Option<u64>,
         body: UploadBody,
     ) -> Result<Served, ProxyError> {
-        fields.fit().map_err(|_| ProxyError::TooManyFields)?;
+        label.fields.fit().map_err(|_| ProxyError::TooManyFields)?;
         let limit = self.config.upload.max_size;
         if length.is_some_and(|length| length > limit) {
             return Err(ProxyError::TooLarge(limit));
         }
         let inspector = &self.inspector;
-        let inspection = inspector.begin(Arrival::Put, &ask.key, &fields, length)?;
+        let inspection = inspector.begin(Arrival::Put, &ask.key, &label.fields, length)?;
         let ((client, told), (whole, is_whole)) = (oneshot::channel(), oneshot::channel());
         let waiting = Waiting {
             told,
@@ -80,7 +80,6 @@ impl Proxy {
             whole: Some(whole),
             word: Arc::clone(&word),
         };
-        let label = Label::new(&upload.ask.key, fields);
         self.tasks
             .spawn(async move { upload.run(label, length, body).await });
         match self.wait_for(waiting).await {

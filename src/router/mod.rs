@@ -103,9 +103,9 @@ impl Router {
         let fields = Fields::pick(&head.headers);
         let length = body.size_hint().exact();
         let ask = self.proxy.name(head, hash, Right::Write, client).await?;
-        self.proxy
-            .put(ask, fields, length, body.map_err(Into::into).boxed_unsync())
-            .await
+        let label = self.proxy.label(&ask, fields, head, client);
+        let body = body.map_err(Into::into).boxed_unsync();
+        self.proxy.put(ask, label, length, body).await
     }
 
     /// Nobody's body is read who is not let in.
@@ -136,7 +136,8 @@ impl Serve for Router {
     type Acquaintance = Acquaintance;
 
     fn acquaint(&self, peer: &Peer) -> Acquaintance {
-        self.proxy.acquaint(peer.listener.0)
+        let address = peer.address.map(|address| address.ip());
+        self.proxy.acquaint(peer.listener.0, address)
     }
 
     async fn serve(

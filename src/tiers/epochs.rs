@@ -77,14 +77,7 @@ impl Epochs {
 
     /// Waits for the right to change what the key whose digest begins with `digest` means.
     pub(super) fn enter(&self, digest: &[u8]) -> Section<'_> {
-        let stripe = self.stripe(digest);
-        let held = stripe.changing.lock();
-        let epoch = stripe.epoch.load(Ordering::Acquire);
-        stripe.entered.store(epoch, Ordering::Release);
-        Section {
-            stripe,
-            _held: held,
-        }
+        self.stripe(digest).enter()
     }
 
     /// Waits for a moment to decide what the key whose digest begins with `digest` means; never for
@@ -94,6 +87,13 @@ impl Epochs {
         Moment {
             stripe,
             _held: stripe.deciding.lock(),
+        }
+    }
+
+    /// Makes everything noted so far of any key out of date, each stripe in a section of its own.
+    pub(super) fn bump_all(&self) {
+        for stripe in &self.stripes {
+            stripe.enter().bump();
         }
     }
 
@@ -119,6 +119,16 @@ impl Stripe {
             deciding: Lock::new(Rank::Moment, ()),
             epoch: AtomicU64::new(0),
             entered: AtomicU64::new(0),
+        }
+    }
+
+    fn enter(&self) -> Section<'_> {
+        let held = self.changing.lock();
+        let epoch = self.epoch.load(Ordering::Acquire);
+        self.entered.store(epoch, Ordering::Release);
+        Section {
+            stripe: self,
+            _held: held,
         }
     }
 }

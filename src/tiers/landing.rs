@@ -179,7 +179,7 @@ impl Shared {
         if in_memory { Ok(()) } else { on_disk }
     }
 
-    fn clear(&self, _section: &Section<'_>, key: &KeyDigest) {
+    pub(super) fn clear(&self, _section: &Section<'_>, key: &KeyDigest) {
         if let Some(disk) = &self.disk {
             // Where it fails the disk tier remembers that the key must not be found.
             disk.remove_all(&Prefix::of(key), Eviction::Replaced)

@@ -138,6 +138,14 @@ impl Memory {
         self.metrics.tier(Tier::Memory).oldest.set(gauge(age));
     }
 
+    /// Shows every entry that is not too old, in no order. Walks the whole tier.
+    pub(super) fn each(&self, mut see: impl FnMut(&KeyDigest, &Arc<Stored>)) {
+        let entries = self.cache.iter().flatten();
+        for (key, stored) in entries.filter(|(_, stored)| stored.meta.landed.age() < self.max_age) {
+            see(&key, &stored);
+        }
+    }
+
     fn report(&self) {
         let Some(cache) = &self.cache else { return };
         let tier = self.metrics.tier(Tier::Memory);
@@ -232,7 +240,9 @@ fn label_bytes(label: &Label) -> u64 {
     let fields: usize = map.iter().map(text).sum();
     let team = label.team.as_ref().map_or(0, String::len);
     let hash = label.hash.as_str().len();
-    (fields + team + hash) as u64 + map.capacity() as u64 * PLACE
+    let uploader = label.uploader.as_ref();
+    let uploader = uploader.map_or(0, |uploader| uploader.bytes());
+    (fields + team + hash) as u64 + map.capacity() as u64 * PLACE + uploader
 }
 
 fn reason(cause: RemovalCause) -> Eviction {
@@ -275,6 +285,7 @@ mod tests {
                 hash: ArtifactHash::parse("a").unwrap(),
                 team: None,
                 fields: Fields::default(),
+                uploader: None,
             },
             size: size as u64,
             landed,

@@ -9,10 +9,13 @@ mod conflicts;
 mod contrast;
 mod disk;
 mod epochs;
+mod filter;
 mod found;
 mod landing;
+mod listing;
 mod locks;
 mod memory;
+mod purging;
 mod scrubbing;
 mod spread;
 #[cfg(test)]
@@ -47,11 +50,13 @@ pub use self::budget::{Budget, Held};
 pub use self::conflicts::{Conflict, Conflicts, Version};
 pub use self::disk::{
     Damage, Damaged, Draft, DraftReader, Expected, Failure, FileBody, Findings, Fsck, FsckError,
-    OpenError, OtherVersion, Repair, Sum, Told, other_versions,
+    OpenError, OtherVersion, Repair, Sum, Told, is_owned, other_versions,
 };
 pub use self::epochs::Epoch;
+pub use self::filter::Filter;
 pub use self::found::{Artifact, ArtifactBody, Found, Resting};
 pub use self::landing::{Landing, LandingBody, NotLanded};
+pub use self::listing::{Listed, MOST_LOOKED_AT, NoPlace, Page, Place};
 pub use self::memory::Stored;
 
 /// What a stop waits for the tiers to write down.

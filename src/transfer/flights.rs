@@ -119,6 +119,11 @@ impl Flights {
         self.table.lock().remove(key);
     }
 
+    /// The same for every fill.
+    pub fn supersede_all(&self) {
+        self.table.lock().clear();
+    }
+
     fn lead(self: &Arc<Self>, key: KeyDigest, leader: CallerDigest) -> (Lead, Follower) {
         let (sender, head) = watch::channel(Head::Asking);
         let flight = Arc::new(Flight { leader, head });

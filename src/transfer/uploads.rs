@@ -106,6 +106,12 @@ impl Uploads {
         }
     }
 
+    /// How many run.
+    pub fn number(&self) -> usize {
+        let table = self.table.lock();
+        table.values().map(|running| running.uploads).sum()
+    }
+
     /// The keys of which an upload runs that the upstream may hold.
     pub fn in_doubt(&self) -> Vec<KeyDigest> {
         let table = self.table.lock();

@@ -6,6 +6,7 @@ use std::pin::pin;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
+use serde::Serialize;
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout_at};
 
@@ -27,6 +28,17 @@ pub(super) enum Class {
     Uploads,
     /// Everything else.
     Others,
+}
+
+/// Which kinds of requests the upstream is not asked for, because it keeps failing them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Breakers {
+    /// `GET` and `HEAD` of artifacts.
+    pub reads: bool,
+    /// `PUT` of artifacts.
+    pub uploads: bool,
+    /// Everything else.
+    pub others: bool,
 }
 
 /// A breaker for each class.
@@ -165,6 +177,16 @@ impl Gates {
     pub(super) fn gave_up(&self, class: Class) {
         self.with(class, |breaker| breaker.gave_up(Instant::now()));
         self.word.notify_waiters();
+    }
+
+    /// Which classes are left alone.
+    pub(super) fn open(&self) -> Breakers {
+        let [reads, uploads, others] = &*self.breakers.lock();
+        Breakers {
+            reads: !reads.is_closed(),
+            uploads: !uploads.is_closed(),
+            others: !others.is_closed(),
+        }
     }
 
     fn with<T>(&self, class: Class, look: impl FnOnce(&mut Breaker) -> T) -> T {

@@ -62,6 +62,7 @@ use tokio::time::Instant;
 pub use body::UpstreamBody;
 pub use document::{Document, Unfetched};
 pub use error::{BadTarget, UpstreamError};
+pub use gates::Breakers;
 pub use hop::{artifact_headers, forwarded_headers, is_loop};
 pub use outgoing::Outgoing;
 pub use supply::{Source, Standing, Supply};
@@ -221,6 +222,12 @@ impl Upstream {
     /// Whether Larder itself is the cache. Every request fails then, as unreachable.
     pub fn is_none(&self) -> bool {
         self.http.is_none()
+    }
+
+    /// Which requests it is not asked for, because it keeps failing.
+    pub fn breakers(&self) -> Breakers {
+        let http = self.http.as_ref();
+        http.map_or_else(Breakers::default, |http| http.gates.open())
     }
 
     /// The name of this origin in keys.

@@ -1,9 +1,10 @@
 //! A process from its start to its end.
 
-use std::fs;
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::process::Command;
+use std::{fs, io};
 
 use tokio::net::TcpStream;
 
@@ -163,6 +164,28 @@ async fn a_healthcheck_says_whether_the_process_of_a_data_directory_takes_work()
     .await;
     larder.terminate();
     assert_eq!(larder.exit().await.code, Some(1));
+}
+
+#[tokio::test]
+async fn whoever_has_the_port_of_a_dead_process_is_shown_no_admin_token() {
+    let setup = Setup::alone().set("admin.token", "canary-admin");
+    let mut larder = setup.start().await;
+    let address = announced(&larder.setup().data_dir());
+    larder.kill().await;
+    let stranger = TcpListener::bind(&address).expect("the port is free");
+    stranger.set_nonblocking(true).expect("a socket");
+    let asks = ["healthcheck", "--config", "{config}"];
+    let exit = larder.setup().run(&asks).await;
+    assert_eq!(exit.code, Some(1), "{}", exit.stderr);
+    let came = stranger.accept().map_err(|error| error.kind());
+    assert_eq!(came.err(), Some(io::ErrorKind::WouldBlock));
+}
+
+/// Where the admin listener is, as the process has written down.
+fn announced(data_dir: &Path) -> String {
+    let text = fs::read_to_string(data_dir.join("admin.json")).expect("it is written at the start");
+    let told: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    told["address"].as_str().expect("an address").to_owned()
 }
 
 #[tokio::test]

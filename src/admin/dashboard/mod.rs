@@ -100,6 +100,11 @@ pub(super) fn find(path: &str) -> Option<&'static Piece> {
 // === impl Piece ===
 
 impl Piece {
+    /// Where it is.
+    pub(super) fn path(&self) -> &str {
+        &self.path
+    }
+
     /// The answer to whoever asked with these headers: the piece, or that theirs is the same.
     pub(super) fn answer(&self, asked: &HeaderMap) -> Answer {
         let is_theirs = self.is_named_in(asked);

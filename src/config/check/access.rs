@@ -127,6 +127,14 @@ fn is_of_this_machine(address: &Listen, forwarders: &Forwarders) -> bool {
     address.is_local() && !forwarders.may_come_by(address)
 }
 
+/// Whether what the list knows crosses a network in requests. A balancer beside Larder may have had it in TLS,
+/// and of a socket that is passed only who passes it knows whether it is a unix one.
+fn wants_listed_tokens(place: &Place, mode: AccessMode) -> bool {
+    let address = &place.table.address;
+    let is_far = matches!(address, Listen::Tcp { .. }) && !address.is_local();
+    mode == AccessMode::Tokens && is_far
+}
+
 // === impl Judges ===
 
 impl<'a> Judges<'a> {
@@ -246,12 +254,21 @@ impl<'a> Judges<'a> {
         let mut keys: Vec<&str> = self.places.iter().map(|(place, _)| &*place.at).collect();
         keys.dedup();
         for key in keys {
-            let clear = self.exposed(|place, mode| {
-                place.at == key && place.is_clear() && self.wants_upstreams_tokens(mode)
-            });
-            if !clear.is_empty() {
-                let doubt = format!("takes the upstream's tokens in clear text at {clear}");
-                raw.warn(key, &doubt);
+            let clear = |wants: &dyn Fn(&Place, AccessMode) -> bool| {
+                self.exposed(|place, mode| {
+                    place.at == key && place.is_clear() && wants(place, mode)
+                })
+            };
+            for (whose, clear) in [
+                (
+                    "the upstream's tokens",
+                    clear(&|_, mode| self.wants_upstreams_tokens(mode)),
+                ),
+                ("tokens", clear(&wants_listed_tokens)),
+            ] {
+                if !clear.is_empty() {
+                    raw.warn(key, &format!("takes {whose} in clear text at {clear}"));
+                }
             }
         }
     }

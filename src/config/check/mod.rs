@@ -39,6 +39,7 @@ pub(super) fn config(raw: &mut Raw, ambient: Ambient, memory_limit: Option<u64>)
     let mut server = server::server(raw, &asked);
     let admin = server::admin(raw, &asked);
     let upstream = upstream::upstream(raw, ambient);
+    upstream::warn_of_clear_text(raw, &upstream.target);
     let access = access::access(raw, &upstream.target, &asked, &server.proxy_protocol);
     server.named = access::named(&asked, access.mode);
     let tier = tier::tier(raw, (&data_dir, memory_limit), asked.is_secured());

@@ -104,6 +104,13 @@ pub(super) fn admin(raw: &mut Raw, data: &Asked) -> Admin {
     {
         raw.mistake("admin.listen", format!("{listen} is a data listener too"));
     }
+    if let Some(listen) = &listen
+        && matches!(listen, Listen::Tcp { .. })
+        && !listen.is_local()
+    {
+        let doubt = format!("takes the admin token in clear text at {listen}");
+        raw.warn("admin.listen", &doubt);
+    }
     Admin {
         listen: listen.unwrap_or(Listen::Tcp {
             host: String::new(),

@@ -76,7 +76,7 @@ fn memory(raw: &mut Raw, limit: Option<u64>) -> AskedOfMemory {
     if let (Some(asked), Some(limit)) = (asked, limit)
         && asked >= limit
     {
-        let (asked, limit) = (units::show_size(asked), units::show_size(limit));
+        let (asked, limit) = (units::show_size(asked), units::about(limit));
         let message = format!("is {asked}, and the process may have {limit} of memory in all");
         raw.warn("tier.memory.capacity", &message);
     }
@@ -91,7 +91,7 @@ fn disk(raw: &mut Raw, file_system: Option<u64>) -> DiskTier {
     if let Some(there) = file_system.filter(|there| capacity > *there)
         && !raw.is_preset("tier.disk.capacity")
     {
-        let (capacity, there) = (units::show_size(capacity), units::show_size(there));
+        let (capacity, there) = (units::show_size(capacity), units::about(there));
         let message = format!("is {capacity}, and the file system has {there}: it is never full");
         raw.warn("tier.disk.capacity", &message);
     }

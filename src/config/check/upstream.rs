@@ -1,5 +1,6 @@
 //! The origin and how to reach it.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::SystemTime;
 
@@ -132,6 +133,19 @@ pub(super) fn upstream(raw: &mut Raw, ambient: Ambient) -> Upstream {
                 value::choice(value, &words)
             })
             .unwrap_or(OnReadFailure::Miss),
+    }
+}
+
+/// Of an upstream that is spoken to in clear text and is not on this machine.
+pub(super) fn warn_of_clear_text(raw: &mut Raw, target: &Target) {
+    let Target::Http(uri) = target else { return };
+    let Some(host) = uri.host().filter(|_| uri.scheme_str() == Some("http")) else {
+        return;
+    };
+    let address = host.trim_matches(['[', ']']).parse();
+    if host != "localhost" && !address.is_ok_and(|address: IpAddr| address.is_loopback()) {
+        let doubt = format!("has every token sent to {host} in clear text");
+        raw.warn("upstream.url", &doubt);
     }
 }
 

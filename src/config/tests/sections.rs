@@ -18,7 +18,11 @@ fn access_follows_from_where_larder_listens_and_what_is_behind_it() {
     let upstream = "access.mode = \"upstream\"\n";
     for (parts, mode, warning) in [
         ([near, "", ""], "open", ""),
-        ([far, "", ""], "tokens", ""),
+        (
+            [far, "", ""],
+            "tokens",
+            "takes tokens in clear text at 0.0.0.0:1",
+        ),
         ([near, token, ""], "tokens", ""),
         ([near, tokens, ""], "tokens", ""),
         ([near, vercel, ""], "upstream", ""),
@@ -29,7 +33,7 @@ fn access_follows_from_where_larder_listens_and_what_is_behind_it() {
             "access.tokens has no effect",
         ),
         ([near, oidc, ""], "tokens", ""),
-        ([far, oidc, tokens], "tokens", ""),
+        ([far, oidc, tokens], "tokens", "takes tokens in clear text"),
         ([near, oidc, open], "open", "access.oidc has no effect"),
         ([far, open, ""], "open", "everyone who reaches 0.0.0.0:1"),
         ([near, open, vercel], "open", ""),
@@ -64,7 +68,7 @@ fn a_credential_of_larders_own_wants_somebody_else_to_judge() {
     let open = "access.mode = \"open\"\n";
     for (parts, warning) in [
         ([&own, vercel, tokens, ""], ""),
-        ([&own, vercel, tokens, far], ""),
+        ([&own, vercel, tokens, far], "takes tokens in clear text"),
         ([&own, vercel, open, ""], ""),
         ([&own, vercel, open, far], "with Larder's credential"),
         ([&own, "", "", ""], "there is no upstream"),
@@ -95,6 +99,37 @@ fn a_credential_of_larders_own_wants_somebody_else_to_judge() {
     let missing = mistake_in(&["upstream.token_file = \"/nowhere\"\n", vercel, open].concat());
     assert!(missing.contains("/nowhere cannot be read"), "{missing}");
     assert_eq!(missing.lines().count(), 1, "{missing}");
+}
+
+#[test]
+fn credentials_that_cross_a_network_in_clear_text_are_a_warning() {
+    let upstream = |url: &str| format!("upstream.url = \"{url}\"\n");
+    let admin = |address: &str| format!("admin.listen = \"{address}\"\n");
+    for (text, warning) in [
+        (
+            upstream("http://cache.example.com:3000"),
+            "sent to cache.example.com in clear text",
+        ),
+        (
+            upstream("http://10.0.0.7"),
+            "sent to 10.0.0.7 in clear text",
+        ),
+        (upstream("https://cache.example.com"), ""),
+        (upstream("http://localhost:3000"), ""),
+        (upstream("http://127.0.0.9:3000/api"), ""),
+        (upstream("http://[::1]:3000"), ""),
+        (
+            admin("0.0.0.0:8586"),
+            "takes the admin token in clear text at 0.0.0.0:8586",
+        ),
+        (admin("127.0.0.1:1"), ""),
+        (admin("unix:/run/admin"), ""),
+        (admin("systemd:admin"), ""),
+    ] {
+        let warnings = written(&text).load(&[]).unwrap().warnings.join("\n");
+        assert_eq!(warnings.is_empty(), warning.is_empty(), "{text} {warnings}");
+        assert!(warnings.ends_with(warning), "{text} {warnings}");
+    }
 }
 
 #[test]

@@ -38,7 +38,8 @@ fn where_memory_is_bounded_a_part_of_it_is_taken_unless_somebody_says_otherwise(
     let said = "tier.memory.capacity = \"512MiB\"\ntier.in_flight = \"1GiB\"";
     let (tier, warnings) = tier(Some(512 << 20), said);
     assert_eq!((tier.memory.capacity, tier.in_flight), (512 << 20, 1 << 30));
-    let warning = "larder.toml:1: tier.memory.capacity is 512MiB, and the process may have 512MiB";
+    let warning =
+        "larder.toml:1: tier.memory.capacity is 512MiB, and the process may have 512.0 MiB";
     assert!(warnings[0].contains(warning), "{warnings:?}");
 }
 

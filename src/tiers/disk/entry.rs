@@ -1,16 +1,22 @@
 //! The footer of an entry: everything about an artifact but its body, behind the body. Pure.
 //!
 //! ```text
-//! body | magic key serial size landed block blocks meta-length meta sums | length checksum
+//! body | magic key serial size landed block blocks meta-length meta sums extensions | length checksum
 //! ```
+//!
+//! The meta block is replayed with the body; the extensions, in a form of their own, never are.
 //!
 //! Numbers are little-endian. The last twelve bytes say how long the footer is and what it sums up
 //! to, so a file is read from its end, and one that was cut anywhere says nothing at all.
 
+use std::sync::Arc;
+
 use bytes::BufMut;
 use http::header::{HeaderName, HeaderValue};
 
-use super::checksum::{MAX_BLOCKS, Table, block_of, checksum};
+use super::checksum::{MAX_BLOCKS, SMALLEST_BLOCK, Table, block_of, checksum};
+use super::cursor::{Cursor, put_text};
+use super::extension::{self, MAX_EXTENSIONS};
 use super::layout::{EntryName, Prefix, Serial};
 use crate::artifact::{ArtifactHash, Fields, KeyDigest, Label, Landed, Meta};
 
@@ -23,7 +29,7 @@ pub(crate) const TRAILER: usize = 4 + 8;
 /// Most bytes of the meta block: hash, team, fields.
 const MAX_META: usize = 8 * 1024;
 /// Most bytes of a footer.
-const MAX_FOOTER: u64 = (FIXED + MAX_META + TRAILER) as u64 + 8 * MAX_BLOCKS;
+const MAX_FOOTER: u64 = (FIXED + MAX_META + MAX_EXTENSIONS + TRAILER) as u64 + 8 * MAX_BLOCKS;
 /// Stands for a team that was not named.
 const NO_TEAM: u16 = u16::MAX;
 
@@ -44,15 +50,19 @@ pub(crate) struct Footer {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Indescribable;
 
-struct Cursor<'a>(&'a [u8]);
-
 /// How long the footer is, read from the file's last [`TRAILER`] bytes; `None` where that cannot be.
 pub(crate) fn footer_length(trailer: &[u8]) -> Option<usize> {
-    let length = Cursor(trailer).u32()?;
+    let length = Cursor::over(trailer).u32()?;
     let may_be = (FIXED + TRAILER) as u64..=MAX_FOOTER;
     may_be
         .contains(&u64::from(length))
         .then_some(usize::try_from(length).ok()?)
+}
+
+/// The longest footer that a file of `length` bytes can have.
+pub(crate) fn longest_footer(length: u64) -> u64 {
+    let blocks = length.div_ceil(SMALLEST_BLOCK).min(MAX_BLOCKS);
+    (FIXED + MAX_META + MAX_EXTENSIONS + TRAILER) as u64 + 8 * blocks
 }
 
 // === impl Footer ===
@@ -62,7 +72,10 @@ impl Footer {
     pub(crate) fn encode(&self) -> Result<Vec<u8>, Indescribable> {
         let meta = encode_meta(&self.meta.label)?;
         let block = block_of(self.meta.size).ok_or(Indescribable)?;
-        let length = FIXED + meta.len() + 8 * self.table.sums.len() + TRAILER;
+        let uploader = self.meta.label.uploader.as_deref();
+        let extensions = extension::encode(uploader).ok_or(Indescribable)?;
+        let sums = 8 * self.table.sums.len();
+        let length = FIXED + meta.len() + sums + extensions.len() + TRAILER;
         let mut out = Vec::with_capacity(length);
         out.put_slice(&MAGIC);
         out.put_slice(self.key.as_bytes());
@@ -76,6 +89,7 @@ impl Footer {
         for sum in &self.table.sums {
             out.put_u64_le(*sum);
         }
+        out.put_slice(&extensions);
         out.put_u32_le(short(length)?);
         let sum = checksum(&out);
         out.put_u64_le(sum);
@@ -91,7 +105,7 @@ impl Footer {
         {
             return None;
         }
-        let mut cursor = Cursor(content);
+        let mut cursor = Cursor::over(content);
         if cursor.array()? != MAGIC {
             return None;
         }
@@ -105,11 +119,12 @@ impl Footer {
         if block_of(size) != Some(block) || size.div_ceil(block) != blocks || meta > MAX_META {
             return None;
         }
-        let label = decode_meta(cursor.take(meta)?)?;
+        let mut label = decode_meta(cursor.take(meta)?)?;
         let sums = (0..blocks)
             .map(|_| cursor.u64())
             .collect::<Option<Vec<_>>>()?;
-        cursor.0.is_empty().then_some(Self {
+        label.uploader = extension::decode(cursor.rest())?.map(Arc::new);
+        Some(Self {
             key,
             serial,
             meta: Meta {
@@ -138,20 +153,20 @@ impl Footer {
 
 fn encode_meta(label: &Label) -> Result<Vec<u8>, Indescribable> {
     let mut out = Vec::with_capacity(256);
-    put_text(&mut out, label.hash.as_str().as_bytes())?;
+    put_meta(&mut out, label.hash.as_str().as_bytes())?;
     match &label.team {
-        Some(team) => put_text(&mut out, team.as_bytes())?,
+        Some(team) => put_meta(&mut out, team.as_bytes())?,
         None => out.put_u16_le(NO_TEAM),
     }
     for (name, value) in label.fields.as_map() {
-        put_text(&mut out, name.as_str().as_bytes())?;
-        put_text(&mut out, value.as_bytes())?;
+        put_meta(&mut out, name.as_str().as_bytes())?;
+        put_meta(&mut out, value.as_bytes())?;
     }
     (out.len() <= MAX_META).then_some(out).ok_or(Indescribable)
 }
 
 fn decode_meta(meta: &[u8]) -> Option<Label> {
-    let mut cursor = Cursor(meta);
+    let mut cursor = Cursor::over(meta);
     let hash = ArtifactHash::parse(std::str::from_utf8(cursor.text()?).ok()?).ok()?;
     let team = match cursor.u16()? {
         NO_TEAM => None,
@@ -161,7 +176,7 @@ fn decode_meta(meta: &[u8]) -> Option<Label> {
         }
     };
     let mut pairs = Vec::new();
-    while !cursor.0.is_empty() {
+    while !cursor.is_empty() {
         let name = HeaderName::from_bytes(cursor.text()?).ok()?;
         let value = HeaderValue::from_bytes(cursor.text()?).ok()?;
         pairs.push((name, value));
@@ -170,51 +185,19 @@ fn decode_meta(meta: &[u8]) -> Option<Label> {
         hash,
         team,
         fields: Fields::from_pairs(pairs),
+        uploader: None,
     })
 }
 
-fn put_text(out: &mut Vec<u8>, text: &[u8]) -> Result<(), Indescribable> {
+fn put_meta(out: &mut Vec<u8>, text: &[u8]) -> Result<(), Indescribable> {
     if text.len() > MAX_META {
         return Err(Indescribable);
     }
-    out.put_u16_le(u16::try_from(text.len()).map_err(|_| Indescribable)?);
-    out.put_slice(text);
-    Ok(())
+    put_text(out, text).ok_or(Indescribable)
 }
 
 fn short(number: impl TryInto<u32>) -> Result<u32, Indescribable> {
     number.try_into().map_err(|_| Indescribable)
-}
-
-// === impl Cursor ===
-
-impl<'a> Cursor<'a> {
-    fn take(&mut self, length: usize) -> Option<&'a [u8]> {
-        let (taken, rest) = self.0.split_at_checked(length)?;
-        self.0 = rest;
-        Some(taken)
-    }
-
-    fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
-        self.take(N)?.try_into().ok()
-    }
-
-    fn u16(&mut self) -> Option<u16> {
-        self.array().map(u16::from_le_bytes)
-    }
-
-    fn u32(&mut self) -> Option<u32> {
-        self.array().map(u32::from_le_bytes)
-    }
-
-    fn u64(&mut self) -> Option<u64> {
-        self.array().map(u64::from_le_bytes)
-    }
-
-    fn text(&mut self) -> Option<&'a [u8]> {
-        let length = usize::from(self.u16()?);
-        self.take(length)
-    }
 }
 
 #[cfg(test)]
@@ -225,6 +208,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::artifact::Uploader;
 
     fn footer(team: Option<String>, fields: &[(String, String)], body: &[u8]) -> Footer {
         let pairs = fields.iter().map(|(name, value)| {
@@ -241,6 +225,7 @@ mod tests {
                     hash: ArtifactHash::parse("140a7f78c2a46f3e").unwrap(),
                     team,
                     fields: Fields::from_pairs(pairs),
+                    uploader: None,
                 },
                 size: body.len() as u64,
                 landed: Landed::from_secs(1_760_000_000),
@@ -269,9 +254,30 @@ mod tests {
         assert_eq!(name.landed(), Landed::from_secs(1_760_000_000));
     }
 
+    fn uploaded() -> Footer {
+        let mut footer = small();
+        let uploader = Uploader {
+            address: Some([10, 0, 0, 7].into()),
+            ..Uploader::default()
+        };
+        let uploader = uploader.named("ci").with_agent(b"turbo 2.11");
+        footer.meta.label = footer.meta.label.from(uploader);
+        footer
+    }
+
+    #[test]
+    fn the_uploader_is_read_back_and_is_none_of_the_fields() {
+        let footer = uploaded();
+        let read = Footer::decode(&footer.encode().unwrap()).unwrap();
+        assert_eq!(read, footer);
+        assert_eq!(read.meta.label.fields, small().meta.label.fields);
+        let size = |footer: &Footer| footer.encode().unwrap().len();
+        assert!(size(&footer) > size(&small()), "and takes room of its own");
+    }
+
     #[test]
     fn every_flipped_bit_is_noticed() {
-        let bytes = small().encode().unwrap();
+        let bytes = uploaded().encode().unwrap();
         for position in whole_range(&bytes) {
             for bit in 0..8 {
                 let mut flipped = bytes.clone();

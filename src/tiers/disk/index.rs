@@ -47,6 +47,15 @@ pub(crate) struct Remembered {
     pub(crate) uses: u8,
 }
 
+/// An entry, and when it was last used.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Named {
+    /// The file.
+    pub(crate) name: EntryName,
+    /// The second of its last use.
+    pub(crate) used: u32,
+}
+
 /// Why bytes cannot be promised.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Shortage {
@@ -266,6 +275,17 @@ impl Index {
     pub(crate) fn names_in(&self, shard: u8) -> Vec<EntryName> {
         let slots = self.slots.of_shard(shard);
         slots.map(|(_, slot)| slot.name).collect()
+    }
+
+    /// Every entry in a folder that may be found, and when it was last used.
+    pub(crate) fn listed(&self, shard: u8) -> Vec<Named> {
+        let slots = self.slots.of_shard(shard);
+        let found = slots.filter(|(_, slot)| !self.doomed.contains(&slot.name.prefix));
+        let listed = found.map(|(id, slot)| Named {
+            name: slot.name,
+            used: self.ranking.uses(id).map_or(0, |uses| uses.last),
+        });
+        listed.collect()
     }
 
     /// When the oldest entry landed.

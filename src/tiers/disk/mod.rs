@@ -7,9 +7,11 @@
 
 mod checksum;
 mod course;
+mod cursor;
 mod doomed;
 mod draft;
 mod entry;
+mod extension;
 mod fault;
 mod file_body;
 pub(in crate::tiers) mod files;
@@ -24,6 +26,8 @@ mod index_tests;
 mod jobs;
 mod kept;
 mod layout;
+mod listed;
+mod lookup;
 #[cfg(test)]
 mod order_tests;
 mod outgoing;
@@ -47,7 +51,6 @@ mod versions;
 
 use std::hash::{BuildHasher, RandomState};
 use std::io;
-use std::mem;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
@@ -70,7 +73,7 @@ use super::budget::Budget;
 use super::epochs::Epochs;
 use super::locks::{Lock, Rank};
 use super::memory::gauge;
-use crate::artifact::{Bypass, KeyDigest, Landed, Tier};
+use crate::artifact::{Bypass, Landed, Tier};
 use crate::config::{DiskTier, Verify};
 use crate::metrics::{DiskState, Eviction, Metrics};
 
@@ -79,15 +82,16 @@ pub use self::file_body::{Damaged, FileBody};
 pub use self::findings::{Damage, Failure, Findings, Sum, Told};
 pub use self::fsck::{Fsck, FsckError, Repair};
 pub use self::reader::DraftReader;
-pub use self::recover::OpenError;
+pub use self::recover::{OpenError, is_owned};
 pub use self::versions::{OtherVersion, other_versions};
 
 pub(super) use self::checksum::{MAX_BODY, Table};
 pub(super) use self::course::{Course, Pass};
 pub(super) use self::draft::Staged;
-pub(super) use self::entry::Footer;
+pub(super) use self::entry::{Footer, longest_footer};
 pub(super) use self::fault::{Fault, Faults, Obstacle};
 pub(super) use self::file_body::Body;
+pub(super) use self::index::Named;
 #[cfg(test)]
 pub(super) use self::index::Remembered;
 pub(super) use self::jobs::{Jobs, run_alone};
@@ -97,9 +101,6 @@ pub(super) use self::owner::Owner;
 #[cfg(test)]
 pub(super) use self::recency::encode as encode_recency;
 pub(super) use self::scrub::Checking;
-
-/// Keys touched in memory before the index hears of it.
-const TOUCHES: usize = 256;
 
 /// The disk tier.
 pub(super) struct Disk {
@@ -213,59 +214,6 @@ impl Disk {
         Ok(disk)
     }
 
-    /// Finds the entry of a key, reading its folder first where nobody has; too old is not found.
-    pub(super) async fn find(self: &Arc<Self>, key: &KeyDigest) -> Option<EntryName> {
-        if self.faults.is_off() {
-            return None;
-        }
-        let prefix = Prefix::of(key);
-        if !self.is_read(prefix.shard()) {
-            let disk = Arc::clone(self);
-            let read = self
-                .jobs
-                .run_within(move || disk.read_shard(prefix.shard()));
-            match read.await {
-                Ok(Ok(())) => {}
-                Ok(Err(error)) => {
-                    self.cannot_list(&error);
-                    return None;
-                }
-                // Whoever waited has noted it.
-                Err(_) => return None,
-            }
-        }
-        let name = self.index.lock().find(&prefix, this_second())?.name;
-        self.change(prefix.shard());
-        (name.landed().age() < self.max_age).then_some(name)
-    }
-
-    /// Notes a use of a key in a faster tier. Told to the index in batches; some may be lost.
-    pub(super) fn touch(&self, key: &KeyDigest) {
-        let is_full = self.touched.try_lock().is_some_and(|mut touched| {
-            touched.push(Prefix::of(key));
-            touched.len() >= TOUCHES
-        });
-        if is_full {
-            self.tell_touches();
-        }
-    }
-
-    /// Tells the index which keys were used in a faster tier.
-    fn tell_touches(&self) {
-        let touched = mem::take(&mut *self.touched.lock());
-        if !touched.is_empty() {
-            let now = this_second();
-            let mut index = self.index.lock();
-            for prefix in &touched {
-                index.touch(prefix, now);
-            }
-            drop(index);
-            for prefix in &touched {
-                self.change(prefix.shard());
-            }
-        }
-    }
-
     /// Makes a staged file the key's entry. Only in the key's section.
     pub(super) fn commit(&self, mut staged: Staged) -> Result<(), Bypass> {
         if self.faults.is_off() {
@@ -327,11 +275,6 @@ impl Disk {
         let skipped = if is_full { skipped + failed } else { 0 };
         self.unexpired.store(skipped, Ordering::Relaxed);
         is_full && failed < limit
-    }
-
-    /// Whether this very entry is the one its key has.
-    pub(super) fn holds(&self, name: &EntryName) -> bool {
-        self.index.lock().holds(name)
     }
 
     /// Whether so little room is left that eviction should begin.

@@ -94,6 +94,22 @@ pub(super) fn own(data_dir: &Path) -> Result<File, OpenError> {
     }
 }
 
+/// Whether a process uses this data directory just now.
+///
+/// A process that begins within the microseconds of this look takes the directory for used.
+pub fn is_owned(data_dir: &Path) -> io::Result<bool> {
+    let lock = match no_link().read(true).open(data_dir.join("lock")) {
+        Ok(lock) => lock,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        Err(error) => return Err(error),
+    };
+    match lock.try_lock_shared() {
+        Ok(()) => Ok(false),
+        Err(fs::TryLockError::WouldBlock) => Ok(true),
+        Err(fs::TryLockError::Error(error)) => Err(error),
+    }
+}
+
 /// Makes the folders of this format, removes the drafts a former process left, and counts the
 /// start, which comes after the `past`th whatever the directory says. Returns the boot epoch.
 pub(super) fn boot(files: &Files, layout: &Layout, past: u32) -> Result<u32, OpenError> {
@@ -233,6 +249,18 @@ mod tests {
 
     fn make_folder(path: &Path) -> io::Result<()> {
         Files::default().make_folder(path)
+    }
+
+    #[test]
+    fn whether_somebody_owns_a_directory_is_seen_without_taking_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("data");
+        assert!(!is_owned(&path).unwrap());
+        let held = own(&path).unwrap();
+        assert!(is_owned(&path).unwrap());
+        drop(held);
+        assert!(!is_owned(&path).unwrap());
+        own(&path).unwrap();
     }
 
     #[test]

@@ -14,7 +14,7 @@ use super::reader::Handle;
 use super::recover::list;
 use super::resting::Opened;
 use super::{Disk, snapshot};
-use crate::artifact::Meta;
+use crate::artifact::{KeyDigest, Meta};
 use crate::metrics::{Checked, ScrubMetrics};
 
 /// What the page cache keeps or drops: whole pages of at least this many bytes.
@@ -76,6 +76,11 @@ impl Checking {
         let length = self.opened.check_block(offset, buffer, &mut read)?;
         self.checked += length;
         Ok(length)
+    }
+
+    /// The key that the footer names.
+    pub(in crate::tiers) fn key(&self) -> KeyDigest {
+        self.opened.key
     }
 
     /// What the footer says of the artifact.

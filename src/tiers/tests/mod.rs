@@ -14,6 +14,7 @@ mod hung;
 mod interleavings;
 #[cfg(target_os = "linux")]
 mod kept;
+mod listing;
 mod reads;
 mod recency;
 mod room;

@@ -1,0 +1,72 @@
+//! Entries that an operator wants gone.
+
+use std::io;
+use std::sync::Arc;
+
+use super::listing::Listed;
+use super::{Shared, Tiers};
+use crate::artifact::KeyDigest;
+
+/// Entries removed in one job, so that a job's thread is not held for long.
+const BATCH: usize = 64;
+
+// === impl Tiers ===
+
+impl Tiers {
+    /// Whether all that rests can be listed: not where the disk tier has something and is off.
+    pub fn can_list_all(&self) -> bool {
+        !self.shared.is_off()
+    }
+
+    /// Lets nothing land that was on its way before. Uploads land all the same.
+    ///
+    /// # Errors
+    ///
+    /// A landing hangs, and the disk does not answer in time.
+    pub async fn outdate_all(&self) -> io::Result<()> {
+        let shared = Arc::clone(&self.shared);
+        let jobs = &self.shared.jobs;
+        jobs.run_surely(move || shared.epochs.bump_all()).await
+    }
+
+    /// Takes entries that were listed out of both tiers, as [`Tiers::forget`] does, but for those that an
+    /// upload or a fill has replaced since. Returns which are gone.
+    pub async fn remove(&self, listed: &[Listed]) -> Vec<KeyDigest> {
+        let mut gone = Vec::with_capacity(listed.len());
+        for batch in listed.chunks(BATCH) {
+            let (shared, wanted) = (Arc::clone(&self.shared), batch.to_vec());
+            let removing = self.shared.jobs.run_surely(move || {
+                let removed = wanted.iter().filter(|listed| shared.remove(listed));
+                removed.map(|listed| listed.key).collect::<Vec<_>>()
+            });
+            match removing.await {
+                Ok(removed) => gone.extend(removed),
+                // The disk did not answer: nothing of theirs is found until their files are gone.
+                Err(_) => gone.extend(batch.iter().map(|listed| {
+                    self.shared.disown(&listed.key, None);
+                    listed.key
+                })),
+            }
+        }
+        gone
+    }
+}
+
+// === impl Shared ===
+
+impl Shared {
+    /// Takes an entry out of both tiers, unless its key has a newer one.
+    fn remove(&self, listed: &Listed) -> bool {
+        let section = self.epochs.enter(listed.key.as_bytes());
+        let in_memory = self.memory.get(&listed.key);
+        let in_memory = in_memory.map(|stored| stored.meta.landed);
+        let on_disk = self.disk.as_ref();
+        let on_disk = on_disk.and_then(|disk| disk.landed(&listed.key));
+        if in_memory.max(on_disk) > Some(listed.meta.landed) {
+            return false;
+        }
+        self.clear(&section, &listed.key);
+        section.bump();
+        true
+    }
+}

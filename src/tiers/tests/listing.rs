@@ -1,0 +1,248 @@
+//! What rests is listed, and what an operator wants gone is gone.
+
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use super::*;
+use crate::artifact::Uploader;
+use crate::tiers::disk::files::Call;
+use crate::tiers::disk::files::shim::Watch;
+
+/// Counts files that are opened.
+#[derive(Default)]
+struct Opened(AtomicUsize);
+
+impl Watch for Opened {
+    fn before(&self, call: &Call<'_>) -> io::Result<()> {
+        if matches!(call, Call::Open(_)) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+}
+
+fn hashes(page: &Page) -> Vec<&str> {
+    let labels = page.entries.iter().map(|listed| &listed.meta.label);
+    labels.map(|label| label.hash.as_str()).collect()
+}
+
+/// Every page of so many entries, from the first to the last.
+async fn pages(house: &House, filter: &Filter, limit: usize) -> Vec<Page> {
+    let (mut pages, mut from) = (Vec::new(), Place::default());
+    loop {
+        let page = house.tiers.list(filter, from, limit).await.unwrap();
+        let next = page.next;
+        pages.push(page);
+        match next {
+            Some(next) => {
+                assert!(next > from, "it goes on");
+                from = next;
+            }
+            None => return pages,
+        }
+    }
+}
+
+async fn all(house: &House, filter: &Filter) -> Page {
+    house
+        .tiers
+        .list(filter, Place::default(), 1000)
+        .await
+        .unwrap()
+}
+
+impl House {
+    async fn stocked(self, number: usize) -> Self {
+        for number in 0..number {
+            let landing = small(&format!("h{number}"), "body");
+            self.tiers.publish(landing).await.unwrap();
+        }
+        self
+    }
+}
+
+#[tokio::test]
+async fn every_entry_is_on_one_page_in_the_order_of_the_digests() {
+    let house = House::new().stocked(50).await;
+    let pages = pages(&house, &Filter::default(), 7).await;
+    assert!(pages.iter().all(|page| page.entries.len() <= 7));
+    let listed: Vec<_> = pages.iter().flat_map(|page| &page.entries).collect();
+    assert_eq!(listed.len(), 50);
+    assert!(listed.is_sorted_by_key(|listed| listed.key));
+    let found: BTreeSet<_> = pages.iter().flat_map(hashes).collect();
+    assert_eq!(found.len(), 50);
+    for listed in listed {
+        assert!(listed.in_memory && listed.on_disk && listed.used.is_some());
+    }
+}
+
+#[tokio::test]
+async fn after_a_restart_folders_that_nobody_read_are_read() {
+    let house = House::new().stocked(20).await.restart();
+    let page = all(&house, &Filter::default()).await;
+    assert_eq!((page.entries.len(), page.looked_at), (20, 20));
+    assert!(page.entries.iter().all(|it| !it.in_memory && it.on_disk));
+}
+
+#[tokio::test]
+async fn what_is_in_memory_only_is_listed_too() {
+    let house = House::with(config(MIB, 0)).stocked(20).await;
+    let pages = pages(&house, &Filter::default(), 6).await;
+    let listed: Vec<_> = pages.iter().flat_map(|page| &page.entries).collect();
+    assert_eq!(listed.len(), 20);
+    let is_known = |listed: &&Listed| listed.in_memory && !listed.on_disk && listed.used.is_none();
+    assert!(listed.iter().all(is_known));
+    assert!(house.tiers.can_list_all());
+}
+
+#[tokio::test]
+async fn a_page_is_bounded_however_little_is_found() {
+    let house = House::with(config(0, 64 * MIB));
+    let number = MOST_LOOKED_AT + 20;
+    let house = house.stocked(number).await;
+    let filter = Filter {
+        hash: Some(ArtifactHash::parse("none").unwrap()),
+        ..Filter::default()
+    };
+    let pages = pages(&house, &filter, 1000).await;
+    let looked_at: u64 = pages.iter().map(|page| page.looked_at).sum();
+    assert_eq!(looked_at, number as u64);
+    assert!(pages.len() > 1);
+    for page in pages {
+        assert!(page.entries.is_empty() && page.looked_at <= MOST_LOOKED_AT as u64);
+    }
+}
+
+#[tokio::test]
+async fn what_the_index_rules_out_is_not_opened() {
+    let opened = Arc::new(Opened::default());
+    let files = Files::watched(Arc::clone(&opened) as Arc<dyn Watch>);
+    let house = House::watched(config(0, 64 * MIB), files).stocked(20).await;
+    let large = house.large("large", &bytes(MIB, 1)).await;
+    house.tiers.publish(large).await.unwrap();
+    let filter = Filter {
+        min_size: Some(MIB),
+        ..Filter::default()
+    };
+    // Folders are read once, whatever is looked for.
+    assert_eq!(all(&house, &Filter::default()).await.looked_at, 21);
+    let before = opened.0.load(Ordering::Relaxed);
+    assert_eq!(hashes(&all(&house, &filter).await), ["large"]);
+    assert_eq!(opened.0.load(Ordering::Relaxed) - before, 1);
+    let old = Filter {
+        older_than: Some(Duration::from_mins(1)),
+        ..Filter::default()
+    };
+    assert_eq!(all(&house, &old).await.looked_at, 0);
+    assert_eq!(opened.0.load(Ordering::Relaxed) - before, 1);
+}
+
+#[tokio::test]
+async fn a_damaged_footer_is_passed_over() {
+    let house = House::with(config(0, 64 * MIB)).stocked(3).await;
+    let damaged = house.name_of("h1").await;
+    let is_it = |path: &PathBuf| path.ends_with(damaged.to_string());
+    let path = house.entries().into_iter().find(is_it).unwrap();
+    let mut content = fs::read(&path).unwrap();
+    *content.last_mut().unwrap() ^= 1;
+    fs::write(&path, content).unwrap();
+    let page = all(&house, &Filter::default()).await;
+    let found: BTreeSet<_> = hashes(&page).into_iter().collect();
+    assert_eq!(found, BTreeSet::from(["h0", "h2"]));
+    assert!(path.exists(), "the scrubber deals with it");
+}
+
+#[tokio::test]
+async fn the_uploader_is_known_in_memory_and_after_a_restart() {
+    let house = House::new();
+    let uploader = Uploader {
+        address: Some([10, 0, 0, 7].into()),
+        ..Uploader::default()
+    };
+    let uploader = uploader.named("ci").with_agent(b"turbo 2.11");
+    let mut landing = small("a", "one");
+    landing.label = landing.label.from(uploader.clone());
+    house.tiers.publish(landing).await.unwrap();
+    let fill = house.tiers.epoch(&key("b").digest);
+    house.tiers.land(small("b", "two"), fill).await.unwrap();
+    let check = async |house: &House| {
+        let page = all(house, &Filter::default()).await;
+        for listed in &page.entries {
+            let label = &listed.meta.label;
+            let expected = (label.hash.as_str() == "a").then_some(&uploader);
+            assert_eq!(label.uploader.as_deref(), expected);
+        }
+        assert_eq!(page.entries.len(), 2);
+    };
+    check(&house).await;
+    let house = house.restart();
+    check(&house).await;
+    let found = house.tiers.lookup(&key("a").digest).await.unwrap();
+    let replayed = found.meta().await.unwrap().label.fields.as_map().len();
+    assert_eq!(replayed, 1, "the tag alone");
+}
+
+#[tokio::test]
+async fn what_is_removed_is_gone_from_both_tiers_and_the_directory() {
+    let house = House::new().stocked(100).await;
+    let filter = Filter {
+        hash: Some(key("h7").hash),
+        ..Filter::default()
+    };
+    let page = all(&house, &filter).await;
+    assert_eq!(house.tiers.remove(&page.entries).await, [key("h7").digest]);
+    assert_eq!(house.text("h7").await, None);
+    assert_eq!(house.entries().len(), 99);
+    let rest = all(&house, &Filter::default()).await.entries;
+    assert_eq!(house.tiers.remove(&rest).await.len(), 99);
+    assert!(house.entries().is_empty());
+    let house = house.restart();
+    assert!(all(&house, &Filter::default()).await.entries.is_empty());
+    assert_eq!(house.text("h8").await, None);
+}
+
+#[tokio::test]
+async fn a_fill_from_before_a_purge_does_not_land() {
+    let house = House::new().stocked(1).await;
+    let of_entry = house.tiers.epoch(&key("h0").digest);
+    let of_other = house.tiers.epoch(&key("other").digest);
+    let page = all(&house, &Filter::default()).await;
+    house.tiers.remove(&page.entries).await;
+    let late = house.tiers.land(small("h0", "old"), of_entry).await;
+    assert_eq!(late, Err(NotLanded::Overtaken));
+    house.tiers.outdate_all().await.unwrap();
+    let late = house.tiers.land(small("other", "old"), of_other).await;
+    assert_eq!(late, Err(NotLanded::Overtaken));
+    let now = house.tiers.epoch(&key("other").digest);
+    house.tiers.land(small("other", "new"), now).await.unwrap();
+    assert_eq!(house.text("other").await, Some(on(Tier::Memory, "new")));
+    assert_eq!(house.text("h0").await, None);
+}
+
+#[tokio::test]
+async fn what_replaced_a_listed_entry_is_spared() {
+    let house = House::new().stocked(2).await;
+    let mut page = all(&house, &Filter::default()).await;
+    for listed in &mut page.entries {
+        if listed.meta.label.hash == key("h0").hash {
+            let meta = Arc::make_mut(&mut listed.meta);
+            meta.landed = crate::artifact::Landed::from_secs(meta.landed.as_secs() - 1);
+        }
+    }
+    assert_eq!(house.tiers.remove(&page.entries).await, [key("h1").digest]);
+    assert_eq!(house.text("h0").await, Some(on(Tier::Memory, "body")));
+}
+
+#[test]
+fn a_place_is_what_a_page_gave_and_nothing_else() {
+    let place: Place = "0f0000000000000000000000000000ff".parse().unwrap();
+    assert_eq!(place.to_string(), "0f0000000000000000000000000000ff");
+    for text in [
+        "",
+        "ff",
+        "0F0000000000000000000000000000ff",
+        "+f0000000000000000000000000000ff",
+    ] {
+        assert_eq!(text.parse::<Place>(), Err(NoPlace), "{text}");
+    }
+}

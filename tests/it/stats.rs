@@ -1,0 +1,101 @@
+//! What Larder says of how it goes.
+
+use serde_json::Value;
+
+use crate::support::{Larder, Origin, Reply, Request, Setup, artifact, bytes, eventually};
+
+const STATS: &str = "/api/v1/stats";
+
+#[track_caller]
+fn parsed(reply: &Reply) -> Value {
+    assert_eq!(reply.status, 200);
+    assert_eq!(reply.header("content-type"), Some("application/json"));
+    serde_json::from_slice(&reply.body).expect("json")
+}
+
+async fn stats(larder: &Larder) -> Value {
+    parsed(&larder.admin().get(STATS).await)
+}
+
+fn hints(stats: &Value) -> Vec<&str> {
+    let hints = stats["hints"].as_array().expect("a list");
+    hints
+        .iter()
+        .map(|hint| hint["code"].as_str().expect("a code"))
+        .collect()
+}
+
+#[tokio::test]
+async fn what_was_asked_and_answered_is_told_with_what_it_saved() {
+    let origin = Origin::start();
+    let larder = Larder::before(&origin).await;
+    let before = stats(&larder).await;
+    assert_eq!(
+        (&before["state"], &before["access"]),
+        (&"ready".into(), &"upstream".into())
+    );
+    assert_eq!(before["upstream"]["url"], origin.url());
+    assert_eq!(before["api"], format!("http://{}", larder.address()));
+    assert_eq!(hints(&before), ["no-requests"]);
+    let mut client = larder.client();
+    let upload = Request::new("PUT", &artifact("aa")).header("x-artifact-duration", "1500");
+    client.ask(&upload.body(&bytes(1, 4000))).await;
+    origin.hold("bb", &bytes(1, 2000));
+    for hash in ["aa", "aa", "bb", "cc"] {
+        client.get(&artifact(hash)).await;
+    }
+    larder.settled().await;
+    eventually("the requests to be counted", async || {
+        stats(&larder).await["reads"]["asked"] == 4
+    })
+    .await;
+    let after = stats(&larder).await;
+    assert_eq!(
+        after["reads"],
+        serde_json::json!({"asked": 4, "memory": 2, "disk": 0, "missed": 2, "rate": 0.5})
+    );
+    assert_eq!(
+        after["requests"],
+        serde_json::json!({
+            "get": {"hit-memory": 2, "filled": 1, "absent": 1},
+            "put": {"stored": 1},
+        })
+    );
+    assert_eq!(
+        (&after["saved"]["task_seconds"], &after["bytes"]["saved"]),
+        (&3.0.into(), &8000.into())
+    );
+    assert_eq!(after["saved"]["waiting_seconds"], Value::Null);
+    for tier in ["memory", "disk"] {
+        let tier = &after["tiers"][tier];
+        assert_eq!(tier["entries"], 2);
+        assert!(tier["oldest_seconds"].is_u64());
+    }
+    assert_eq!(after["tiers"]["disk"]["state"], "working");
+    assert!(after["upstream"]["requests"]["get"]["ok"].is_u64());
+    assert!(after["upstream"]["seconds"]["get"]["p95"].is_f64());
+    assert_eq!(hints(&after), Vec::<&str>::new());
+}
+
+#[tokio::test]
+async fn an_upstream_that_is_left_alone_is_told_with_a_hint() {
+    let mut origin = Origin::start();
+    let setup = Setup::before(&origin).toml("upstream.breaker_failures", "1");
+    let larder = setup.start().await;
+    origin.stop().await;
+    larder.client().get(&artifact("aa")).await;
+    let told = stats(&larder).await;
+    assert_eq!(told["upstream"]["breakers"]["reads"], true);
+    assert!(hints(&told).contains(&"upstream-left-alone"), "{told}");
+}
+
+#[tokio::test]
+async fn without_upstream_disk_and_tcp_that_is_told_as_nothing() {
+    let setup = Setup::alone().set("tier.disk.capacity", "0");
+    let larder = setup.start().await;
+    let told = stats(&larder).await;
+    assert_eq!(told["upstream"]["url"], Value::Null);
+    assert_eq!(told["tiers"]["disk"]["capacity_bytes"], 0);
+    assert_eq!(told["tiers"]["disk"]["state"], "off");
+    assert_eq!(hints(&told), ["no-requests", "disk-off"]);
+}
