@@ -20,6 +20,7 @@ pub mod mapped;
 pub mod metrics;
 pub mod outlet;
 pub mod proxy;
+pub mod recent;
 pub mod router;
 pub mod seldom;
 pub mod server;

@@ -8,6 +8,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 
 use super::evidence::Right;
 use super::teams;
+use crate::artifact::Ground;
 use crate::caller::Caller;
 use crate::certificate::{Certificate, Validity};
 use crate::config::{Proof, Rights, Token};
@@ -39,6 +40,19 @@ pub(super) struct Known {
     pub(super) certificate: Option<Arc<str>>,
     /// What the list calls whoever uploads.
     pub(super) name: Option<Arc<str>>,
+}
+
+impl Denial {
+    /// What is written down of it.
+    pub fn ground(self) -> Ground {
+        match self {
+            Self::UnknownToken => Ground::UnknownToken,
+            Self::OtherTeam => Ground::OtherTeam,
+            Self::NoGrant => Ground::NoGrant,
+            Self::ReadOnly => Ground::ReadOnly,
+            Self::OtherRoute => Ground::OtherRoute,
+        }
+    }
 }
 
 /// Judges a caller by the tokens on the list.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Method, Request, StatusCode};
+use http::{Method, Request, StatusCode, Uri};
 use http_body::Body;
 use http_body_util::Full;
 use tracing::error;
@@ -15,6 +15,7 @@ use tracing::error;
 use crate::config::InEffect;
 use crate::metrics::Metrics;
 use crate::outlet::Outlet;
+use crate::recent::Recent;
 use crate::server::{Limits, Peer, RequestBody, Serve, check_form};
 use crate::tiers::Conflicts;
 
@@ -32,6 +33,7 @@ mod pages;
 mod process;
 mod query;
 mod readiness;
+mod requests;
 mod scrape;
 mod stats;
 
@@ -90,6 +92,8 @@ pub struct Sources {
     pub refresh: Vec<Refresh>,
     /// The uploads that replaced another body.
     pub conflicts: Arc<Conflicts>,
+    /// The requests for artifacts that ended last.
+    pub recent: Arc<Recent>,
     /// The configuration in effect.
     pub config: InEffect,
     /// Sets the level from which the log is written.
@@ -171,6 +175,7 @@ impl Admin {
                 self.answer_of_entries(&method, uri.query()).await
             }
             Page::Conflicts => self.tell(conflicts::encode(&self.sources.conflicts)),
+            Page::Requests => self.tell_requests(request.uri()),
             Page::Config => self.tell(effective::encode(&self.sources.config)),
             Page::Log if *method == Method::PUT => self.change_level(request.into_body()).await,
             Page::Log => self.tell(level::encode(&self.sources.config)),
@@ -217,6 +222,13 @@ impl Admin {
             |unanswered| unanswered.refusal(),
             |encoded| json(StatusCode::OK, encoded),
         )
+    }
+
+    fn tell_requests(&self, uri: &Uri) -> Answer {
+        match requests::wanted(uri.query().unwrap_or_default()) {
+            Ok(wanted) => self.tell(requests::encode(&self.sources.recent, &wanted)),
+            Err(unclear) => refusal(StatusCode::BAD_REQUEST, "bad_request", &unclear.to_string()),
+        }
     }
 
     async fn change_level<B: Body<Data = Bytes>>(&self, body: B) -> Answer {

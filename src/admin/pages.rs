@@ -13,6 +13,7 @@ pub(super) enum Page {
     Stats,
     Entries,
     Conflicts,
+    Requests,
     Config,
     Log,
     Dashboard(&'static Piece),
@@ -20,13 +21,14 @@ pub(super) enum Page {
 
 impl Page {
     /// Every page, but for the dashboard's pieces, whose names change with what they hold.
-    pub(super) const ALL: [Self; 8] = [
+    pub(super) const ALL: [Self; 9] = [
         Self::Metrics,
         Self::Health,
         Self::Readiness,
         Self::Stats,
         Self::Entries,
         Self::Conflicts,
+        Self::Requests,
         Self::Config,
         Self::Log,
     ];
@@ -47,6 +49,7 @@ impl Page {
             Self::Stats => "/api/v1/stats",
             Self::Entries => "/api/v1/entries",
             Self::Conflicts => "/api/v1/conflicts",
+            Self::Requests => "/api/v1/requests",
             Self::Config => "/api/v1/config",
             Self::Log => "/api/v1/log",
             Self::Dashboard(piece) => piece.path(),

@@ -46,6 +46,7 @@ async fn admin(readiness: &Readiness) -> (Admin, Arc<Metrics>) {
         metrics: Arc::clone(&metrics),
         refresh: vec![refresh],
         conflicts: Arc::new(Conflicts::new(Arc::clone(&metrics))),
+        recent: Arc::default(),
         config: InEffect::new(vec![
             effective("log.level", Some("\"info\""), "default"),
             effective("admin.token", Some("\"***\""), "larder.toml:3"),

@@ -4,8 +4,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::certificates::Certificates;
+use super::make_first_token;
+use super::parts::{begin_log_at, own_credential};
 use super::secrets::SecretError;
-use super::{begin_log_at, make_first_token, own_credential};
 use crate::access::Access;
 use crate::caller::Sealer;
 use crate::config::{Config, Target};

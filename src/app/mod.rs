@@ -6,6 +6,7 @@ mod listening;
 mod live;
 mod notices;
 mod operators;
+mod parts;
 mod secrets;
 mod verdicts;
 
@@ -20,21 +21,23 @@ use listening::{behind, certificates, hosts, open, placed, reachable};
 pub use live::Live;
 pub use notices::Notices;
 use operators::Operated;
+use parts::{access, access_log, metrics, router, sealer, set_level, tiers, upstream};
 pub use secrets::{SecretError, announced};
 use verdicts::Notes;
 
 use crate::access::Access;
-use crate::admin::{Admin, Door, SetLevel};
-use crate::caller::{Caller, Sealer};
-use crate::config::{self, AccessMode, Config, InEffect, Listen, Listener, LogLevel, Secret};
+use crate::admin::{Admin, Door};
+use crate::caller::Sealer;
+use crate::config::{AccessMode, Config, InEffect, Listen, Listener, Secret};
 use crate::metrics::Metrics;
 use crate::proxy::{Proxy, Stations};
+use crate::recent::Recent;
 use crate::router::Router;
 use crate::server::{BindError, Limits, Listeners, LiveLimits, Passed, TlsError};
 use crate::tasks::Tasks;
-use crate::telemetry::{self, AccessLog};
+use crate::telemetry::AccessLog;
 use crate::tiers::{OpenError, Tiers};
-use crate::upstream::{Upstream, UpstreamError};
+use crate::upstream::UpstreamError;
 
 /// What tasks get to end in once connections have used up the grace, and once more to be dropped in.
 const LAST_MOMENT: Duration = Duration::from_millis(100);
@@ -105,8 +108,8 @@ impl App {
         let made_token = make_first_token(&mut config, &data_dir)?;
         let admin_token = secrets::admin_token(config.admin.token.as_ref())?;
         let door = Door::new(hosts(&config), &admin_token);
-        let access_log = AccessLog::new(&config.log, Arc::clone(&metrics));
-        let access_log = Arc::new(access_log.map_err(StartError::AccessLog)?);
+        let access_log = access_log(&config, &metrics)?;
+        let recent = Arc::new(Recent::new());
         let upstream = upstream(&config, &metrics, &tasks)?;
         let sealer = Arc::new(sealer(&config)?);
         let access = access(&mut config, &sealer, &upstream, &metrics, &tasks);
@@ -119,7 +122,7 @@ impl App {
             tasks: tasks.clone(),
         };
         let proxy = Proxy::new(config.clone(), stations);
-        let router = router(&config, &proxy, &metrics, &access_log);
+        let router = router(&config, &proxy, &metrics, &access_log, Arc::clone(&recent));
         let certificates = certificates(&config, &metrics)?;
         let (data, admin) = open(&config, passed).await?;
         let data = behind(data, certificates.as_deref(), &config, &metrics);
@@ -130,6 +133,7 @@ impl App {
             tiers: &tiers,
             upstream: &upstream,
             proxy: &proxy,
+            recent: &recent,
             tasks: &tasks,
         };
         let admin_service = Arc::new(operated.admin(door, (shown, set_level(&access_log))));
@@ -268,87 +272,6 @@ impl App {
         };
         secrets::announce_admin(&self.config.data_dir, &address, token)
     }
-}
-
-fn metrics() -> Result<Arc<Metrics>, StartError> {
-    let metrics = Metrics::new().map_err(|error| StartError::Metrics(error.to_string()));
-    metrics.map(Arc::new)
-}
-
-fn upstream(
-    config: &Config,
-    metrics: &Arc<Metrics>,
-    tasks: &Tasks,
-) -> Result<Arc<Upstream>, UpstreamError> {
-    let upstream = Upstream::new(&config.upstream, Arc::clone(metrics), tasks.clone());
-    upstream.map(Arc::new)
-}
-
-/// Where artifacts rest.
-async fn tiers(
-    config: &Config,
-    metrics: &Arc<Metrics>,
-    tasks: &Tasks,
-) -> Result<Arc<Tiers>, OpenError> {
-    let (metrics, tasks) = (Arc::clone(metrics), tasks.clone());
-    Tiers::open(&config.tier, &config.data_dir, metrics, tasks).await
-}
-
-/// What answers the data listeners.
-fn router(
-    config: &Config,
-    proxy: &Arc<Proxy>,
-    metrics: &Arc<Metrics>,
-    access_log: &Arc<AccessLog>,
-) -> Arc<Router> {
-    let (proxy, metrics) = (Arc::clone(proxy), Arc::clone(metrics));
-    let router = Router::new(proxy, metrics, Arc::clone(access_log), hosts(config));
-    Arc::new(router)
-}
-
-/// What turns credentials into callers, under the data directory's key.
-///
-/// A header that is forwarded may decide what the upstream answers, and so tells callers apart too.
-fn sealer(config: &Config) -> Result<Sealer, SecretError> {
-    let key = secrets::digest_key(&config.data_dir)?;
-    let (credentials, forwarded) = (
-        &config.access.credential_headers,
-        &config.upstream.forward_headers,
-    );
-    let names = credentials.iter().chain(forwarded).cloned().collect();
-    Ok(Sealer::new(&key, names))
-}
-
-/// Who judges, and remembers what it learned before.
-fn access(
-    config: &mut Config,
-    sealer: &Sealer,
-    upstream: &Arc<Upstream>,
-    metrics: &Arc<Metrics>,
-    tasks: &Tasks,
-) -> Arc<Access> {
-    let own = own_credential(&mut config.upstream, sealer);
-    let (upstream, metrics) = (Arc::clone(upstream), Arc::clone(metrics));
-    let access = Access::new(config, own, upstream, metrics, tasks.clone());
-    verdicts::recall(&access, &config.data_dir);
-    access
-}
-
-/// Larder's own credential upstream, if it has one; from here on it is nowhere else.
-fn own_credential(upstream: &mut config::Upstream, sealer: &Sealer) -> Option<Caller> {
-    let token = upstream.token.take()?;
-    sealer.bearer(token.expose())
-}
-
-/// Lets the log and its access lines begin at another level.
-fn set_level(access_log: &Arc<AccessLog>) -> SetLevel {
-    let access_log = Arc::clone(access_log);
-    Box::new(move |level| begin_log_at(level, &access_log))
-}
-
-fn begin_log_at(level: LogLevel, access_log: &AccessLog) {
-    telemetry::set_level(level);
-    access_log.follow(level);
 }
 
 /// Where a list judges and nobody is on it, puts a token there that is made once; returns its file.

@@ -12,6 +12,7 @@ use crate::artifact::Landed;
 use crate::config::{Config, InEffect, Target};
 use crate::metrics::Metrics;
 use crate::proxy::Proxy;
+use crate::recent::Recent;
 use crate::server::Listeners;
 use crate::tasks::Tasks;
 use crate::tiers::Tiers;
@@ -25,6 +26,7 @@ pub(super) struct Operated<'a> {
     pub(super) tiers: &'a Arc<Tiers>,
     pub(super) upstream: &'a Arc<Upstream>,
     pub(super) proxy: &'a Arc<Proxy>,
+    pub(super) recent: &'a Arc<Recent>,
     pub(super) tasks: &'a Tasks,
 }
 
@@ -42,6 +44,7 @@ impl Operated<'_> {
             metrics: Arc::clone(self.metrics),
             refresh: vec![refresh],
             conflicts: self.tiers.conflicts(),
+            recent: Arc::clone(self.recent),
             config,
             set_level,
             about: self.about(),

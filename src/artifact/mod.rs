@@ -20,7 +20,7 @@ pub use key::{
 pub use label::{
     Fields, LAST_SECOND, Label, Landed, MAX_FIELD_BYTES, MAX_FIELDS, Meta, TooManyFields,
 };
-pub use outcome::{Bypass, Failure, Outcome, RouteName, Tier};
+pub use outcome::{Bypass, Failure, Ground, Outcome, RouteName, Tier};
 pub use signature::{SignatureCheck, SignatureFault, SignatureKey, SignatureVerdict};
 pub use uploader::{MAX_UPLOADER_TEXT, ShortDigest, Uploader};
 pub use version::{version_number, via_member};

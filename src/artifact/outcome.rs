@@ -142,6 +142,15 @@ pub enum Bypass {
 }
 
 impl Bypass {
+    /// Every reason.
+    pub const ALL: [Self; 5] = [
+        Self::TooLarge,
+        Self::NoRoom,
+        Self::DiskFault,
+        Self::TooManyFields,
+        Self::InvalidSignature,
+    ];
+
     /// The `detail` of `Cache-Status`.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -149,6 +158,51 @@ impl Bypass {
             Self::NoRoom => "no-room",
             Self::DiskFault => "disk-fault",
             Self::TooManyFields => "too-many-fields",
+            Self::InvalidSignature => "invalid-signature",
+        }
+    }
+}
+
+/// Why a request was refused here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Ground {
+    /// No token, an unknown one, or one whose time is up.
+    UnknownToken,
+    /// A job's token, and nothing is granted to such jobs.
+    NoGrant,
+    /// The token is for other teams.
+    OtherTeam,
+    /// The token may only download.
+    ReadOnly,
+    /// Larder's own credential is for artifacts, and this was about something else.
+    OtherRoute,
+    /// A web page's request, or one that means another host.
+    Foreign,
+    /// Not signed with the key that artifacts must be signed with.
+    InvalidSignature,
+}
+
+impl Ground {
+    /// Every ground.
+    pub const ALL: [Self; 7] = [
+        Self::UnknownToken,
+        Self::NoGrant,
+        Self::OtherTeam,
+        Self::ReadOnly,
+        Self::OtherRoute,
+        Self::Foreign,
+        Self::InvalidSignature,
+    ];
+
+    /// The word in access lines; clients are told nothing but that they are denied.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::UnknownToken => "unknown-token",
+            Self::NoGrant => "no-grant",
+            Self::OtherTeam => "other-team",
+            Self::ReadOnly => "read-only",
+            Self::OtherRoute => "other-route",
+            Self::Foreign => "foreign",
             Self::InvalidSignature => "invalid-signature",
         }
     }
@@ -191,7 +245,7 @@ pub enum Outcome {
     /// Answered here, because that is where the answer is: preflight, a standalone status.
     Answered,
     /// Refused here.
-    Denied,
+    Denied(Ground),
     /// A request that is none, or a fault of ours; the word is the error's code.
     Error(&'static str),
 }
@@ -218,6 +272,26 @@ impl Outcome {
         Self::LABELS.get(self.index()).copied().unwrap_or("error")
     }
 
+    /// What the label leaves open; the `detail` of access lines.
+    pub fn detail(self) -> Option<&'static str> {
+        match self {
+            Self::Hit { grace: true, .. } => Some("grace"),
+            Self::Bypassed(reason) => Some(reason.as_str()),
+            Self::Degraded(failure) | Self::Undelivered(failure) => Some(failure.as_str()),
+            Self::Denied(ground) => Some(ground.as_str()),
+            Self::Answered => Some("answered"),
+            Self::Error(code) => Some(code),
+            Self::Hit { .. }
+            | Self::Filled
+            | Self::Collapsed
+            | Self::Absent
+            | Self::Stored
+            | Self::Passed
+            | Self::Refused(_)
+            | Self::UploadRefused => None,
+        }
+    }
+
     /// The position of this outcome's label in [`Outcome::LABELS`].
     pub fn index(self) -> usize {
         match self {
@@ -234,7 +308,7 @@ impl Outcome {
             Self::Bypassed(_) => 6,
             Self::Stored => 7,
             Self::Refused(_) | Self::UploadRefused => 8,
-            Self::Denied => 9,
+            Self::Denied(_) => 9,
             Self::Passed | Self::Answered => 10,
             Self::Error(_) => 11,
         }
@@ -255,7 +329,7 @@ impl Outcome {
             Self::Stored => "larder; fwd=method; stored".into(),
             Self::Passed | Self::UploadRefused => "larder; fwd=method".into(),
             Self::Answered => "larder; detail=answered".into(),
-            Self::Denied => "larder; detail=denied".into(),
+            Self::Denied(_) => "larder; detail=denied".into(),
             Self::Bypassed(why) => format!("larder; fwd=bypass; detail={}", why.as_str()).into(),
             Self::Degraded(why) => format!("larder; fwd=uri-miss; detail={}", why.as_str()).into(),
             Self::Refused(status) => format!("larder; fwd=uri-miss; fwd-status={status}").into(),
@@ -314,6 +388,9 @@ mod tests {
         );
         assert_eq!(printed(Outcome::Stored), "larder; fwd=method; stored");
         assert_eq!(printed(Outcome::Passed), "larder; fwd=method");
-        assert_eq!(printed(Outcome::Denied), "larder; detail=denied");
+        assert_eq!(
+            printed(Outcome::Denied(Ground::ReadOnly)),
+            "larder; detail=denied"
+        );
     }
 }

@@ -277,12 +277,13 @@ fn tier_metrics(registry: &Registry) -> Result<[TierMetrics; 2], prometheus::Err
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::artifact::Ground;
 
     #[test]
     fn every_route_and_outcome_has_its_own_handles() {
         let metrics = Metrics::new().unwrap();
         metrics
-            .request(RouteName::Pass, Outcome::Denied)
+            .request(RouteName::Pass, Outcome::Denied(Ground::OtherRoute))
             .unwrap()
             .total
             .inc();

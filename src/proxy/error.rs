@@ -1,7 +1,7 @@
 //! What a client is told when there is nothing to serve.
 
 use crate::access::Denial;
-use crate::artifact::{Failure, InvalidHash, Outcome, SignatureFault};
+use crate::artifact::{Failure, Ground, InvalidHash, Outcome, SignatureFault};
 use crate::caller::RepeatedAuthorization;
 use crate::transfer::{Doubt, Received};
 use crate::upstream::BadTarget;
@@ -88,7 +88,8 @@ impl ProxyError {
             | Self::BadBody(_)
             | Self::TooManyFields => Outcome::Error("bad_request"),
             Self::TooLarge(_) => Outcome::Error("too_large"),
-            Self::Denied(_) | Self::InvalidSignature(_) => Outcome::Denied,
+            Self::Denied(denial) => Outcome::Denied(denial.ground()),
+            Self::InvalidSignature(_) => Outcome::Denied(Ground::InvalidSignature),
             Self::Absent => Outcome::Absent,
             Self::NoRoute => Outcome::Error("not_found"),
             Self::Unanswered(failure) | Self::Unserved(failure) => Outcome::Degraded(*failure),

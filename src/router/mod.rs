@@ -27,6 +27,7 @@ use crate::artifact::{ArtifactHash, Fields, InvalidHash, Outcome};
 use crate::metrics::Metrics;
 use crate::outlet::Outlet;
 use crate::proxy::{Acquaintance, Proxy, ProxyError, Right, Served};
+use crate::recent::Recent;
 use crate::server::{Peer, RequestBody, Serve};
 use crate::telemetry::AccessLog;
 
@@ -47,6 +48,7 @@ impl Router {
         proxy: Arc<Proxy>,
         metrics: Arc<Metrics>,
         access_log: Arc<AccessLog>,
+        recent: Arc<Recent>,
         hosts: Vec<String>,
     ) -> Self {
         Self {
@@ -54,6 +56,7 @@ impl Router {
             observer: Arc::new(Observer {
                 metrics,
                 log: access_log,
+                recent,
             }),
             hosts,
         }

@@ -14,10 +14,11 @@ use tokio::time::Instant;
 
 use super::Route;
 use super::arriving::Watch;
-use crate::artifact::{Outcome, named_teams};
+use crate::artifact::{ArtifactHash, Outcome, named_teams};
 use crate::certificate::Certificate;
 use crate::metrics::Metrics;
 use crate::proxy::ServedBody;
+use crate::recent::{Recent, Short, Subject};
 use crate::server::Peer;
 use crate::telemetry::{AccessLine, AccessLog, Answered, Asked, Ended};
 
@@ -26,6 +27,7 @@ use crate::telemetry::{AccessLine, AccessLog, Answered, Asked, Ended};
 pub(super) struct Observer {
     pub(super) metrics: Arc<Metrics>,
     pub(super) log: Arc<AccessLog>,
+    pub(super) recent: Arc<Recent>,
 }
 
 /// A request under observation; whatever becomes of it, dropping this writes it down.
@@ -34,6 +36,8 @@ pub(super) struct Observation {
     observer: Arc<Observer>,
     /// What only its access line tells, where one is written.
     asked: Option<Box<Asked>>,
+    /// What is kept of it, where it is about an artifact.
+    subject: Option<Subject>,
     answered: Answered,
     began: Instant,
     arriving: Watch,
@@ -65,6 +69,7 @@ impl Observation {
                 .log
                 .is_written()
                 .then(|| Box::new(asked(head, route, peer))),
+            subject: route.hash().map(|hash| subject(head, hash, peer)),
             observer: Arc::clone(observer),
             answered: Answered::not_yet(route.name()),
             began: Instant::now(),
@@ -101,7 +106,11 @@ impl Observation {
 
 impl Drop for Observation {
     fn drop(&mut self) {
-        let Observer { metrics, log } = &*self.observer;
+        let Observer {
+            metrics,
+            log,
+            recent,
+        } = &*self.observer;
         let answered = &mut self.answered;
         answered.total = self.began.elapsed();
         answered.bytes_in = self.arriving.bytes();
@@ -118,12 +127,13 @@ impl Drop for Observation {
         if let Some(asked) = &self.asked {
             log.write(&AccessLine { asked, answered });
         }
+        if let Some(subject) = self.subject.take() {
+            recent.note(subject, answered);
+        }
     }
 }
 
 fn asked(head: &Parts, route: &Route, peer: Peer) -> Asked {
-    let query = head.uri.query();
-    let team = query.and_then(|query| named_teams(query).next());
     Asked {
         time: SystemTime::now(),
         peer: peer.address,
@@ -132,9 +142,25 @@ fn asked(head: &Parts, route: &Route, peer: Peer) -> Asked {
         certificate: Certificate::of(&head.extensions).map(|shown| Arc::clone(shown.client())),
         method: head.method.clone(),
         hash: route.hash().cloned(),
-        team: team.map(str::to_owned),
+        team: team(head).map(str::to_owned),
         user_agent: head.headers.get(USER_AGENT).cloned(),
     }
+}
+
+/// Copied into what is set aside for it: it takes no memory of its own, nor keeps the buffer that the head
+/// was read with.
+fn subject(head: &Parts, hash: &ArtifactHash, peer: Peer) -> Subject {
+    let user_agent = head.headers.get(USER_AGENT).map(HeaderValue::as_bytes);
+    Subject {
+        hash: hash.clone(),
+        team: Short::of(team(head).unwrap_or_default().as_bytes()),
+        user_agent: Short::of(user_agent.unwrap_or_default()),
+        peer: peer.address.map(|address| address.ip()),
+    }
+}
+
+fn team(head: &Parts) -> Option<&str> {
+    named_teams(head.uri.query()?).next()
 }
 
 // === impl Observed ===

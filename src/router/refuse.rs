@@ -6,7 +6,7 @@ use http::request::Parts;
 use http::{Method, Response, StatusCode};
 
 use super::{Router, reply};
-use crate::artifact::Outcome;
+use crate::artifact::{Ground, Outcome};
 use crate::proxy::{Acquaintance, Proxy, ServedBody};
 use crate::server::{Foreign, Unfit, check_form, check_host};
 
@@ -38,7 +38,7 @@ impl Router {
             headers.insert(CONNECTION, HeaderValue::from_static("close"));
         }
         let outcome = match refusal {
-            Refusal::Foreign(_) => Outcome::Denied,
+            Refusal::Foreign(_) => Outcome::Denied(Ground::Foreign),
             _ => Outcome::Error(code),
         };
         reply::stamp(&mut response, outcome);

@@ -104,7 +104,7 @@ impl AccessLine<'_> {
         push_number(out, answered.status.into());
         out.push(' ');
         out.push_str(answered.outcome.as_str());
-        if let Some(detail) = detail(answered.outcome) {
+        if let Some(detail) = answered.outcome.detail() {
             out.push(':');
             out.push_str(detail);
         }
@@ -149,7 +149,7 @@ impl AccessLine<'_> {
         out.push_str(r#","status":"#);
         push_number(out, answered.status.into());
         push_member(out, r#","outcome":""#, answered.outcome.as_str());
-        if let Some(detail) = detail(answered.outcome) {
+        if let Some(detail) = answered.outcome.detail() {
             push_member(out, r#","detail":""#, detail);
         }
         push_member(out, r#","ended":""#, answered.ended.as_str());
@@ -219,25 +219,5 @@ impl Ended {
             Self::Left => "left",
             Self::Broken => "broken",
         }
-    }
-}
-
-/// What the outcome's name leaves open.
-fn detail(outcome: Outcome) -> Option<&'static str> {
-    match outcome {
-        Outcome::Hit { grace: true, .. } => Some("grace"),
-        Outcome::Bypassed(reason) => Some(reason.as_str()),
-        Outcome::Degraded(failure) | Outcome::Undelivered(failure) => Some(failure.as_str()),
-        Outcome::Answered => Some("answered"),
-        Outcome::Error(code) => Some(code),
-        Outcome::Hit { .. }
-        | Outcome::Filled
-        | Outcome::Collapsed
-        | Outcome::Absent
-        | Outcome::Stored
-        | Outcome::Passed
-        | Outcome::Refused(_)
-        | Outcome::UploadRefused
-        | Outcome::Denied => None,
     }
 }

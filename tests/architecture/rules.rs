@@ -4,7 +4,7 @@ use crate::source::{Source, begins};
 
 /// Which top-level module may import which. A row may name only rows above it, so no import can
 /// close a cycle; every module may import itself.
-const IMPORTS: [(&str, Allowed); 21] = [
+const IMPORTS: [(&str, Allowed); 22] = [
     ("caller", Only(&[])),
     ("certificate", Only(&[])),
     ("mapped", Only(&[])),
@@ -15,6 +15,7 @@ const IMPORTS: [(&str, Allowed); 21] = [
     ("metrics", Only(&["artifact"])),
     ("config", Only(&["artifact", "caller", "certificate"])),
     ("telemetry", Only(&["artifact", "config", "metrics"])),
+    ("recent", Only(&["artifact", "telemetry"])),
     (
         "tiers",
         Only(&[
@@ -84,6 +85,7 @@ const IMPORTS: [(&str, Allowed); 21] = [
             "metrics",
             "outlet",
             "proxy",
+            "recent",
             "server",
             "telemetry",
         ]),
@@ -92,8 +94,8 @@ const IMPORTS: [(&str, Allowed); 21] = [
     (
         "admin",
         Only(&[
-            "artifact", "caller", "config", "metrics", "outlet", "server", "tasks", "tiers",
-            "transfer", "upstream",
+            "artifact", "caller", "config", "metrics", "outlet", "recent", "server", "tasks",
+            "tiers", "transfer", "upstream",
         ]),
     ),
     ("app", AllAbove),

@@ -39,6 +39,7 @@ mod oidc;
 mod overwrite;
 mod own;
 mod put;
+mod recent;
 mod refused;
 mod reload;
 mod routes;

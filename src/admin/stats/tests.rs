@@ -2,7 +2,7 @@
 
 use super::parts::FEWEST_FILLS;
 use super::*;
-use crate::artifact::{Failure, Outcome, RouteName, Tier};
+use crate::artifact::{Failure, Ground, Outcome, RouteName, Tier};
 use crate::metrics::{DiskState, Metrics};
 
 const MEMORY: Outcome = Outcome::Hit {
@@ -52,7 +52,7 @@ fn the_hit_rate_counts_wants_of_bodies_and_nothing_else() {
     read(&metrics, Outcome::Filled, 1, 0.1);
     read(&metrics, Outcome::Absent, 1, 0.1);
     read(&metrics, Outcome::Degraded(Failure::Cut), 1, 0.1);
-    read(&metrics, Outcome::Denied, 7, 0.1);
+    read(&metrics, Outcome::Denied(Ground::ReadOnly), 7, 0.1);
     let puts = metrics.request(RouteName::Put, Outcome::Stored).unwrap();
     puts.total.inc();
     let told = told(&metrics);
