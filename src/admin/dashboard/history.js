@@ -63,7 +63,8 @@ function summed(samples, width) {
     step.samples += 1;
     found.set(begin, step);
   }
-  return [...found.values()];
+  // A clock that was set back left labels out of order.
+  return [...found.values()].sort((one, other) => one.begin - other.begin);
 }
 
 function nothing(begin) {
