@@ -76,6 +76,21 @@ units:
     cargo build --release
     bash deploy/systemd/verify target/release/larder
 
+# What is shipped for containers and monitoring, read as those would who use it
+deploy: tools
+    cargo build --release
+    bash deploy/verify target/release/larder
+
+# The chart, rendered and held against Kubernetes' schemas and the program
+chart:
+    cargo build --release
+    bash deploy/helm/verify target/release/larder
+
+# The action of GitHub's, run as a runner would
+action:
+    cargo build --release
+    bash deploy/github-action/verify target/release/larder
+
 # Milliseconds from start to listening on an empty data directory
 start-up runs="20":
     cargo build --release

@@ -167,7 +167,7 @@ pub(super) fn exact(number: u64) -> f64 {
 mod tests {
     use super::*;
     use crate::artifact::{Outcome, RouteName, Tier};
-    use crate::metrics::Metrics;
+    use crate::metrics::{Exchange, Metrics, Operation};
 
     const HIT: Outcome = Outcome::Hit {
         tier: Tier::Memory,
@@ -201,7 +201,9 @@ mod tests {
         let none = Figures::of(metrics.registry()).spread("larder_upstream_seconds", &[]);
         assert_eq!((none.quantile(0.5), none.mean()), (None, None));
         for seconds in [0.03, 0.03, 0.04, 0.2, 100.0] {
-            metrics.upstream.count("get", "ok", seconds);
+            metrics
+                .upstream
+                .count(Operation::Get, Exchange::Ok, seconds);
         }
         let figures = Figures::of(metrics.registry());
         let spreads = figures.spreads("larder_upstream_seconds", "operation");

@@ -4,14 +4,21 @@
 //! a file cannot be read, the figure is absent.
 
 use std::fs;
+use std::sync::OnceLock;
 
 use rustix::process::{Resource, getrlimit};
 
 /// Ticks a second in `/proc`: fixed by the kernel's interface, whatever its own clock.
 const TICKS: f64 = 100.0;
 
+const START_TIME: &str = "process_start_time_seconds";
+
 /// Bytes in the kibibytes of `/proc/self/status`.
 const KIB: f64 = 1024.0;
+
+/// When the process started, as the system first told it: its word for the time it was booted shifts by a
+/// second now and then, and that would look like a start.
+static START: OnceLock<f64> = OnceLock::new();
 
 /// One figure.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -28,6 +35,10 @@ pub(super) struct Figure {
 pub(super) fn read() -> Vec<Figure> {
     let text = |path| fs::read_to_string(path).unwrap_or_default();
     let mut figures = from_stat(&text("/proc/self/stat"), &text("/proc/stat"));
+    let mut starts = figures.iter_mut();
+    if let Some(start) = starts.find(|figure| figure.name == START_TIME) {
+        start.value = *START.get_or_init(|| start.value);
+    }
     figures.extend(from_status(&text("/proc/self/status")));
     figures.extend(descriptors());
     figures
@@ -47,12 +58,12 @@ fn from_stat(own: &str, system: &str) -> Vec<Figure> {
         .find_map(|line| line.strip_prefix("btime ")?.parse::<f64>().ok());
     let cpu = number(14).zip(number(15)).map(|(user, kernel)| Figure {
         name: "process_cpu_seconds_total",
-        help: "CPU time spent, user and kernel.",
+        help: "Seconds of processor time spent, in the process and in the kernel for it.",
         value: (user + kernel) / TICKS,
     });
     let start = number(22).zip(boot).map(|(since_boot, boot)| Figure {
-        name: "process_start_time_seconds",
-        help: "Start of the process, in seconds since 1970.",
+        name: START_TIME,
+        help: "When the process started, in seconds since 1970.",
         value: boot + since_boot / TICKS,
     });
     cpu.into_iter().chain(start).collect()
@@ -68,15 +79,19 @@ fn from_status(status: &str) -> Vec<Figure> {
     [
         figure(
             "process_virtual_memory_bytes",
-            "Address space.",
+            "Bytes of address space, most of which takes no memory.",
             number("VmSize:").map(|size| size * KIB),
         ),
         figure(
             "process_resident_memory_bytes",
-            "Memory in use.",
+            "Bytes of memory in use, mapped files that are in memory included.",
             number("VmRSS:").map(|size| size * KIB),
         ),
-        figure("process_threads", "Threads.", number("Threads:")),
+        figure(
+            "process_threads",
+            "Threads of the process.",
+            number("Threads:"),
+        ),
     ]
     .into_iter()
     .flatten()
@@ -97,12 +112,12 @@ fn descriptors() -> Vec<Figure> {
     let most = getrlimit(Resource::Nofile).current;
     let open = Figure {
         name: "process_open_fds",
-        help: "File descriptors open.",
+        help: "File descriptors that are open: files, and a connection each.",
         value: open as f64,
     };
     let most = most.map(|most| Figure {
         name: "process_max_fds",
-        help: "File descriptors allowed.",
+        help: "File descriptors that may be open at once.",
         value: most as f64,
     });
     [Some(open), most].into_iter().flatten().collect()

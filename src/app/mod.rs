@@ -185,6 +185,11 @@ impl App {
         &self.config
     }
 
+    /// What it counts.
+    pub fn metrics(&self) -> Arc<Metrics> {
+        Arc::clone(&self.metrics)
+    }
+
     /// The file of the token that was made because none was configured.
     pub fn made_token(&self) -> Option<&PathBuf> {
         self.made_token.as_ref()

@@ -35,8 +35,12 @@ pub(super) struct Operated<'a> {
 impl Operated<'_> {
     /// What answers the admin listener; it begins to keep the history of what is counted.
     pub(super) fn admin(&self, door: Door, (config, set_level): (InEffect, SetLevel)) -> Admin {
-        let tiers = Arc::clone(self.tiers);
-        let refresh: Refresh = Box::new(move || tiers.report());
+        let (tiers, queue) = (Arc::clone(self.tiers), self.proxy.queue());
+        let metrics = Arc::clone(self.metrics);
+        let refresh: Refresh = Box::new(move || {
+            tiers.report();
+            metrics.uploads.show(queue.underway());
+        });
         let history = Arc::new(History::new());
         let keeping = Arc::clone(&history).keep(Arc::clone(self.metrics), self.tasks.clone());
         self.tasks.spawn(keeping);

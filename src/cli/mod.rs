@@ -2,14 +2,19 @@
 //!
 //! What a flag's text means is not known here: `config` reads it with the file and the environment.
 
+mod cache_status;
 mod check;
 mod demo;
+mod env;
+mod exec;
 mod fsck;
 mod healthcheck;
 mod inquiry;
 mod manual;
 mod reload;
+mod scratch;
 mod serve;
+mod shell;
 
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -20,6 +25,8 @@ use std::sync::Arc;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use tokio::runtime::{Builder, Runtime};
 
+use self::env::EnvFlags;
+use self::exec::ExecFlags;
 use self::fsck::FsckFlags;
 use self::manual::{CompletionFlags, ManualFlags};
 use crate::config::{self, Environment, Flags, Loaded, Problems};
@@ -52,6 +59,17 @@ enum Command {
     Check(ConfigFlags),
     /// Shows on this machine what Larder saves: an origin behind a slow line, cold, warm and offline
     Demo,
+    /// Runs a command beside a Larder of its own, and says what that saved
+    ///
+    /// Starts Larder in this process on a free port, sets `TURBO_API` for the command, and exits with the
+    /// command's code. The configuration is read as by `serve`; where it names no upstream, that is the
+    /// `TURBO_API` it inherits, else Vercel where turbo has a token, else none. A Larder that cannot start
+    /// says so, and the command runs without it. Nothing but the command writes to standard output.
+    Exec(ExecFlags),
+    /// Prints what points turbo at a Larder, if one answers there within 300 ms, else nothing
+    ///
+    /// For a shell's own start: `eval "$(larder env http://larder.office:8585)"`.
+    Env(EnvFlags),
     /// Looks over every entry of a data directory that no process uses, and removes what is damaged
     ///
     /// Removes damaged entries, entries that a newer one of their key has outdated, and drafts that
@@ -208,17 +226,26 @@ impl Arguments {
             }),
             Some(Command::Completions(flags)) => manual::complete(&flags, Self::command()),
             Some(Command::Man(flags)) => manual::write(&flags, Self::command()),
+            Some(Command::Exec(flags)) => {
+                seal();
+                exec::run(flags, environment)
+            }
+            Some(Command::Env(flags)) => env::run(&flags),
             Some(Command::Demo) => demo::run(&environment.temp_dir()),
         }
     }
 }
 
-fn serve(flags: impl Into<Flags>, environment: &Environment) -> anyhow::Result<ExitCode> {
+fn seal() {
     if let Err(error) = serve::seal() {
         complain(&[format!(
             "larder: a crash may leave tokens in a core file: {error}"
         )]);
     }
+}
+
+fn serve(flags: impl Into<Flags>, environment: &Environment) -> anyhow::Result<ExitCode> {
+    seal();
     let (flags, environment) = (flags.into(), environment.clone());
     let read: reload::Read = Arc::new(move || config::load(&flags, &environment));
     match read() {

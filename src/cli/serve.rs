@@ -12,6 +12,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use super::USAGE;
 use super::reload::{Read, Reload};
 use crate::app::{App, Ending, Notices, StartError};
 use crate::config::{AccessMode, InEffect, Listen, Loaded, LogFormat, Target};
@@ -161,15 +162,17 @@ async fn next_of(one: &mut Signal, other: &mut Signal) {
     }
 }
 
-/// One line, and 2 where the mistake is in what was configured, 1 where it is in the world.
 fn refuse(error: &StartError) -> ExitCode {
     tracing::error!("{error}");
+    ExitCode::from(code_of(error))
+}
+
+/// 2 where the mistake is in what was configured, 1 where it is in the world.
+pub(super) fn code_of(error: &StartError) -> u8 {
     match error {
-        StartError::Tiers(OpenError::AlreadyOwned { .. }) | StartError::Upstream(_) => {
-            ExitCode::from(2)
-        }
-        StartError::Bind(error) if error.is_configured() => ExitCode::from(2),
-        _ => ExitCode::FAILURE,
+        StartError::Tiers(OpenError::AlreadyOwned { .. }) | StartError::Upstream(_) => USAGE,
+        StartError::Bind(error) if error.is_configured() => USAGE,
+        _ => 1,
     }
 }
 

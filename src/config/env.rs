@@ -73,8 +73,16 @@ impl Environment {
             .map_or_else(|| PathBuf::from("/tmp"), PathBuf::from)
     }
 
+    /// What a command gets that is run from here: everything but our own variables, which may hold secrets.
+    pub fn without_ours(&self) -> impl Iterator<Item = (&OsStr, &OsStr)> {
+        let variables = self.variables.iter();
+        variables
+            .filter(|(name, _)| !name.as_encoded_bytes().starts_with(PREFIX.as_bytes()))
+            .map(|(name, value)| (name.as_os_str(), value.as_os_str()))
+    }
+
     /// A variable's value; an empty one counts as not set, as the system's own conventions have it.
-    pub(super) fn get(&self, name: &str) -> Option<&OsStr> {
+    pub fn get(&self, name: &str) -> Option<&OsStr> {
         self.variables
             .get(OsStr::new(name))
             .map(OsString::as_os_str)
@@ -87,7 +95,7 @@ impl Environment {
     }
 
     /// A folder named by a variable; relative ones are invalid and ignored, as the XDG rules ask.
-    fn folder(&self, name: &str) -> Option<&Path> {
+    pub(super) fn folder(&self, name: &str) -> Option<&Path> {
         self.get(name)
             .map(Path::new)
             .filter(|path| path.is_absolute())

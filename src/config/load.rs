@@ -11,7 +11,8 @@ use super::problem::Problems;
 use super::proxy::Ambient;
 use super::raw::{Raw, Setting};
 use super::supervisor::Supervisor;
-use super::{Config, check, keys};
+use super::turbo::Turbo;
+use super::{Config, check, keys, sidecar};
 
 /// What the command line says; nothing where a flag is not given.
 #[derive(Clone, Debug, Default)]
@@ -57,14 +58,43 @@ pub struct Loaded {
 ///
 /// All mistakes at once, each with its place and its key.
 pub fn load(flags: &Flags, environment: &Environment) -> Result<Loaded, Problems> {
+    read(flags, environment, None)
+}
+
+/// The same for a Larder that runs beside one command: it listens where only that finds it, asks whom
+/// `turbo` would have asked, and writes no access lines.
+///
+/// # Errors
+///
+/// All mistakes at once, each with its place and its key.
+pub fn load_sidecar(
+    flags: &Flags,
+    environment: &Environment,
+    turbo: &Turbo,
+) -> Result<Loaded, Problems> {
+    let mut loaded = read(flags, environment, Some(turbo))?;
+    // Standard output is the command's.
+    loaded.config.log.access_lines = false;
+    Ok(loaded)
+}
+
+fn read(
+    flags: &Flags,
+    environment: &Environment,
+    beside: Option<&Turbo>,
+) -> Result<Loaded, Problems> {
     let content = file::read(&choice(flags, environment));
     let ours = environment.ours();
     let problems = [content.problems, ours.problems].concat();
     let mut raw = Raw::new(problems, ours.warnings);
     raw.lay(keys::presets().chain(environment.data_dir()));
+    raw.lay(beside.into_iter().flat_map(sidecar::defaults));
     raw.lay(content.settings);
     raw.lay(ours.settings);
     raw.lay(flags.settings());
+    if let Some(turbo) = beside {
+        sidecar::insist(&mut raw, flags, turbo);
+    }
     let config = check::config(
         &mut raw,
         Ambient::of(environment),

@@ -34,11 +34,13 @@ mod raw;
 mod roster;
 mod secret;
 mod shown;
+mod sidecar;
 mod suggest;
 mod supervisor;
 #[cfg(test)]
 mod tests;
 mod tls;
+mod turbo;
 mod units;
 mod value;
 
@@ -53,7 +55,7 @@ pub use in_effect::InEffect;
 pub use key_set::{MAX_KEY_SET, key_file, key_set};
 pub use keys::{KEYS, Key, Standing};
 pub use listener::{Listen, Listener, Secured};
-pub use load::{Flags, Loaded, load};
+pub use load::{Flags, Loaded, load, load_sidecar};
 pub use memory_limit::memory_limit;
 pub use network::{Forwarders, Network, Networks};
 pub use pinned::Pinned;
@@ -63,6 +65,7 @@ pub use roster::{Claim, Grant, Issuer, KeySource, Proof, Rights, Roster, Signing
 pub use secret::Secret;
 pub use supervisor::Supervisor;
 pub use tls::{ContentDigest, Reading, Remark, ServerTls, TlsContents, TlsFiles};
+pub use turbo::Turbo;
 pub use units::{parse_duration, parse_size};
 
 use crate::artifact::SignatureKey;
@@ -319,6 +322,8 @@ pub struct Log {
     pub format: LogFormat,
     /// Least severe level written.
     pub level: LogLevel,
+    /// Whether access lines are, to standard output: not where that is somebody else's. No key says so.
+    pub access_lines: bool,
 }
 
 /// The shape of log and access lines.

@@ -109,6 +109,11 @@ impl Raw {
         }
     }
 
+    /// Hides each of `keys`, as if nobody had set it.
+    pub(super) fn hide(&mut self, keys: &[&str]) {
+        self.hidden.extend(keys.iter().map(|&key| key.to_owned()));
+    }
+
     /// Reads one key; a mistake is noted, and reads as nothing.
     pub(super) fn take<T>(
         &mut self,

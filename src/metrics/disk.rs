@@ -98,9 +98,9 @@ impl DiskMetrics {
     /// Registers the families, with every fault's series, so that a rate over them begins at nought.
     pub(super) fn register(registry: &Registry) -> Result<Self, Error> {
         let labels = ["tier", "state"];
-        let help = "1 for what a tier can do now.";
+        let help = "1 for what the disk tier can do now, 0 for the rest; 0 for all where there is no such tier.";
         let states = gauges(registry, "larder_tier_state", help, &labels)?;
-        let help = "File calls of the disk tier that failed.";
+        let help = "File calls of the disk tier that failed, by what kind of answer came.";
         let faults = counters(registry, "larder_disk_faults_total", help, &["kind"])?;
         let tier = Tier::Disk.as_str();
         Ok(Self {
@@ -110,7 +110,7 @@ impl DiskMetrics {
                 registry,
                 IntGauge::new(
                     "larder_disk_foreign_files",
-                    "Files, links and folders in the disk tier's folders that are none of its own.",
+                    "Files, links and folders in the disk tier's folders that are none of its own; never touched.",
                 )?,
             )?,
         })

@@ -73,7 +73,7 @@ impl LimitMetrics {
         let family = counters(
             registry,
             "larder_limits_total",
-            "Times that a bound on clients held.",
+            "Times that a bound on what clients may take held one of them back.",
             &["limit"],
         )?;
         Ok(Self(

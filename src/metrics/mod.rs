@@ -8,6 +8,7 @@ mod requests;
 mod scrub;
 mod signatures;
 mod tls;
+mod uploads;
 mod upstream;
 mod verdicts;
 
@@ -20,7 +21,8 @@ pub use requests::RequestMetrics;
 pub use scrub::{Checked, ScrubMetrics};
 pub use signatures::{Arrival, SignatureMetrics};
 pub use tls::{Handshake, TlsMetrics};
-pub use upstream::UpstreamMetrics;
+pub use uploads::{Underway, UploadMetrics};
+pub use upstream::{Exchange, Operation, UpstreamMetrics};
 pub use verdicts::{Ground, Verdict, VerdictMetrics};
 
 use self::register::{counters, gauges, one};
@@ -52,6 +54,8 @@ pub struct Metrics {
     pub scrub: ScrubMetrics,
     /// The check of artifacts' signatures.
     pub signatures: SignatureMetrics,
+    /// Uploads on their way upstream.
+    pub uploads: UploadMetrics,
     /// Bytes of bodies on their way that are in memory.
     pub in_flight_bytes: IntGauge,
     /// Fills running.
@@ -116,10 +120,6 @@ impl Metrics {
         let registry = Registry::new();
         let gauge = |name, help| one(&registry, IntGauge::new(name, help)?);
         let counter = |name, help| one(&registry, IntCounter::new(name, help)?);
-        let saved_seconds = prometheus::Counter::new(
-            "larder_saved_seconds_total",
-            "Task time that GET hits stood for.",
-        )?;
         tell_version(&registry)?;
         Ok(Self {
             requests: RequestFamilies::register(&registry)?,
@@ -127,57 +127,53 @@ impl Metrics {
             upstream: UpstreamMetrics::register(&registry)?,
             tiers: tier_metrics(&registry)?,
             disk: DiskMetrics::register(&registry)?,
-            evictions: counters(
-                &registry,
-                "larder_evictions_total",
-                "Entries removed.",
-                &["tier", "reason"],
-            )?,
+            evictions: evictions(&registry)?,
             verdicts: VerdictMetrics::register(&registry)?,
             upstream_credential_refused: gauge(
                 "larder_upstream_credential_refused",
-                "1 while the upstream refuses Larder's own credential.",
+                "1 while the upstream refuses Larder's own credential, else 0.",
             )?,
-            oidc_keys_stale: gauge("larder_oidc_keys_stale", "Issuers without fresh keys.")?,
+            oidc_keys_stale: gauge(
+                "larder_oidc_keys_stale",
+                "Issuers of signed tokens whose keys could not be fetched when that was last tried.",
+            )?,
             scrub: ScrubMetrics::register(&registry)?,
             signatures: SignatureMetrics::register(&registry)?,
+            uploads: UploadMetrics::register(&registry)?,
             in_flight_bytes: gauge(
                 "larder_in_flight_bytes",
-                "Bytes of bodies on their way that are in memory.",
+                "Bytes that bodies on their way, in either direction, hold in memory now.",
             )?,
-            fills_in_flight: gauge("larder_fills_in_flight", "Fills running.")?,
-            saved_bytes: counter("larder_saved_bytes_total", "Bytes of GET hits.")?,
-            saved_seconds: one(&registry, saved_seconds)?,
-            connections: gauge("larder_connections", "Connections open.")?,
+            fills_in_flight: gauge(
+                "larder_fills_in_flight",
+                "Artifacts that are being fetched from the upstream now, each once for all who wait.",
+            )?,
+            saved_bytes: counter(
+                "larder_saved_bytes_total",
+                "Bytes of the artifacts that GETs found here, which did not cross the line to the upstream.",
+            )?,
+            saved_seconds: saved_seconds(&registry)?,
+            connections: gauge(
+                "larder_connections",
+                "Connections open on the data listeners now.",
+            )?,
             limits: LimitMetrics::register(&registry)?,
             refusals: RefusalMetrics::register(&registry)?,
             tls: TlsMetrics::register(&registry)?,
             access_lines_lost: counter(
                 "larder_access_lines_lost_total",
-                "Access lines the writer could not take.",
+                "Access lines that were not written, because whoever reads them is too slow.",
             )?,
             upload_conflicts: counter(
                 "larder_upload_conflicts_total",
-                "Uploads that replaced another body.",
+                "Uploads that replaced another body under the same hash: the task is not deterministic.",
             )?,
             events_lost: counter(
                 "larder_events_lost_total",
-                "Usage events that were not forwarded.",
+                "Usage events of clients that could not be forwarded to the upstream.",
             )?,
             registry,
-        }
-        .with_all_evictions())
-    }
-
-    /// Makes the series of every reason, so that a rate over them begins at nought.
-    fn with_all_evictions(self) -> Self {
-        for tier in Tier::ALL {
-            for reason in Eviction::ALL {
-                self.evictions
-                    .with_label_values(&[tier.as_str(), reason.as_str()]);
-            }
-        }
-        self
+        })
     }
 
     /// Where everything is registered.
@@ -188,6 +184,15 @@ impl Metrics {
     /// The handles of one route and outcome.
     pub fn request(&self, route: RouteName, outcome: Outcome) -> Option<&RequestMetrics> {
         self.requests.of(route, outcome)
+    }
+
+    /// Requests to a route that were answered with one of the outcomes whose label `is_counted`.
+    pub fn answered(&self, route: RouteName, is_counted: impl Fn(&str) -> bool) -> u64 {
+        let outcomes = Outcome::LABELS.iter().enumerate();
+        let counted = outcomes.filter(|(_, label)| is_counted(label));
+        counted
+            .map(|(outcome, _)| self.requests.count(route, outcome))
+            .sum()
     }
 
     /// The byte counter of one outcome.
@@ -230,36 +235,65 @@ impl Eviction {
 }
 
 fn tell_version(registry: &Registry) -> Result<(), prometheus::Error> {
-    let help = "The running version.";
+    let help = "1; the label says which version runs.";
     let build = gauges(registry, "larder_build_info", help, &["version"])?;
     build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
     Ok(())
 }
 
+fn saved_seconds(registry: &Registry) -> Result<prometheus::Counter, prometheus::Error> {
+    let counter = prometheus::Counter::new(
+        "larder_saved_seconds_total",
+        "Seconds of task time that GET hits stood for, as their uploaders measured it.",
+    )?;
+    one(registry, counter)
+}
+
+/// Registers the family with the series of every reason, so that a rate over them begins at nought.
+fn evictions(registry: &Registry) -> Result<IntCounterVec, prometheus::Error> {
+    let family = counters(
+        registry,
+        "larder_evictions_total",
+        "Artifacts that left a tier, by why: for room, for age, replaced or forgotten, damaged.",
+        &["tier", "reason"],
+    )?;
+    for tier in Tier::ALL {
+        for reason in Eviction::ALL {
+            family.with_label_values(&[tier.as_str(), reason.as_str()]);
+        }
+    }
+    Ok(family)
+}
+
 fn tier_metrics(registry: &Registry) -> Result<[TierMetrics; 2], prometheus::Error> {
-    let bytes = gauges(registry, "larder_tier_bytes", "Bytes held.", &["tier"])?;
+    let bytes = gauges(
+        registry,
+        "larder_tier_bytes",
+        "Bytes of artifacts that a tier holds now.",
+        &["tier"],
+    )?;
     let capacity = gauges(
         registry,
         "larder_tier_capacity_bytes",
-        "Bytes a tier may hold.",
+        "Bytes that a tier may hold; 0 where it is off.",
         &["tier"],
     )?;
     let entries = gauges(
         registry,
         "larder_tier_entries",
-        "Artifacts held.",
+        "Artifacts that a tier holds now.",
         &["tier"],
     )?;
     let oldest = gauges(
         registry,
         "larder_tier_oldest_seconds",
-        "Age of the oldest artifact held.",
+        "Seconds since the oldest artifact that a tier holds landed; 0 where it holds none.",
         &["tier"],
     )?;
     let corrupt = counters(
         registry,
         "larder_corrupt_total",
-        "Damaged entries found.",
+        "Entries of a tier that were found damaged, by reads and by the scrubber, and put aside.",
         &["tier"],
     )?;
     Ok(Tier::ALL.map(|tier| {

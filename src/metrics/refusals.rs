@@ -39,7 +39,7 @@ impl RefusalMetrics {
         let family = counters(
             registry,
             "larder_connections_refused_total",
-            "Connections closed before a request was read.",
+            "Connections to the data listeners that were closed before a request was read, by why.",
             &["reason"],
         )?;
         Ok(Self(

@@ -7,8 +7,9 @@ use prometheus::{Histogram, HistogramVec, IntCounter, IntCounterVec, Registry};
 use super::register::{counters, histograms};
 use crate::artifact::{Outcome, RouteName};
 
-/// The metrics of requests; the handles of a route and outcome are made when the pair first happens,
-/// since most never do.
+/// The metrics of requests; the histograms of a route and outcome are made when the pair first happens,
+/// since most never do. The counters are all there from the start: of one that begins with its first
+/// request a rate would not see it.
 #[derive(Debug)]
 pub(super) struct RequestFamilies {
     total: IntCounterVec,
@@ -34,23 +35,29 @@ impl RequestFamilies {
     pub(super) fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
         let labels = ["route", "outcome"];
         let pairs = RouteName::ALL.len() * Outcome::LABELS.len();
+        let total = counters(
+            registry,
+            "larder_requests_total",
+            "Requests answered, counted when the answer has ended.",
+            &labels,
+        )?;
+        for route in RouteName::ALL {
+            for outcome in Outcome::LABELS {
+                total.with_label_values(&[route.as_str(), outcome]);
+            }
+        }
         Ok(Self {
-            total: counters(
-                registry,
-                "larder_requests_total",
-                "Requests answered.",
-                &labels,
-            )?,
+            total,
             seconds: histograms(
                 registry,
                 "larder_request_seconds",
-                "Time to the answer's end.",
+                "Seconds from a request's head to the end of its answer.",
                 &labels,
             )?,
             first_byte: histograms(
                 registry,
                 "larder_first_byte_seconds",
-                "Time to the answer's head.",
+                "Seconds from a request's head to the head of its answer.",
                 &labels,
             )?,
             handles: (0..pairs).map(|_| OnceLock::new()).collect(),
@@ -59,9 +66,15 @@ impl RequestFamilies {
 
     /// The handles of one route and outcome.
     pub(super) fn of(&self, route: RouteName, outcome: Outcome) -> Option<&RequestMetrics> {
-        let index = route as usize * Outcome::LABELS.len() + outcome.index();
-        let made = self.handles.get(index)?;
+        let made = self.handles.get(place(route, outcome.index()))?;
         Some(made.get_or_init(|| self.make(route, outcome)))
+    }
+
+    /// How many there were; makes no handles for what never happened.
+    pub(super) fn count(&self, route: RouteName, outcome: usize) -> u64 {
+        let made = self.handles.get(place(route, outcome));
+        let made = made.and_then(OnceLock::get);
+        made.map_or(0, |metrics| metrics.total.get())
     }
 
     fn make(&self, route: RouteName, outcome: Outcome) -> RequestMetrics {
@@ -74,11 +87,16 @@ impl RequestFamilies {
     }
 }
 
+/// Where the handles of a pair are.
+fn place(route: RouteName, outcome: usize) -> usize {
+    route as usize * Outcome::LABELS.len() + outcome
+}
+
 pub(super) fn response_bytes(registry: &Registry) -> Result<Vec<IntCounter>, prometheus::Error> {
     let bytes = counters(
         registry,
         "larder_response_bytes_total",
-        "Body bytes sent to clients.",
+        "Bytes of bodies sent to clients, without heads and framing.",
         &["outcome"],
     )?;
     Ok(Outcome::LABELS

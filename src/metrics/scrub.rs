@@ -53,7 +53,7 @@ impl ScrubMetrics {
         let entries = counters(
             registry,
             "larder_scrub_entries_total",
-            "Entries looked over for damage.",
+            "Entries of the disk tier that the scrubber looked over, by what it found.",
             &["result"],
         )?;
         Ok(Self {
@@ -61,21 +61,21 @@ impl ScrubMetrics {
                 registry,
                 IntCounter::new(
                     "larder_scrub_bytes_total",
-                    "Bytes of entries looked over for damage.",
+                    "Bytes of entries of the disk tier that the scrubber looked over.",
                 )?,
             )?,
             progress: one(
                 registry,
                 Gauge::new(
                     "larder_scrub_progress_ratio",
-                    "The part of the scrubber's pass that is done.",
+                    "The part of the scrubber's pass that is done, from 0 to 1; 1 between two passes.",
                 )?,
             )?,
             completed: one(
                 registry,
                 IntGauge::new(
                     "larder_scrub_last_completed_timestamp_seconds",
-                    "When the scrubber's last pass ended.",
+                    "When the scrubber's last pass over the disk tier ended, in seconds since 1970; 0 before the first.",
                 )?,
             )?,
             entries: Checked::ALL.map(|checked| entries.with_label_values(&[checked.as_str()])),

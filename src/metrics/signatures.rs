@@ -41,7 +41,7 @@ impl SignatureMetrics {
         let refused = counters(
             registry,
             "larder_signatures_refused_total",
-            "Artifacts not taken in because of their signature.",
+            "Artifacts not taken in because their signature is missing or does not fit.",
             &["arrival"],
         )?;
         Ok(Self {

@@ -65,23 +65,23 @@ impl TlsMetrics {
         let handshakes = counters(
             registry,
             "larder_tls_handshakes_total",
-            "TLS handshakes of the data listeners.",
+            "TLS handshakes of the data listeners, by how they ended.",
             &["result"],
         )?;
         let failures = IntCounter::new(
             "larder_tls_reload_failures_total",
-            "Changes of the TLS files that were of no use.",
+            "Changes of the listeners' TLS files that were of no use.",
         )?;
         let failed = IntGauge::new(
             "larder_tls_reload_failed",
-            "1 while the TLS files are of no use, and what they held before is.",
+            "1 while the listeners' TLS files are of no use, and what they held before is shown on; else 0.",
         )?;
         Ok(Self {
             handshakes: Handshake::ALL.map(|end| handshakes.with_label_values(&[end.as_str()])),
             expiry: gauges(
                 registry,
                 "larder_tls_certificate_expiry_seconds",
-                "When a certificate of the data listeners ends, in seconds since 1970.",
+                "When a certificate that the data listeners show ends, in seconds since 1970.",
                 &["certificate"],
             )?,
             shown: Mutex::default(),

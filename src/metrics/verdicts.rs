@@ -73,7 +73,7 @@ impl VerdictMetrics {
         let family = counters(
             registry,
             "larder_verdicts_total",
-            "Judgements of callers.",
+            "Judgements of callers: whether they may read or write, and on what ground that was decided.",
             &["result", "source"],
         )?;
         Ok(Self(Verdict::ALL.map(|verdict| {

@@ -44,7 +44,7 @@ use crate::config::{AccessMode, Config, OnReadFailure};
 use crate::metrics::Metrics;
 use crate::tasks::Tasks;
 use crate::tiers::Tiers;
-use crate::transfer::{Filling, Flights, Inspector, LookAgain, Uploads};
+use crate::transfer::{Filling, Flights, Inspector, LookAgain, Queue, Uploads};
 use crate::upstream::{
     Outgoing, Upstream, artifact_headers, artifact_target, forwarded_headers, is_loop,
 };
@@ -67,6 +67,7 @@ pub struct Proxy {
     access: Arc<Access>,
     flights: Arc<Flights>,
     uploads: Arc<Uploads>,
+    queue: Arc<Queue>,
     absences: Absences,
     inspector: Arc<Inspector>,
     events: EventQueue,
@@ -133,11 +134,17 @@ impl Proxy {
             access,
             flights: Arc::default(),
             uploads: Arc::default(),
+            queue: Arc::default(),
             inspector: Inspector::new(signature_key, Arc::clone(&metrics)),
             events,
             metrics,
             tasks,
         })
+    }
+
+    /// The uploads that the upstream has not answered yet.
+    pub fn queue(&self) -> Arc<Queue> {
+        Arc::clone(&self.queue)
     }
 
     /// What there is to remember of a client at `address` before its first request; `listener` is the

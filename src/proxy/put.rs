@@ -115,10 +115,12 @@ impl Upload {
             let received = self.receive(body, writer).await;
             return self.settle_here(received).await;
         }
+        let queued = self.proxy.queue.enter(self.ask.since, &spool);
         let ending = match length {
             Some(length) => self.stream(writer, &spool, length, body).await,
             None => self.spool_first(writer, &spool, body).await,
         };
+        drop(queued);
         if let Some(ending) = ending {
             self.settle(ending).await;
         }

@@ -82,20 +82,33 @@ pub(super) fn is_of(least: LogLevel) -> bool {
 // === impl AccessLog ===
 
 impl AccessLog {
-    /// Writes to standard output, unless the level is less than info.
+    /// Writes to standard output, unless the level is less than info, or that is somebody else's.
     ///
     /// # Errors
     ///
     /// When the system gives no thread.
     pub fn new(log: &config::Log, metrics: Arc<Metrics>) -> io::Result<Self> {
+        if !log.access_lines {
+            return Ok(Self::nowhere(metrics));
+        }
         let access_log = Self::to(io::stdout(), log.format, metrics)?;
         access_log.follow(log.level);
         Ok(access_log)
     }
 
+    /// Writes nothing, whatever the level.
+    fn nowhere(metrics: Arc<Metrics>) -> Self {
+        Self {
+            writer: None,
+            is_written: AtomicBool::new(false),
+            metrics,
+        }
+    }
+
     /// Lines are written from now on if `least` is info or below.
     pub fn follow(&self, least: LogLevel) {
-        self.is_written.store(is_of(least), Ordering::Relaxed);
+        let is_written = self.writer.is_some() && is_of(least);
+        self.is_written.store(is_written, Ordering::Relaxed);
     }
 
     /// Writes to `out`.

@@ -204,6 +204,11 @@ impl Spool {
         self.shared.turned.notified()
     }
 
+    /// Bytes written so far.
+    pub fn written(&self) -> u64 {
+        self.shared.lock().progress.written()
+    }
+
     /// Whether the bytes are in a file rather than in memory.
     pub fn is_filed(&self) -> bool {
         self.shared.lock().progress.filed() > 0

@@ -6,38 +6,36 @@ use tokio::time::Instant;
 use super::Upstream;
 use super::setback::{Ground, Setback};
 use crate::artifact::Failure;
+use crate::metrics::{Exchange, Operation};
 
 impl Upstream {
     /// Counts one request, or that it was not sent.
     pub(super) fn count(
         &self,
-        operation: &'static str,
-        result: Result<&'static str, &Setback>,
+        operation: Operation,
+        result: Result<Exchange, &Setback>,
         started: Instant,
     ) {
-        let result = match result {
-            Ok(result) => result,
+        let exchange = match result {
+            Ok(exchange) => exchange,
             Err(setback) if setback.ground == Ground::Spared => {
                 return self.metrics.upstream.spared(operation);
             }
-            Err(setback) => result_of(setback.failure),
+            Err(setback) => Exchange::Failed(setback.failure),
         };
         let seconds = started.elapsed().as_secs_f64();
-        self.metrics.upstream.count(operation, result, seconds);
-        let failure = Failure::ALL
-            .into_iter()
-            .find(|failure| result_of(*failure) == result);
-        if let (Some(failure), Some(http)) = (failure, &self.http) {
+        self.metrics.upstream.count(operation, exchange, seconds);
+        if let (Exchange::Failed(failure), Some(http)) = (exchange, &self.http) {
             http.complaints().say(failure, what_fails(failure));
         }
     }
 }
 
-pub(super) fn operation_of(method: &Method, uri: &Uri) -> &'static str {
+pub(super) fn operation_of(method: &Method, uri: &Uri) -> Operation {
     match *method {
-        Method::POST if uri.path().ends_with("/events") => "events",
-        Method::POST => "batch",
-        _ => "status",
+        Method::POST if uri.path().ends_with("/events") => Operation::Events,
+        Method::POST => Operation::Batch,
+        _ => Operation::Status,
     }
 }
 
@@ -54,20 +52,5 @@ pub(super) fn what_fails(failure: Failure) -> &'static str {
         Failure::Limited => "429",
         Failure::Credential => "a refusal of Larder's own credential",
         Failure::Page => "a web page where the API should be: is that the login of a gateway?",
-    }
-}
-
-pub(super) fn result_of(failure: Failure) -> &'static str {
-    let name = failure.as_str();
-    name.strip_prefix("upstream-").unwrap_or(name)
-}
-
-pub(super) fn result_of_code(code: u16) -> &'static str {
-    match code {
-        404 => "absent",
-        429 => result_of(Failure::Limited),
-        400..=499 => "refused",
-        500.. => result_of(Failure::Error),
-        _ => "ok",
     }
 }

@@ -15,14 +15,14 @@ use tokio::time::Instant;
 
 use super::broken::Broken;
 use super::client::Reply;
-use super::counted::{result_of, result_of_code, what_fails};
+use super::counted::what_fails;
 use super::hop::is_readable;
 use super::http::{Http, Small};
 use super::reads::is_identity;
 use super::reply::{ANSWER_TIME, read};
 use crate::artifact::Failure;
 use crate::config;
-use crate::metrics::{Gauge, Metrics};
+use crate::metrics::{Exchange, Gauge, Metrics, Operation};
 use crate::tasks::Tasks;
 
 /// Who asks: some servers refuse whoever does not say.
@@ -42,7 +42,7 @@ pub struct Document {
 #[error("{cause}")]
 pub struct Unfetched {
     /// The metric's label.
-    result: &'static str,
+    exchange: Exchange,
     cause: String,
 }
 
@@ -69,9 +69,13 @@ impl Document {
     pub async fn fetch(&self, limit: usize) -> Result<Bytes, Unfetched> {
         let started = Instant::now();
         let fetched = self.fetch_uncounted(limit).await;
-        let result = fetched.as_ref().map_or_else(|error| error.result, |_| "ok");
+        let exchange = fetched
+            .as_ref()
+            .map_or_else(|error| error.exchange, |_| Exchange::Ok);
         let seconds = started.elapsed().as_secs_f64();
-        self.metrics.upstream.count("keys", result, seconds);
+        self.metrics
+            .upstream
+            .count(Operation::Keys, exchange, seconds);
         fetched
     }
 
@@ -86,7 +90,7 @@ impl Document {
         body.map_err(|failure| match failure {
             Failure::Error => Unfetched::error(format!("it is longer than {limit} bytes")),
             failure => Unfetched {
-                result: result_of(failure),
+                exchange: Exchange::Failed(failure),
                 cause: what_fails(failure).to_owned(),
             },
         })
@@ -123,7 +127,7 @@ impl fmt::Debug for Document {
 impl Unfetched {
     fn error(cause: impl fmt::Display) -> Self {
         Self {
-            result: result_of(Failure::Error),
+            exchange: Exchange::Failed(Failure::Error),
             cause: cause.to_string(),
         }
     }
@@ -132,7 +136,7 @@ impl Unfetched {
 impl From<Broken> for Unfetched {
     fn from(broken: Broken) -> Self {
         Self {
-            result: result_of(broken.failure),
+            exchange: Exchange::Failed(broken.failure),
             cause: broken.cause,
         }
     }
@@ -150,12 +154,12 @@ fn headers() -> HeaderMap {
 fn check(reply: &Reply) -> Result<(), Unfetched> {
     let (status, headers) = (reply.response.status(), reply.response.headers());
     if status != StatusCode::OK {
-        let result = match result_of_code(status.as_u16()) {
-            "ok" => result_of(Failure::Error),
+        let exchange = match Exchange::of_status(status.as_u16()) {
+            Exchange::Ok => Exchange::Failed(Failure::Error),
             other => other,
         };
         let cause = format!("status {}", status.as_u16());
-        return Err(Unfetched { result, cause });
+        return Err(Unfetched { exchange, cause });
     }
     if !is_identity(headers) || !is_readable(headers) {
         return Err(Unfetched::error("it is encoded"));

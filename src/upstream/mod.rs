@@ -67,12 +67,13 @@ pub use hop::{artifact_headers, forwarded_headers, is_loop};
 pub use outgoing::Outgoing;
 pub use supply::{Source, Standing, Supply};
 pub use target::{artifact_target, upstream_target};
+pub use tls::as_the_system_trusts;
 
 use crate::artifact::{Answer, Failure, OriginId};
 use crate::config;
-use crate::metrics::Metrics;
+use crate::metrics::{Exchange, Metrics, Operation};
 use crate::tasks::Tasks;
-use counted::{operation_of, result_of, result_of_code};
+use counted::operation_of;
 use gates::Class;
 use http::{Http, key_of};
 use reads::Purpose;
@@ -252,12 +253,12 @@ impl Upstream {
             None => Err(NOWHERE),
         };
         let result = fetched.as_ref().map(|fetched| match fetched {
-            Fetched::Found(_) => "ok",
-            Fetched::Absent(_) => "absent",
-            Fetched::Refused(_) => "refused",
-            Fetched::Failed(failure) => result_of(*failure),
+            Fetched::Found(_) => Exchange::Ok,
+            Fetched::Absent(_) => Exchange::Absent,
+            Fetched::Refused(_) => Exchange::Refused,
+            Fetched::Failed(failure) => Exchange::Failed(*failure),
         });
-        self.count("get", result, started);
+        self.count(Operation::Get, result, started);
         fetched.unwrap_or_else(|setback| Fetched::Failed(setback.failure))
     }
 
@@ -286,12 +287,12 @@ impl Upstream {
             None => Err(NOWHERE),
         };
         let result = told.as_ref().map(|told| match told {
-            Stated::Present(..) => "ok",
-            Stated::Absent(_) => "absent",
-            Stated::Refused(_) => "refused",
-            Stated::Failed(failure) => result_of(*failure),
+            Stated::Present(..) => Exchange::Ok,
+            Stated::Absent(_) => Exchange::Absent,
+            Stated::Refused(_) => Exchange::Refused,
+            Stated::Failed(failure) => Exchange::Failed(*failure),
         });
-        self.count("head", result, started);
+        self.count(Operation::Head, result, started);
         told.unwrap_or_else(|setback| Stated::Failed(setback.failure))
     }
 
@@ -317,13 +318,13 @@ impl Upstream {
             None => Err(NOWHERE.into()),
         };
         let result = match &stored {
-            Ok(Delivered::Accepted(_)) => Ok("ok"),
-            Ok(Delivered::Refused(_)) => Ok("refused"),
-            Ok(Delivered::Failed { failure, .. }) => Ok(result_of(*failure)),
-            Err(undelivered) if undelivered.is_withdrawn => Ok("withdrawn"),
+            Ok(Delivered::Accepted(_)) => Ok(Exchange::Ok),
+            Ok(Delivered::Refused(_)) => Ok(Exchange::Refused),
+            Ok(Delivered::Failed { failure, .. }) => Ok(Exchange::Failed(*failure)),
+            Err(undelivered) if undelivered.is_withdrawn => Ok(Exchange::Withdrawn),
             Err(undelivered) => Err(&undelivered.setback),
         };
-        self.count("put", result, started);
+        self.count(Operation::Put, result, started);
         stored.unwrap_or_else(|undelivered| Delivered::Failed {
             failure: undelivered.setback.failure,
             sent_whole: undelivered.sent_whole,
@@ -354,7 +355,9 @@ impl Upstream {
             Some(http) => http.ask(request).await,
             None => Err(NOWHERE),
         };
-        let result = asked.as_ref().map(|answer| result_of_code(answer.code()));
+        let result = asked
+            .as_ref()
+            .map(|answer| Exchange::of_status(answer.code()));
         self.count(operation, result, started);
         asked.map_err(|setback| setback.failure)
     }
@@ -375,8 +378,8 @@ impl Upstream {
         let status = |response: &Response<UpstreamBody>| response.status().as_u16();
         let result = passed
             .as_ref()
-            .map(|response| result_of_code(status(response)));
-        self.count("pass", result, started);
+            .map(|response| Exchange::of_status(status(response)));
+        self.count(Operation::Pass, result, started);
         passed.map_err(|setback| setback.failure)
     }
 

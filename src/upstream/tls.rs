@@ -63,6 +63,16 @@ pub(super) fn connector(
     })
 }
 
+/// TLS to whoever shows a certificate that this system trusts, for HTTP/1.1. Reads the system's authorities,
+/// which blocks.
+///
+/// # Errors
+///
+/// When the crypto library knows no version of TLS to speak.
+pub fn as_the_system_trusts() -> Result<TlsConnector, UpstreamError> {
+    connector(None, None, false).map(|tls| tls.proxy)
+}
+
 /// Whether the other side has chosen HTTP/2.
 pub(super) fn is_http2(session: &ClientConnection) -> bool {
     session.alpn_protocol() == Some(HTTP_2)

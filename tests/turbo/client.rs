@@ -9,6 +9,7 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use crate::install::installed;
+use crate::larder::Home;
 use crate::monorepo::Monorepo;
 
 /// Longer than the 32 bytes below which the client warns.
@@ -131,19 +132,47 @@ impl Client {
         Run::read(output, begun.elapsed(), &monorepo.root())
     }
 
-    fn command(&self, monorepo: &Monorepo) -> Command {
-        let mut command = Command::new(&self.program);
-        command
-            .args(["run", "build", "--no-daemon", "--summarize", "--cache-dir"])
-            .arg(monorepo.local_cache())
-            .current_dir(monorepo.root())
-            .env_clear()
-            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
-            .env("HOME", monorepo.home())
-            .env("TURBO_TELEMETRY_DISABLED", "1")
-            .env("DO_NOT_TRACK", "1");
-        command
+    /// Runs `turbo run build` beside a Larder of its own, which finds its configuration at `home`.
+    pub(crate) fn build_beside(
+        &self,
+        monorepo: &Monorepo,
+        home: &Home,
+        remote: Option<&Remote<'_>>,
+    ) -> Run {
+        let mut beside = Command::new(env!("CARGO_BIN_EXE_larder"));
+        beside
+            .args(["exec", "--strict", "--config"])
+            .arg(home.path("larder.toml"))
+            .arg("--")
+            .arg(&self.program);
+        let mut command = surrounded(beside, monorepo);
+        if let Some(remote) = remote {
+            remote.tell(&mut command);
+        }
+        let begun = Instant::now();
+        let output = command.output().expect("larder runs");
+        let run = Run::read(output, begun.elapsed(), &monorepo.root());
+        assert!(run.status.success(), "{}:\n{}", run.status, run.transcript);
+        run
     }
+
+    fn command(&self, monorepo: &Monorepo) -> Command {
+        surrounded(Command::new(&self.program), monorepo)
+    }
+}
+
+/// A command that runs the client, with its arguments and in its place.
+fn surrounded(mut command: Command, monorepo: &Monorepo) -> Command {
+    command
+        .args(["run", "build", "--no-daemon", "--summarize", "--cache-dir"])
+        .arg(monorepo.local_cache())
+        .current_dir(monorepo.root())
+        .env_clear()
+        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+        .env("HOME", monorepo.home())
+        .env("TURBO_TELEMETRY_DISABLED", "1")
+        .env("DO_NOT_TRACK", "1");
+    command
 }
 
 // === impl Remote ===

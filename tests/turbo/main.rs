@@ -11,6 +11,7 @@
 )]
 
 mod client;
+mod exec;
 mod faults;
 mod install;
 mod larder;

@@ -8,7 +8,6 @@ mod loopback;
 mod machine;
 mod origin;
 mod report;
-mod scratch;
 mod stage;
 mod wan;
 
@@ -23,9 +22,9 @@ use tokio::time::{Duration, timeout};
 
 use self::build::Artifact;
 use self::report::Report;
-use self::scratch::Scratch;
 use self::stage::{GRACE, Stage, config};
 use self::wan::Line;
+use super::scratch::Scratch;
 use crate::config::Config;
 use crate::telemetry;
 
@@ -52,7 +51,7 @@ struct Progress {
 /// When anything that should work here does not, a build misses what was there, or an artifact
 /// comes back as another.
 pub(super) fn run(temp_dir: &Path) -> anyhow::Result<ExitCode> {
-    let scratch = Scratch::make(temp_dir)?;
+    let scratch = Scratch::make(temp_dir, "demo")?;
     let config = config(scratch.path());
     telemetry::init(&config.log);
     let artifacts = build::artifacts();

@@ -106,5 +106,6 @@ fn log(raw: &mut Raw) -> Log {
         level: raw
             .take("log.level", |value| value::choice(value, &levels))
             .unwrap_or(LogLevel::Info),
+        access_lines: true,
     }
 }

@@ -7,6 +7,7 @@ mod listeners;
 mod reach;
 mod secrets;
 mod sections;
+mod sidecar;
 mod tier;
 mod tls;
 mod written;

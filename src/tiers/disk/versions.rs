@@ -1,4 +1,4 @@
-//! What other versions of Larder left in a data directory. Looked at, never touched.
+//! What others left in a data directory before this process: looked at, never touched.
 
 use std::fs;
 use std::io;
@@ -39,6 +39,12 @@ pub fn other_versions(data_dir: &Path) -> Vec<OtherVersion> {
     found
 }
 
+/// Whether our own version's folder in a data directory holds an entry. Blocks for as long as reading 256
+/// names takes.
+pub fn holds_entries(data_dir: &Path) -> bool {
+    list(&data_dir.join(OURS).join("entries")).any(|folder| list(&folder.path()).next().is_some())
+}
+
 fn is_version(name: &str) -> bool {
     name.strip_prefix('v').is_some_and(|number| {
         !number.is_empty() && number.bytes().all(|digit| digit.is_ascii_digit())
@@ -64,7 +70,7 @@ fn taken(folder: &Path) -> (u64, u64) {
     (bytes, files)
 }
 
-fn list(folder: &Path) -> impl Iterator<Item = fs::DirEntry> {
+fn list(folder: &Path) -> impl Iterator<Item = fs::DirEntry> + use<> {
     let listed: io::Result<fs::ReadDir> = fs::read_dir(folder);
     listed.into_iter().flatten().filter_map(Result::ok)
 }
@@ -103,5 +109,16 @@ mod tests {
         assert_eq!(sizes[0], (0, 0));
         assert!(sizes[1].0 >= 10_000 && sizes[1].1 == 2, "{sizes:?}");
         assert_eq!(other_versions(&dir.path().join("nowhere")), []);
+    }
+
+    #[test]
+    fn entries_are_held_where_there_is_a_file_of_one() {
+        let dir = tempfile::tempdir().unwrap();
+        assert!(!holds_entries(dir.path()));
+        let folder = dir.path().join("v1/entries/ab");
+        fs::create_dir_all(&folder).unwrap();
+        assert!(!holds_entries(dir.path()));
+        fs::write(folder.join("one"), b"an entry").unwrap();
+        assert!(holds_entries(dir.path()));
     }
 }

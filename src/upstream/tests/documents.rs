@@ -160,6 +160,7 @@ async fn fetches_are_counted_as_what_they_are() {
     let mut counted: Vec<String> = family
         .get_metric()
         .iter()
+        .filter(|metric| metric.get_counter().get_value() > 0.0)
         .map(|metric| {
             let labels = metric.get_label().iter();
             let labels: Vec<_> = labels.map(|label| label.value().to_owned()).collect();

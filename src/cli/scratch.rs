@@ -1,4 +1,4 @@
-//! A folder of the demo's own, removed when the demo is over.
+//! A folder for as long as a command runs, removed when it is over.
 
 use std::fs::{self, DirBuilder};
 use std::os::unix::fs::DirBuilderExt;
@@ -12,11 +12,12 @@ use data_encoding::HEXLOWER;
 pub(super) struct Scratch(PathBuf);
 
 impl Scratch {
-    /// Makes a folder in `temp_dir` that was not there before and that only this user can enter.
-    pub(super) fn make(temp_dir: &Path) -> anyhow::Result<Self> {
+    /// Makes a folder in `temp_dir` that was not there before and that only this user can enter; its name
+    /// says what it is for.
+    pub(super) fn make(temp_dir: &Path, what: &str) -> anyhow::Result<Self> {
         let mut random = [0; 8];
         getrandom::fill(&mut random).map_err(|_| anyhow!("the system gives no random bytes"))?;
-        let path = temp_dir.join(format!("larder-demo-{}", HEXLOWER.encode(&random)));
+        let path = temp_dir.join(format!("larder-{what}-{}", HEXLOWER.encode(&random)));
         DirBuilder::new()
             .mode(0o700)
             .create(&path)
@@ -33,7 +34,7 @@ impl Scratch {
 impl Drop for Scratch {
     fn drop(&mut self) {
         if let Err(error) = fs::remove_dir_all(&self.0) {
-            tracing::error!(path = %self.0.display(), %error, "the demo's data stays behind");
+            tracing::error!(path = %self.0.display(), %error, "temporary data stays behind");
         }
     }
 }
@@ -48,8 +49,8 @@ mod tests {
     fn nothing_stays_behind() {
         let dir = tempfile::tempdir().unwrap();
         let (one, other) = (
-            Scratch::make(dir.path()).unwrap(),
-            Scratch::make(dir.path()).unwrap(),
+            Scratch::make(dir.path(), "test").unwrap(),
+            Scratch::make(dir.path(), "test").unwrap(),
         );
         assert_ne!(one.path(), other.path());
         assert_eq!(

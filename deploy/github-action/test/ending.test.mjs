@@ -1,0 +1,99 @@
+// What the part after the job does, with the real program.
+
+import assert from 'node:assert/strict';
+import { appendFileSync, cpSync } from 'node:fs';
+import http from 'node:http';
+import path from 'node:path';
+import { test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { ask } from '../larder.mjs';
+import { Job, LARDER, artifact, commands, download, kill, upload } from './job.mjs';
+
+const alone = { binary: LARDER, upstream: 'none' };
+
+async function until(holds) {
+  while (!holds()) await sleep(10);
+}
+
+test('it says what was saved, in the log and in the summary, and Larder ends', async (t) => {
+  const job = new Job(t);
+  await job.main(alone);
+  await upload(job.env.TURBO_API, 'x'.repeat(2048));
+  for (const hash of [undefined, undefined, 'feed']) await (await download(job.env.TURBO_API, hash)).arrayBuffer();
+  const { code, stdout, stderr } = await job.post(alone);
+  assert.deepEqual([code, stderr, commands(stdout, 'warning')], [0, '', []]);
+  assert.match(job.summary, /^### Larder\n/);
+  for (const row of ['asked for | 3', 'found here | 2 (67 %)', 'not found here | 1', 'from afar | 4.0 KiB', 'stood for | 2 min 2 s']) {
+    assert.ok(job.summary.includes(`${row} |`), job.summary);
+  }
+  assert.match(job.summary, /Nothing was here when the job began/);
+  assert.ok(stdout.includes(job.summary.trim()));
+  await assert.rejects(download(job.env.TURBO_API));
+  assert.match(job.log, /everything finished/);
+});
+
+test('a job that asked for nothing hears why that may be', async (t) => {
+  const job = new Job(t);
+  await job.main(alone);
+  await job.post(alone);
+  assert.match(job.summary, /TURBO_TOKEN and TURBO_TEAM/);
+});
+
+test('without a summary it is said in the log alone', async (t) => {
+  const job = new Job(t);
+  await job.main(alone);
+  const { stdout } = await job.post({ ...alone, summary: 'false' });
+  assert.equal(job.summary, '');
+  assert.match(stdout, /### Larder/);
+});
+
+test('an upload under way is finished first', async (t) => {
+  const job = new Job(t);
+  await job.main(alone);
+  const headers = { Authorization: 'Bearer any', 'Content-Type': 'application/octet-stream', 'Content-Length': 8, Expect: '100-continue' };
+  const request = http.request(artifact(job.env.TURBO_API), { method: 'PUT', headers, agent: false });
+  const answered = new Promise((resolve, reject) => request.once('response', resolve).once('error', reject));
+  await new Promise((resolve) => request.once('continue', resolve));
+  request.write('half');
+  const ending = job.post(alone);
+  await until(() => job.log.includes('stopping'));
+  request.end('half');
+  assert.equal((await answered).statusCode, 202);
+  const { code, stdout } = await ending;
+  assert.deepEqual([code, commands(stdout, 'warning')], [0, []]);
+});
+
+test('one that ended before the job is a warning with the last that it wrote', async (t) => {
+  const job = new Job(t);
+  await job.main(alone);
+  kill(Number(job.state.pid));
+  while (await ask(job.state.socket, '/healthz')) await sleep(10);
+  const { code, stdout } = await job.post(alone);
+  assert.equal(code, 0);
+  assert.match(commands(stdout, 'warning').join(), /ended before the job did/);
+  assert.match(stdout, /listening/);
+});
+
+test('of what is kept between jobs, v1 is enough for hits', async (t) => {
+  const [first, second] = [new Job(t), new Job(t)];
+  const kept = (job) => path.join(job.folder, 'kept');
+  await first.main({ ...alone, 'data-dir': kept(first) });
+  await upload(first.env.TURBO_API, 'of the first');
+  await first.post(alone);
+  cpSync(path.join(kept(first), 'v1'), path.join(kept(second), 'v1'), { recursive: true });
+  await second.main({ ...alone, 'data-dir': kept(second) });
+  assert.equal(await (await download(second.env.TURBO_API)).text(), 'of the first');
+  await second.post(alone);
+  assert.doesNotMatch(second.summary, /Nothing was here/);
+});
+
+test('no line of a log is taken for a command', async (t) => {
+  const job = new Job(t);
+  await job.main(alone);
+  kill(Number(job.state.pid));
+  while (await ask(job.state.socket, '/healthz')) await sleep(10);
+  appendFileSync(job.state.log, '::error::not ours\n');
+  const { stdout } = await job.post(alone);
+  assert.match(stdout, /not ours/);
+  assert.deepEqual(commands(stdout, 'error'), []);
+});
