@@ -19,9 +19,9 @@ const MINUTES: &str = "SCREENSHOT_MINUTES";
 /// A build's artifacts.
 const BUILD: usize = 40;
 
-/// Tiers small enough that a few minutes fill the first.
-const TIERS: &str = "tier.memory.capacity = \"3MiB\"\ntier.memory.max_artifact = \"1MiB\"\n\
-                     tier.disk.capacity = \"96MiB\"\ntier.disk.min_free = \"1MiB\"\n";
+/// Tiers of which the first is smaller than a build.
+const TIERS: &str = "tier.memory.capacity = \"1MiB\"\ntier.memory.max_artifact = \"1MiB\"\n\
+                     tier.disk.capacity = \"256MiB\"\ntier.disk.min_free = \"1MiB\"\n";
 
 #[test]
 #[ignore = "pictures for people, after minutes of traffic"]
@@ -79,7 +79,7 @@ fn build(stage: &Stage<'_>, elsewhere: &str) {
         for artifact in 0..BUILD {
             let (bytes, changes) = (
                 4096 + artifact * artifact * 120,
-                [1, 30, 9, 60][artifact % 4],
+                [3, 30, 9, 60][artifact % 4],
             );
             let hash = hash(round / changes, artifact);
             if round.is_multiple_of(changes) && artifact % 8 == 2 {
