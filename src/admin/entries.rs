@@ -77,7 +77,7 @@ struct ToldUploader<'a> {
 
 /// What was removed, or would be.
 #[derive(Serialize)]
-pub(super) struct Removed {
+struct Gone {
     removed: usize,
     bytes: u64,
     dry_run: bool,
@@ -123,7 +123,7 @@ impl Holdings {
         } else {
             self.removed(page.entries).await
         };
-        let removed = Removed {
+        let removed = Gone {
             removed: entries.len(),
             bytes: entries.iter().map(|listed| listed.meta.size).sum(),
             dry_run: wish.is_dry,
@@ -165,7 +165,7 @@ fn encoded(report: &impl Serialize) -> io::Result<Vec<u8>> {
     serde_json::to_vec(report).map_err(io::Error::from)
 }
 
-fn log(filter: &Filter, removed: &Removed) {
+fn log(filter: &Filter, removed: &Gone) {
     info!(
         hash = filter.hash.as_ref().map(tracing::field::display),
         team = filter.team.as_deref(),

@@ -76,3 +76,29 @@ impl Page {
         matches!(self, Self::Metrics | Self::Health | Self::Readiness)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_page_is_documented_with_its_methods_and_no_other() {
+        let text = include_str!("../../docs/openapi.json");
+        let document: serde_json::Value = serde_json::from_str(text).unwrap();
+        let mut documented = BTreeSet::new();
+        for (path, methods) in document["paths"].as_object().unwrap() {
+            let methods = methods.as_object().unwrap().keys();
+            documented.extend(methods.map(|method| (path.clone(), method.to_uppercase())));
+        }
+        let known = Page::ALL.into_iter().flat_map(|page| {
+            let methods = page.methods().split(", ");
+            // What can be read can be asked about.
+            let methods = methods.filter(|method| *method != "HEAD");
+            methods.map(move |method| (page.path().to_owned(), method.to_owned()))
+        });
+        let page = ("/".to_owned(), "GET".to_owned());
+        assert_eq!(documented, known.chain([page]).collect());
+    }
+}

@@ -49,7 +49,8 @@ impl Uploader {
             .filter(is_printable)
             .take(MAX_UPLOADER_TEXT);
         let text: String = kept.map(char::from).collect();
-        self.user_agent = Some(text.trim().into()).filter(|text: &Box<str>| !text.is_empty());
+        let text = text.trim();
+        self.user_agent = (!text.is_empty()).then(|| text.into());
         self
     }
 

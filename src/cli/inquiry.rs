@@ -1,21 +1,25 @@
 //! Asks the admin listener of a Larder that runs.
 
 use std::io;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, CONNECTION, HOST};
-use http::{HeaderValue, Request};
-use http_body_util::{BodyExt, Empty, Limited};
+use clap::Args;
+use http::header::{AUTHORIZATION, CONNECTION, CONTENT_TYPE, HOST};
+use http::{HeaderValue, Method, Request};
+use http_body_util::{BodyExt, Full, Limited};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::timeout;
 
 use crate::app::{SecretError, announced};
-use crate::config::{Config, Listen};
+use crate::config::{Config, Flags, Listen};
 use crate::tiers::is_owned;
 
 /// Longest time for one question: who asks sits on the same machine, or near it.
@@ -24,10 +28,26 @@ const PATIENCE: Duration = Duration::from_secs(3);
 /// Bytes of an answer; lists come in pages.
 const MAX_ANSWER: usize = 16 << 20;
 
+/// Where the running process is.
+#[derive(Args, Debug, Default)]
+pub(super) struct ProcessFlags {
+    /// Reads this file, as `serve` would, to know where the process is
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Its data is here
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<String>,
+    /// It listens here for administration, where its data directory does not say so
+    #[arg(long, value_name = "ADDR")]
+    admin_listen: Option<String>,
+}
+
 /// Where an admin listener is, and the token that opens it.
+#[derive(Debug)]
 pub(super) struct Inquiry {
     address: Listen,
     token: Option<HeaderValue>,
+    patience: Duration,
 }
 
 /// What came back.
@@ -57,11 +77,21 @@ impl Inquiry {
             }
             told => told?,
         };
-        let address = announced.address.parse().map_err(anyhow::Error::msg)?;
+        Self::at(&announced.address, &announced.token)
+    }
+
+    /// Of whoever listens there, and opens to this token.
+    pub(super) fn at(address: &str, token: &str) -> anyhow::Result<Self> {
         Ok(Self {
-            address,
-            token: Some(bearer(&announced.token)?),
+            address: address.parse().map_err(anyhow::Error::msg)?,
+            token: Some(bearer(token)?),
+            patience: PATIENCE,
         })
+    }
+
+    /// With more patience, or less.
+    pub(super) fn with_patience(self, patience: Duration) -> Self {
+        Self { patience, ..self }
     }
 
     fn configured(config: &Config) -> anyhow::Result<Self> {
@@ -69,22 +99,40 @@ impl Inquiry {
         Ok(Self {
             address: config.admin.listen.clone(),
             token: token.map(|token| bearer(token.expose())).transpose()?,
+            patience: PATIENCE,
         })
     }
 
     /// Asks for what is at `path`.
     pub(super) async fn get(&self, path: &str) -> anyhow::Result<Told> {
-        let asked = timeout(PATIENCE, self.ask(path)).await;
-        let asked = asked.unwrap_or_else(|_| bail!("no answer within {PATIENCE:?}"));
+        self.ask(Request::get(path).body(Full::default())?).await
+    }
+
+    /// Wants what is at `path` gone.
+    pub(super) async fn delete(&self, path: &str) -> anyhow::Result<Told> {
+        self.ask(Request::delete(path).body(Full::default())?).await
+    }
+
+    /// Puts something to `path`, as JSON.
+    pub(super) async fn put(&self, path: &str, what: &impl Serialize) -> anyhow::Result<Told> {
+        let request = Request::builder().method(Method::PUT).uri(path);
+        let request = request.header(CONTENT_TYPE, "application/json");
+        let body = serde_json::to_vec(what)?;
+        self.ask(request.body(Full::from(body))?).await
+    }
+
+    async fn ask(&self, request: Request<Full<Bytes>>) -> anyhow::Result<Told> {
+        let patience = self.patience;
+        let asked = timeout(patience, self.exchange(request)).await;
+        let asked = asked.unwrap_or_else(|_| bail!("no answer within {patience:?}"));
         asked.with_context(|| format!("asking {}", self.address))
     }
 
-    async fn ask(&self, path: &str) -> anyhow::Result<Told> {
-        let mut request = Request::get(path)
-            .header(HOST, "localhost")
-            // Whoever asks once is the last to know when the connection ends.
-            .header(CONNECTION, "close")
-            .body(Empty::<Bytes>::new())?;
+    async fn exchange(&self, mut request: Request<Full<Bytes>>) -> anyhow::Result<Told> {
+        let headers = request.headers_mut();
+        headers.insert(HOST, HeaderValue::from_static("localhost"));
+        // Whoever asks once is the last to know when the connection ends.
+        headers.insert(CONNECTION, HeaderValue::from_static("close"));
         if let Some(token) = &self.token {
             request.headers_mut().insert(AUTHORIZATION, token.clone());
         }
@@ -115,6 +163,41 @@ impl Inquiry {
                 bail!("the admin listener is a passed socket, and its process has not said where")
             }
         })
+    }
+}
+
+// === impl Told ===
+
+impl Told {
+    /// The answer, unless it is a refusal.
+    pub(super) fn successful(self) -> anyhow::Result<Self> {
+        if (200..300).contains(&self.status) {
+            return Ok(self);
+        }
+        let refusal: Option<serde_json::Value> = serde_json::from_str(&self.text).ok();
+        let message = refusal
+            .as_ref()
+            .and_then(|it| it.pointer("/error/message")?.as_str());
+        bail!("{}: {}", self.status, message.unwrap_or(self.text.trim()))
+    }
+
+    /// What it says, unless it is a refusal.
+    pub(super) fn json<T: DeserializeOwned>(self) -> anyhow::Result<T> {
+        let told = self.successful()?;
+        serde_json::from_str(&told.text).context("the answer is not what was expected")
+    }
+}
+
+// === impl ProcessFlags ===
+
+impl From<&ProcessFlags> for Flags {
+    fn from(flags: &ProcessFlags) -> Self {
+        Self {
+            config: flags.config.clone(),
+            data_dir: flags.data_dir.clone(),
+            admin_listen: flags.admin_listen.clone(),
+            ..Self::default()
+        }
     }
 }
 

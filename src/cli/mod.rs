@@ -11,10 +11,12 @@ mod fsck;
 mod healthcheck;
 mod inquiry;
 mod manual;
+mod purge;
 mod reload;
 mod scratch;
 mod serve;
 mod shell;
+mod stats;
 
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -28,7 +30,10 @@ use tokio::runtime::{Builder, Runtime};
 use self::env::EnvFlags;
 use self::exec::ExecFlags;
 use self::fsck::FsckFlags;
+use self::inquiry::ProcessFlags;
 use self::manual::{CompletionFlags, ManualFlags};
+use self::purge::PurgeFlags;
+use self::stats::StatsFlags;
 use crate::config::{self, Environment, Flags, Loaded, Problems};
 
 /// Wrong usage or configuration; any other failure is 1.
@@ -81,7 +86,18 @@ enum Command {
     ///
     /// For containers, which have no other program to ask with. Asks the admin listener of the process that
     /// uses the data directory, else the one that the configuration names.
-    Healthcheck(HealthcheckFlags),
+    Healthcheck(ProcessFlags),
+    /// Shows what a Larder that runs has saved, how full it is and how its upstream does
+    ///
+    /// Asks the admin listener of the process that uses the data directory, else the one that the
+    /// configuration names.
+    Stats(StatsFlags),
+    /// Removes artifacts from a Larder that runs, by hash, team, age or size
+    ///
+    /// Says first what would be removed, and asks. An artifact that the upstream has comes back with the
+    /// next miss, unless its hash is held. Exits with 1 where the answer is no, and with 2 where there is
+    /// nobody to ask.
+    Purge(PurgeFlags),
     /// Prints what completes this command line in a shell
     ///
     /// For bash: `larder completions bash > ~/.local/share/bash-completion/completions/larder`.
@@ -90,20 +106,6 @@ enum Command {
     ///
     /// `larder man /usr/local/share/man/man1`, and `man larder-serve` is there.
     Man(ManualFlags),
-}
-
-/// Where the running process is.
-#[derive(Args, Debug)]
-struct HealthcheckFlags {
-    /// Reads this file, as `serve` would, to know where the process is
-    #[arg(long, value_name = "FILE")]
-    config: Option<PathBuf>,
-    /// Its data is here
-    #[arg(long, value_name = "DIR")]
-    data_dir: Option<String>,
-    /// It listens here for administration, where its data directory does not say so
-    #[arg(long, value_name = "ADDR")]
-    admin_listen: Option<String>,
 }
 
 /// Each overrides the configuration file and the environment.
@@ -221,8 +223,14 @@ impl Arguments {
                 let repair = flags.repair();
                 loaded(flags, environment, |loaded| fsck::run(&loaded, repair))
             }
-            Some(Command::Healthcheck(flags)) => loaded(flags, environment, |loaded| {
+            Some(Command::Healthcheck(flags)) => loaded(&flags, environment, |loaded| {
                 healthcheck::run(&loaded.config)
+            }),
+            Some(Command::Stats(flags)) => loaded(&flags.process, environment, |loaded| {
+                stats::run(&loaded.config, &flags)
+            }),
+            Some(Command::Purge(flags)) => loaded(&flags.process, environment, |loaded| {
+                purge::run(&loaded.config, &flags)
             }),
             Some(Command::Completions(flags)) => manual::complete(&flags, Self::command()),
             Some(Command::Man(flags)) => manual::write(&flags, Self::command()),
@@ -269,19 +277,6 @@ fn loaded(
 fn mistaken(problems: &Problems) -> ExitCode {
     complain(&[problems.to_string()]);
     ExitCode::from(USAGE)
-}
-
-// === impl HealthcheckFlags ===
-
-impl From<HealthcheckFlags> for Flags {
-    fn from(flags: HealthcheckFlags) -> Self {
-        Self {
-            config: flags.config,
-            data_dir: flags.data_dir,
-            admin_listen: flags.admin_listen,
-            ..Self::default()
-        }
-    }
 }
 
 // === impl ConfigFlags ===

@@ -102,7 +102,7 @@ pub enum Eviction {
     Size,
     /// For age.
     Age,
-    /// Replaced by a newer upload, or forgotten because of one.
+    /// Replaced by a newer upload, forgotten because of one, or purged.
     Replaced,
     /// Damaged.
     Corrupt,

@@ -259,3 +259,43 @@ async fn a_fill_that_a_purge_meets_does_not_land_and_nobody_new_joins_it() {
     hit.assert_body(&healthy);
     assert_eq!(origin.gets("aa"), 2);
 }
+
+#[tokio::test]
+async fn the_command_says_what_would_go_and_removes_it_only_where_that_is_said() {
+    let larder = Larder::alone().await;
+    for hash in ["aa", "bb", "cc"] {
+        upload(&mut larder.client(), hash).await;
+    }
+    let run = async |flags: &[&str]| {
+        let words = [&["purge", "--config", "{config}"], flags].concat();
+        larder.setup().run(&words).await
+    };
+    let nobody = run(&["--hash", "aa"]).await;
+    assert_eq!(nobody.code, Some(2), "{}", nobody.stderr);
+    assert!(nobody.stderr.contains("1 entry (3.9 KiB) would be removed"));
+    assert!(nobody.stderr.contains("--yes"));
+    assert_eq!(listed(&larder, "").await.len(), 3);
+    for unclear in [
+        &[][..],
+        &["--yes"],
+        &["--all", "--team", "acme"],
+        &["--hold", "--all"],
+    ] {
+        assert_eq!(run(unclear).await.code, Some(2), "{unclear:?}");
+    }
+    let refused = run(&["--older-than", "soon", "--yes"]).await;
+    assert_eq!(refused.code, Some(1));
+    assert!(refused.stderr.contains("older_than"), "{}", refused.stderr);
+    let told = run(&["--hash", "aa", "bb", "--yes", "--json"]).await;
+    let told: Value = serde_json::from_str(&told.stdout).expect("json");
+    assert_eq!(
+        told,
+        serde_json::json!({"removed": 2, "bytes": 8000, "held": 0})
+    );
+    let told = run(&["--team", "acme", "--min-size", "1KiB", "--yes"]).await;
+    assert_eq!(
+        (told.code, told.stdout.as_str()),
+        (Some(0), "1 entry (3.9 KiB) removed\n")
+    );
+    assert!(listed(&larder, "").await.is_empty());
+}

@@ -39,6 +39,7 @@ mod matrix;
 mod metered;
 mod observed;
 mod oidc;
+mod openapi;
 mod overwrite;
 mod own;
 mod put;

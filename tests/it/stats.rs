@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::support::{Larder, Origin, Reply, Request, Setup, artifact, bytes, eventually};
+use crate::support::{Larder, Origin, Process, Reply, Request, Setup, artifact, bytes, eventually};
 
 const STATS: &str = "/api/v1/stats";
 
@@ -98,4 +98,42 @@ async fn without_upstream_disk_and_tcp_that_is_told_as_nothing() {
     assert_eq!(told["tiers"]["disk"]["capacity_bytes"], 0);
     assert_eq!(told["tiers"]["disk"]["state"], "off");
     assert_eq!(hints(&told), ["no-requests", "disk-off"]);
+}
+
+#[tokio::test]
+async fn the_command_shows_them_to_people_and_as_they_are() {
+    let larder = Larder::alone().await;
+    let mut client = larder.client();
+    client.put(&artifact("aa"), &bytes(1, 4000)).await;
+    client.get(&artifact("aa")).await;
+    eventually("the request to be counted", async || {
+        stats(&larder).await["reads"]["asked"] == 1
+    })
+    .await;
+    let shown = larder.setup().run(&["stats", "--config", "{config}"]).await;
+    assert_eq!((shown.code, shown.stderr.as_str()), (Some(0), ""));
+    assert!(
+        shown.stdout.contains("100.0 % of 1 reads: 1 from memory"),
+        "{}",
+        shown.stdout
+    );
+    let asked = ["stats", "--config", "{config}", "--json"];
+    let shown = larder.setup().run(&asked).await;
+    assert_eq!(shown.stdout.lines().count(), 1, "{}", shown.stdout);
+    let told: Value = serde_json::from_str(&shown.stdout).expect("json");
+    assert_eq!(told["reads"]["memory"], 1);
+    let setup = larder.setup().clone();
+    larder.stop().await;
+    let shown = setup.run(&asked).await;
+    assert_eq!((shown.code, shown.stderr.lines().count()), (Some(1), 1));
+}
+
+#[tokio::test]
+async fn who_watches_gets_a_line_each_time_until_enough_is_read() {
+    let larder = Larder::alone().await;
+    let script = r#""$0" stats --config "$1" --json --watch 1 | head -n 2"#;
+    let watched = Process::spawn(larder.setup().script(script));
+    let shown = { watched }.exit().await;
+    assert_eq!(shown.code, Some(0), "{}", shown.stderr);
+    assert_eq!(shown.stdout.lines().count(), 2, "{}", shown.stdout);
 }

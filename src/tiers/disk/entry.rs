@@ -123,7 +123,7 @@ impl Footer {
         let sums = (0..blocks)
             .map(|_| cursor.u64())
             .collect::<Option<Vec<_>>>()?;
-        label.uploader = extension::decode(cursor.rest())?.map(Arc::new);
+        label.uploader = extension::decode(cursor.rest())?.uploader.map(Arc::new);
         Some(Self {
             key,
             serial,

@@ -23,6 +23,13 @@ pub(super) const MAX_EXTENSIONS: usize = 4 * 1024;
 
 const UPLOADER: u8 = 1;
 
+/// What the extensions of an entry say.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Extensions {
+    /// Who uploaded it.
+    pub(super) uploader: Option<Uploader>,
+}
+
 /// Writes what is known; none where it is too long.
 pub(super) fn encode(uploader: Option<&Uploader>) -> Option<Vec<u8>> {
     let mut out = Vec::new();
@@ -33,18 +40,18 @@ pub(super) fn encode(uploader: Option<&Uploader>) -> Option<Vec<u8>> {
     (out.len() <= MAX_EXTENSIONS).then_some(out)
 }
 
-/// Reads what is known of the uploader; none where this is no row of extensions.
-pub(super) fn decode(bytes: &[u8]) -> Option<Option<Uploader>> {
+/// Reads what is said; none where this is no row of extensions.
+pub(super) fn decode(bytes: &[u8]) -> Option<Extensions> {
     let mut cursor = Cursor::over(bytes);
-    let mut uploader = None;
+    let mut said = Extensions::default();
     while !cursor.is_empty() {
         let (kind, content) = (cursor.u8()?, cursor.text()?);
         if kind == UPLOADER {
             // The footer's checksum fits: what cannot be read was written by another version.
-            uploader = decode_uploader(content);
+            said.uploader = decode_uploader(content);
         }
     }
-    (bytes.len() <= MAX_EXTENSIONS).then_some(uploader)
+    (bytes.len() <= MAX_EXTENSIONS).then_some(said)
 }
 
 fn encode_uploader(uploader: &Uploader) -> Option<Vec<u8>> {
@@ -67,7 +74,7 @@ fn decode_uploader(bytes: &[u8]) -> Option<Uploader> {
     let mut cursor = Cursor::over(bytes);
     let text = |text: &[u8]| {
         let text = std::str::from_utf8(text).ok()?;
-        Some(Box::from(text)).filter(|text: &Box<str>| !text.is_empty())
+        (!text.is_empty()).then(|| Box::from(text))
     };
     let name = text(cursor.text()?);
     let digest = <[u8; 8]>::try_from(cursor.text()?).ok().map(ShortDigest);
@@ -110,9 +117,11 @@ mod tests {
         let known = Uploader::default().named("ci");
         bytes.extend(encode(Some(&known)).unwrap());
         bytes.extend([77, 0, 0]);
-        assert_eq!(decode(&bytes), Some(Some(known)));
-        assert_eq!(decode(b""), Some(None));
-        assert_eq!(decode(&[UPLOADER, 1, 0, 9]), Some(None), "another form");
+        let nothing = Some(Extensions::default());
+        let uploader = Some(known);
+        assert_eq!(decode(&bytes), Some(Extensions { uploader }));
+        assert_eq!(decode(b""), nothing);
+        assert_eq!(decode(&[UPLOADER, 1, 0, 9]), nothing, "another form");
         assert_eq!(decode(&[9, 3, 0, b'x']), None, "cut");
     }
 
@@ -120,7 +129,8 @@ mod tests {
         #[test]
         fn every_uploader_is_read_back(uploader in uploader()) {
             let bytes = encode(Some(&uploader)).unwrap();
-            prop_assert_eq!(decode(&bytes), Some(Some(uploader)));
+            let uploader = Some(uploader);
+            prop_assert_eq!(decode(&bytes), Some(Extensions { uploader }));
         }
 
         #[test]

@@ -356,3 +356,24 @@ async fn on_a_unix_socket_nobody_shows_a_certificate() {
     }
     drop(connect(&larder).await);
 }
+
+#[tokio::test]
+async fn an_uploader_is_called_as_the_list_does_and_else_as_its_certificate() {
+    let authority = Authority::new("Acme clients");
+    let listed = Guarded::by(&authority)
+        .listing(r#"[{ name = "builders", certificate = "ci.acme.example" }]"#);
+    let unlisted = Guarded::by(&authority);
+    for (guarded, name) in [(listed, "builders"), (unlisted, "ci.acme.example")] {
+        let larder = guarded.start().await;
+        let badge = authority.certify("ci.acme.example");
+        let mut client = larder.client_showing("any", &badge);
+        assert_eq!(client.put(&artifact("aa"), b"x").await.status, 202);
+        let told = larder.admin().get("/api/v1/entries").await;
+        let told: serde_json::Value = serde_json::from_slice(&told.body).expect("json");
+        let uploader = &told["entries"][0]["uploader"];
+        assert_eq!(
+            (&uploader["name"], &uploader["digest"]),
+            (&name.into(), &serde_json::Value::Null)
+        );
+    }
+}
