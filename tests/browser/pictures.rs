@@ -20,7 +20,7 @@ const MINUTES: &str = "SCREENSHOT_MINUTES";
 const BUILD: usize = 40;
 
 /// Tiers of which the first is smaller than a build.
-const TIERS: &str = "tier.memory.capacity = \"1MiB\"\ntier.memory.max_artifact = \"1MiB\"\n\
+const TIERS: &str = "tier.memory.capacity = \"2MiB\"\ntier.memory.max_artifact = \"1MiB\"\n\
                      tier.disk.capacity = \"256MiB\"\ntier.disk.min_free = \"1MiB\"\n";
 
 #[test]
