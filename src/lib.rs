@@ -27,5 +27,6 @@ pub mod server;
 pub mod tasks;
 pub mod telemetry;
 pub mod tiers;
+pub mod traces;
 pub mod transfer;
 pub mod upstream;

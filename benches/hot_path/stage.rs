@@ -64,6 +64,7 @@ impl Stage {
             access,
             metrics,
             tasks,
+            tracer: None,
         };
         let proxy = Proxy::new(config, stations);
         drop(guard);

@@ -1,6 +1,7 @@
 //! The composition root: builds each part once, runs them, and ends them in order.
 
 mod certificates;
+mod delivery;
 mod ending;
 mod listening;
 mod live;
@@ -16,6 +17,7 @@ use std::sync::Arc;
 use tokio::time::{Duration, Instant, timeout};
 
 use certificates::Certificates;
+use delivery::Delivery;
 pub use ending::Ending;
 use listening::{behind, certificates, hosts, open, placed, reachable};
 pub use live::Live;
@@ -32,7 +34,7 @@ use crate::config::{AccessMode, Config, InEffect, Listen, Listener, Secret};
 use crate::metrics::Metrics;
 use crate::proxy::{Proxy, Stations};
 use crate::recent::Recent;
-use crate::router::Router;
+use crate::router::{Observer, Router};
 use crate::server::{BindError, Limits, Listeners, LiveLimits, Passed, TlsError};
 use crate::tasks::Tasks;
 use crate::telemetry::AccessLog;
@@ -59,6 +61,7 @@ pub struct App {
     tasks: Tasks,
     limits: LiveLimits,
     access_log: Arc<AccessLog>,
+    delivery: Delivery,
     made_token: Option<PathBuf>,
 }
 
@@ -77,6 +80,9 @@ pub enum StartError {
     /// There is no TLS to be had.
     #[error(transparent)]
     Tls(#[from] TlsError),
+    /// Nor to the collector of traces.
+    #[error("traces.endpoint: TLS: {0}")]
+    Traces(#[from] rustls::Error),
     /// An address cannot be listened at.
     #[error(transparent)]
     Bind(#[from] BindError),
@@ -110,7 +116,8 @@ impl App {
         let door = Door::new(hosts(&config), &admin_token);
         let access_log = access_log(&config, &metrics)?;
         let recent = Arc::new(Recent::new());
-        let upstream = upstream(&config, &metrics, &tasks)?;
+        let (tracer, delivery) = Delivery::new(&config, &metrics)?;
+        let upstream = upstream(&config, &metrics, &tasks, tracer.clone())?;
         let sealer = Arc::new(sealer(&config)?);
         let access = access(&mut config, &sealer, &upstream, &metrics, &tasks);
         let stations = Stations {
@@ -120,9 +127,16 @@ impl App {
             access: Arc::clone(&access),
             metrics: Arc::clone(&metrics),
             tasks: tasks.clone(),
+            tracer: tracer.clone(),
         };
         let proxy = Proxy::new(config.clone(), stations);
-        let router = router(&config, &proxy, &metrics, &access_log, Arc::clone(&recent));
+        let observer = Observer {
+            metrics: Arc::clone(&metrics),
+            log: Arc::clone(&access_log),
+            recent: Arc::clone(&recent),
+            tracer,
+        };
+        let router = router(&config, &proxy, observer);
         let certificates = certificates(&config, &metrics)?;
         let (data, admin) = open(&config, passed).await?;
         let data = behind(data, certificates.as_deref(), &config, &metrics);
@@ -142,6 +156,7 @@ impl App {
             admin,
             limits: Limits::new(&config.server, config.tier.in_flight).into(),
             access_log,
+            delivery,
             config,
             router,
             proxy,
@@ -244,6 +259,7 @@ impl App {
         if let Some(certificates) = self.certificates {
             self.tasks.spawn(certificates.keep_up(self.tasks.clone()));
         }
+        let delivering = self.delivery.begin();
         readiness.ready();
         let serving = async {
             let tasks = self.tasks.clone();
@@ -261,6 +277,8 @@ impl App {
             self.tasks.give_up();
             self.tasks.drain(LAST_MOMENT).await;
             tokio::join!(notes.close(), self.tiers.close());
+            let left = grace.saturating_sub(since.elapsed()).max(LAST_MOMENT);
+            delivering.end(left).await;
             watched.stop();
             running
         };

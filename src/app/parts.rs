@@ -10,11 +10,11 @@ use crate::caller::{Caller, Sealer};
 use crate::config::{self, Config, LogLevel};
 use crate::metrics::Metrics;
 use crate::proxy::Proxy;
-use crate::recent::Recent;
-use crate::router::Router;
+use crate::router::{Observer, Router};
 use crate::tasks::Tasks;
 use crate::telemetry::{self, AccessLog};
 use crate::tiers::{OpenError, Tiers};
+use crate::traces::Tracer;
 use crate::upstream::{Upstream, UpstreamError};
 
 /// What is counted.
@@ -28,9 +28,10 @@ pub(super) fn upstream(
     config: &Config,
     metrics: &Arc<Metrics>,
     tasks: &Tasks,
+    tracer: Option<Tracer>,
 ) -> Result<Arc<Upstream>, UpstreamError> {
-    let upstream = Upstream::new(&config.upstream, Arc::clone(metrics), tasks.clone());
-    upstream.map(Arc::new)
+    let metrics = Arc::clone(metrics);
+    Upstream::traced(&config.upstream, metrics, tasks.clone(), tracer).map(Arc::new)
 }
 
 /// Where artifacts rest.
@@ -53,16 +54,8 @@ pub(super) fn access_log(
 }
 
 /// What answers the data listeners.
-pub(super) fn router(
-    config: &Config,
-    proxy: &Arc<Proxy>,
-    metrics: &Arc<Metrics>,
-    access_log: &Arc<AccessLog>,
-    recent: Arc<Recent>,
-) -> Arc<Router> {
-    let (proxy, metrics) = (Arc::clone(proxy), Arc::clone(metrics));
-    let (access_log, hosts) = (Arc::clone(access_log), hosts(config));
-    Arc::new(Router::new(proxy, metrics, access_log, recent, hosts))
+pub(super) fn router(config: &Config, proxy: &Arc<Proxy>, observer: Observer) -> Arc<Router> {
+    Arc::new(Router::new(Arc::clone(proxy), observer, hosts(config)))
 }
 
 /// What turns credentials into callers, under the data directory's key.

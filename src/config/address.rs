@@ -19,6 +19,9 @@ const MAX_NAME: usize = 255;
 /// What `upstream.url = "vercel"` stands for.
 const VERCEL: &str = "https://vercel.com/api";
 
+/// Said of what is no target.
+const NO_TARGET: &str = "is not `vercel`, `none`, or a URL such as https://cache.example/api";
+
 /// Schemes of object stores: documented, and refused by this version.
 const RESERVED: [&str; 3] = ["s3://", "gs://", "az://"];
 
@@ -119,17 +122,17 @@ pub(super) fn host(text: &str) -> Result<String, String> {
 pub(super) fn target(value: &Value) -> Result<Target, String> {
     match value::text(value)? {
         "none" => Ok(Target::None),
-        "vercel" => base_url(VERCEL).map(Target::Http),
+        "vercel" => base_url(VERCEL, NO_TARGET).map(Target::Http),
         text if RESERVED.iter().any(|scheme| text.starts_with(scheme)) => {
             Err("object stores are not in this version".to_owned())
         }
-        text => base_url(text).map(Target::Http),
+        text => base_url(text, NO_TARGET).map(Target::Http),
     }
 }
 
-/// A base URL in one spelling: it is part of every entry's key.
-fn base_url(text: &str) -> Result<Uri, String> {
-    let wrong = || "is not `vercel`, `none`, or a URL such as https://cache.example/api".to_owned();
+/// A base URL in one spelling: the upstream's is part of every entry's key. `wrong` says what it is not.
+pub(super) fn base_url(text: &str, wrong: &str) -> Result<Uri, String> {
+    let wrong = || wrong.to_owned();
     if text.contains(['?', '#']) {
         return Err("a base URL has neither query nor fragment".to_owned());
     }

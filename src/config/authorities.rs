@@ -1,4 +1,4 @@
-//! Certificate authorities in a file, read by one rule whether they are checked or used.
+//! Certificate authorities: in a file, read by one rule whether they are checked or used, and the system's.
 
 use std::path::{Display, Path};
 
@@ -30,6 +30,21 @@ pub(super) fn authorities_in(text: &str, shown: &Display<'_>) -> Result<RootCert
         return Err(format!("{shown} holds no certificate"));
     }
     Ok(roots)
+}
+
+/// The system's authorities; Mozilla's where the system has none, as in an empty container.
+pub fn system_authorities() -> RootCertStore {
+    let mut roots = RootCertStore::empty();
+    let system = rustls_native_certs::load_native_certs();
+    let (usable, unusable) = roots.add_parsable_certificates(system.certs);
+    if unusable > 0 || !system.errors.is_empty() {
+        tracing::debug!(usable, unusable, errors = ?system.errors, "system certificates");
+    }
+    if roots.is_empty() {
+        tracing::info!("the system has no certificate authorities: using the built-in ones");
+        roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+    }
+    roots
 }
 
 #[cfg(test)]
@@ -77,6 +92,11 @@ mod tests {
         }
         let missing = authorities(Path::new("/nowhere/ca.pem")).unwrap_err();
         assert!(missing.starts_with("/nowhere/ca.pem cannot be read: "));
+    }
+
+    #[test]
+    fn the_systems_authorities_or_our_own_are_always_there() {
+        assert!(!system_authorities().is_empty());
     }
 
     #[test]

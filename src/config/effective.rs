@@ -14,7 +14,7 @@ use super::raw::Raw;
 use super::tls::{CERT, CLIENT_CA, CLIENT_CRL, KEY};
 use super::{
     AccessMode, Admin, Config, Listener, LogFormat, OnReadFailure, OnUploadFailure, Roster,
-    Secured, Server, Target, Tier, Upload, Upstream, Verify, address, proxy, shown, units,
+    Secured, Server, Target, Tier, Traces, Upload, Upstream, Verify, address, proxy, shown, units,
 };
 
 /// What a secret is shown as.
@@ -47,6 +47,7 @@ pub(super) fn rows(config: &Config, raw: &Raw) -> Vec<Effective> {
         tier(&config.tier),
         upload(&config.upload),
         log(&config.log),
+        traces(&config.traces, raw),
     ];
     let fixed = |sections: Vec<Row>| {
         let rows = sections.into_iter();
@@ -255,6 +256,20 @@ fn log(log: &super::Log) -> Vec<Row> {
     vec![
         set("log.format", format),
         set("log.level", log.level.as_str()),
+    ]
+}
+
+fn traces(traces: &Traces, raw: &Raw) -> Vec<Row> {
+    let file = raw.text("traces.headers_file");
+    let named = traces.headers.iter().filter(|_| file.is_none());
+    let headers: Vec<_> = named.map(|(name, _)| format!("{name}: {MASK}")).collect();
+    let endpoint = traces.endpoint.as_ref().map(ToString::to_string);
+    vec![
+        ("traces.endpoint", endpoint.map(Value::from)),
+        set("traces.headers", texts(&headers)),
+        ("traces.headers_file", file.map(Value::from)),
+        set("traces.sample", traces.sample),
+        set("traces.service_name", traces.service_name.as_str()),
     ]
 }
 

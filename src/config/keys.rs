@@ -117,6 +117,11 @@ pub const KEYS: &[Key] = &[
     preset("upload.on_failure", "refuse"),
     preset("log.format", "text"),
     preset("log.level", "info"),
+    unset("traces.endpoint"),
+    preset("traces.headers", ""),
+    unset("traces.headers_file"),
+    preset("traces.sample", "1"),
+    preset("traces.service_name", "larder"),
 ];
 
 const fn preset(name: &'static str, text: &'static str) -> Key {

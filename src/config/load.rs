@@ -100,6 +100,9 @@ fn read(
         Ambient::of(environment),
         environment.memory_limit(),
     );
+    if config.traces.endpoint.is_none() {
+        raw.warnings.extend(check::unheard(environment));
+    }
     if !raw.problems.is_empty() {
         return Err(Problems(raw.problems));
     }

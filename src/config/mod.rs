@@ -40,12 +40,13 @@ mod supervisor;
 #[cfg(test)]
 mod tests;
 mod tls;
+mod traces;
 mod turbo;
 mod units;
 mod value;
 
 pub use address::{BadPort, explicit_port, has_dot_segments};
-pub use authorities::authorities;
+pub use authorities::{authorities, system_authorities};
 pub use clients::Clients;
 pub use effective::Effective;
 pub use env::Environment;
@@ -65,6 +66,7 @@ pub use roster::{Claim, Grant, Issuer, KeySource, Proof, Rights, Roster, Signing
 pub use secret::Secret;
 pub use supervisor::Supervisor;
 pub use tls::{ContentDigest, Reading, Remark, ServerTls, TlsContents, TlsFiles};
+pub use traces::Traces;
 pub use turbo::Turbo;
 pub use units::{parse_duration, parse_size};
 
@@ -89,6 +91,8 @@ pub struct Config {
     pub upload: Upload,
     /// What is written while running.
     pub log: Log,
+    /// Where traces go.
+    pub traces: Traces,
 }
 
 /// The data listeners and their limits.

@@ -78,6 +78,8 @@ pub struct Metrics {
     pub upload_conflicts: IntCounter,
     /// Usage events that could not be forwarded.
     pub events_lost: IntCounter,
+    /// Spans that the collector of traces did not get.
+    pub spans_lost: IntCounter,
 }
 
 /// The metrics of one tier.
@@ -171,6 +173,10 @@ impl Metrics {
             events_lost: counter(
                 "larder_events_lost_total",
                 "Usage events of clients that could not be forwarded to the upstream.",
+            )?,
+            spans_lost: counter(
+                "larder_spans_lost_total",
+                "Spans that the collector of traces did not get.",
             )?,
             registry,
         })

@@ -126,7 +126,7 @@ impl Exchange {
     }
 
     /// The `result` label.
-    fn as_str(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Ok => "ok",
             Self::Absent => "absent",

@@ -105,6 +105,7 @@ impl Proxy {
                 length: Some(meta.size),
                 cache_status: Vec::new(),
                 body: ServedBody::from(body),
+                follows: None,
             },
         }
     }

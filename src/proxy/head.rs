@@ -45,6 +45,7 @@ impl Proxy {
             length: Some(meta.size),
             cache_status: Vec::new(),
             body: ServedBody::Empty,
+            follows: None,
         };
         Some(Ok(Served {
             outcome: Outcome::Hit { tier, grace },

@@ -7,6 +7,7 @@ use http::HeaderValue;
 use tokio::time::{Duration, Instant, timeout_at};
 
 use super::get::{absent, refused};
+use super::traced::conclude;
 use super::{Ask, Proxy, ProxyError, Reply, Served, ServedBody};
 use crate::access::Right;
 use crate::artifact::{Bypass, Failure, Fields, Label, Outcome, Tier};
@@ -186,13 +187,15 @@ impl Proxy {
 
     /// Runs the fill as nobody's: clients come and go.
     fn lead(self: &Arc<Self>, ask: &Ask, lead: Lead, look_again: LookAgain) {
-        let (proxy, ask) = (Arc::clone(self), ask.clone());
+        let (proxy, mut ask) = (Arc::clone(self), ask.clone());
+        let span = self.trace_fill(&mut ask);
         self.tasks.spawn(async move {
             let key = ask.key.clone();
             let filling = proxy.filling(look_again);
             // In a box: a future that awaits what it was given holds it twice.
             let fetch = Box::pin(proxy.fetch(ask));
-            fill(filling, lead, key, fetch).await;
+            let filled = fill(filling, lead, key, fetch).await;
+            conclude(span, filled);
         });
     }
 
@@ -213,6 +216,7 @@ impl Proxy {
                     // would miss it for as long as it rests.
                     bypass: fields.fit().err().map(|_| Bypass::TooManyFields),
                     label: Label::new(&ask.key, fields),
+                    trace: self.trace_of(&ask),
                 };
                 Source::Found(head, found.body)
             }
@@ -265,6 +269,10 @@ impl Proxy {
             length,
             cache_status: opening.head.cache_status.clone(),
             body: ServedBody::Spool(reader),
+            follows: match came {
+                Came::First => None,
+                Came::Later { .. } => opening.head.trace,
+            },
         };
         Attempt::Done(Ok(Served { outcome, reply }))
     }

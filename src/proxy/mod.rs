@@ -16,6 +16,7 @@ mod pass;
 mod put;
 mod served;
 mod settle;
+mod traced;
 mod uploader;
 mod waiting;
 
@@ -44,6 +45,7 @@ use crate::config::{AccessMode, Config, OnReadFailure};
 use crate::metrics::Metrics;
 use crate::tasks::Tasks;
 use crate::tiers::Tiers;
+use crate::traces::Tracer;
 use crate::transfer::{Filling, Flights, Inspector, LookAgain, Queue, Uploads};
 use crate::upstream::{
     Outgoing, Upstream, artifact_headers, artifact_target, forwarded_headers, is_loop,
@@ -73,6 +75,7 @@ pub struct Proxy {
     events: EventQueue,
     metrics: Arc<Metrics>,
     tasks: Tasks,
+    tracer: Option<Tracer>,
 }
 
 /// The parts a proxy is made of.
@@ -90,6 +93,8 @@ pub struct Stations {
     pub metrics: Arc<Metrics>,
     /// Where detached work runs.
     pub tasks: Tasks,
+    /// Where spans begin; nowhere where nothing is traced.
+    pub tracer: Option<Tracer>,
 }
 
 /// An artifact request, named; its caller was let in.
@@ -119,6 +124,7 @@ impl Proxy {
             access,
             metrics,
             tasks,
+            tracer,
         } = stations;
         let events = EventQueue::start(&upstream, &metrics, &tasks);
         let signature_key = config.access.signature_key.clone();
@@ -139,6 +145,7 @@ impl Proxy {
             events,
             metrics,
             tasks,
+            tracer,
         })
     }
 

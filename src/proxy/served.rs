@@ -10,6 +10,7 @@ use http_body::{Body, Frame, SizeHint};
 use crate::artifact::{Answer, Fields, Outcome};
 use crate::outlet::Outlet;
 use crate::tiers::{ArtifactBody, FileBody};
+use crate::traces::SpanContext;
 use crate::transfer::Reader;
 use crate::upstream::UpstreamBody;
 
@@ -35,6 +36,8 @@ pub enum Reply {
         cache_status: Vec<HeaderValue>,
         /// The bytes; empty for a head.
         body: ServedBody,
+        /// The fill that they come from, of another request's trace.
+        follows: Option<SpanContext>,
     },
     /// A head the upstream described, in which version, and nobody stored.
     Stated(HeaderMap, Option<u64>, Version),

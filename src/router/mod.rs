@@ -8,6 +8,7 @@ mod observe;
 mod refuse;
 mod reply;
 mod route;
+mod traced;
 
 use std::sync::Arc;
 
@@ -18,18 +19,15 @@ use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Body;
 
-pub use observe::Observed;
+pub use observe::{Observed, Observer};
 pub use route::Route;
 
 use self::arriving::{Arriving, Watch};
-use self::observe::{Observation, Observer};
+use self::observe::Observation;
 use crate::artifact::{ArtifactHash, Fields, InvalidHash, Outcome};
-use crate::metrics::Metrics;
 use crate::outlet::Outlet;
 use crate::proxy::{Acquaintance, Proxy, ProxyError, Right, Served};
-use crate::recent::Recent;
 use crate::server::{Peer, RequestBody, Serve};
-use crate::telemetry::AccessLog;
 
 /// Largest body of a batch or events request: a hundred hashes or a few hundred events fit many times.
 const MAX_SMALL_BODY: usize = 1024 * 1024;
@@ -43,21 +41,12 @@ pub struct Router {
 }
 
 impl Router {
-    /// Routes to `proxy`; `hosts` are the names answered to where no credential is asked for.
-    pub fn new(
-        proxy: Arc<Proxy>,
-        metrics: Arc<Metrics>,
-        access_log: Arc<AccessLog>,
-        recent: Arc<Recent>,
-        hosts: Vec<String>,
-    ) -> Self {
+    /// Routes to `proxy`, and tells the `observer` what became of requests; `hosts` are the names answered to
+    /// where no credential is asked for.
+    pub fn new(proxy: Arc<Proxy>, observer: Observer, hosts: Vec<String>) -> Self {
         Self {
             proxy,
-            observer: Arc::new(Observer {
-                metrics,
-                log: access_log,
-                recent,
-            }),
+            observer: Arc::new(observer),
             hosts,
         }
     }
@@ -154,7 +143,7 @@ impl Serve for Router {
         let route = Route::parse(&head.method, &head.uri);
         let watch = Watch::over(&body);
         let body = watch.watched(body);
-        let observation = Observation::begin(&self.observer, &head, &route, peer, watch);
+        let observation = Observation::begin(&self.observer, &mut head, &route, peer, watch);
         let (outcome, mut response) = match self.refuse(&head, client) {
             Some(refused) => refused,
             None => reply::respond(self.decide(route, &mut head, body, client).await),

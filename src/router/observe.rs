@@ -12,8 +12,8 @@ use http::{Method, Response};
 use http_body::{Body, Frame, SizeHint};
 use tokio::time::Instant;
 
-use super::Route;
 use super::arriving::Watch;
+use super::{Route, traced};
 use crate::artifact::{ArtifactHash, Outcome, named_teams};
 use crate::certificate::Certificate;
 use crate::metrics::Metrics;
@@ -21,21 +21,27 @@ use crate::proxy::ServedBody;
 use crate::recent::{Recent, Short, Subject};
 use crate::server::Peer;
 use crate::telemetry::{AccessLine, AccessLog, Answered, Asked, Ended};
+use crate::traces::{Span, SpanContext, Tracer};
 
 /// Who is told what became of requests.
 #[derive(Debug)]
-pub(super) struct Observer {
-    pub(super) metrics: Arc<Metrics>,
-    pub(super) log: Arc<AccessLog>,
-    pub(super) recent: Arc<Recent>,
+pub struct Observer {
+    /// Counts them.
+    pub metrics: Arc<Metrics>,
+    /// Writes a line of each.
+    pub log: Arc<AccessLog>,
+    /// Keeps the last of them.
+    pub recent: Arc<Recent>,
+    /// Where the spans of requests begin; nowhere where nothing is traced.
+    pub tracer: Option<Tracer>,
 }
 
 /// A request under observation; whatever becomes of it, dropping this writes it down.
 #[derive(Debug)]
 pub(super) struct Observation {
     observer: Arc<Observer>,
-    /// What only its access line tells, where one is written.
-    asked: Option<Box<Asked>>,
+    /// What only its access line and its span tell, where there is one of them.
+    told: Option<Box<Told>>,
     /// What is kept of it, where it is about an artifact.
     subject: Option<Subject>,
     answered: Answered,
@@ -43,6 +49,14 @@ pub(super) struct Observation {
     arriving: Watch,
     /// The client wants no body.
     is_head: bool,
+}
+
+/// What is told of a request beyond what is counted.
+#[derive(Debug)]
+struct Told {
+    asked: Asked,
+    is_logged: bool,
+    span: Option<Span>,
 }
 
 /// An answer's body under observation.
@@ -59,17 +73,26 @@ pub struct Observed {
 impl Observation {
     pub(super) fn begin(
         observer: &Arc<Observer>,
-        head: &Parts,
+        head: &mut Parts,
         route: &Route,
         peer: Peer,
         arriving: Watch,
     ) -> Self {
+        let is_logged = observer.log.is_written();
+        let span = observer.tracer.as_ref().and_then(|tracer| {
+            let name = || traced::name(&head.method, route);
+            tracer.enter(&mut head.headers, name)
+        });
+        let is_told = is_logged || span.is_some();
         Self {
-            asked: observer
-                .log
-                .is_written()
-                .then(|| Box::new(asked(head, route, peer))),
             subject: route.hash().map(|hash| subject(head, hash, peer)),
+            told: is_told.then(|| {
+                Box::new(Told {
+                    asked: asked(head, route, peer),
+                    is_logged,
+                    span,
+                })
+            }),
             observer: Arc::clone(observer),
             answered: Answered::not_yet(route.name()),
             began: Instant::now(),
@@ -93,6 +116,11 @@ impl Observation {
         self.answered.outcome = outcome;
         self.answered.status = response.status().as_u16();
         self.answered.first_byte = self.began.elapsed();
+        if let Some(span) = self.span()
+            && let Some(context) = response.extensions_mut().remove::<SpanContext>()
+        {
+            span.follows(context);
+        }
         if self.is_head || response.body().is_end_stream() {
             self.answered.ended = Ended::Whole;
         }
@@ -102,6 +130,10 @@ impl Observation {
             observation: Some(self),
         })
     }
+
+    fn span(&mut self) -> Option<&mut Span> {
+        self.told.as_mut()?.span.as_mut()
+    }
 }
 
 impl Drop for Observation {
@@ -110,6 +142,7 @@ impl Drop for Observation {
             metrics,
             log,
             recent,
+            ..
         } = &*self.observer;
         let answered = &mut self.answered;
         answered.total = self.began.elapsed();
@@ -124,11 +157,16 @@ impl Drop for Observation {
         if let Some(bytes) = metrics.response_bytes(answered.outcome) {
             bytes.inc_by(answered.bytes_out);
         }
-        if let Some(asked) = &self.asked {
-            log.write(&AccessLine { asked, answered });
-        }
         if let Some(subject) = self.subject.take() {
             recent.note(subject, answered);
+        }
+        let Some(told) = &mut self.told else { return };
+        let asked = &told.asked;
+        if told.is_logged {
+            log.write(&AccessLine { asked, answered });
+        }
+        if let Some(span) = &mut told.span {
+            traced::note(span, asked, answered);
         }
     }
 }

@@ -59,10 +59,14 @@ fn reply_with(reply: Reply) -> Response<ServedBody> {
             length,
             cache_status,
             body,
+            follows,
         } => {
             let mut response = artifact(roomy(fields.as_map()), length, body);
             for member in cache_status {
                 response.headers_mut().append(CACHE_STATUS, member);
+            }
+            if let Some(context) = follows {
+                response.extensions_mut().insert(context);
             }
             response
         }

@@ -21,6 +21,7 @@ use super::spool::{Plan, Spool, SpoolWriter, Whole};
 use crate::artifact::{Answer, ArtifactKey, Bypass, Failure, Label};
 use crate::metrics::{Arrival, Gauge, Metrics};
 use crate::tiers::{Epoch, Landing, Tiers};
+use crate::traces::SpanContext;
 
 /// What the upstream had to say.
 #[derive(Debug)]
@@ -46,6 +47,27 @@ pub struct SourceHead {
     pub cache_status: Vec<HeaderValue>,
     /// Why it is not to be stored, if it is not.
     pub bypass: Option<Bypass>,
+    /// Where its fetching stands in a trace, for whoever lives on it too.
+    pub trace: Option<SpanContext>,
+}
+
+/// How a fill ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Filled {
+    /// It landed.
+    Stored,
+    /// It came whole, and did not land.
+    Unstored,
+    /// It did not come whole.
+    Broken,
+    /// It was here by then.
+    AlreadyHere,
+    /// The upstream has none.
+    Absent,
+    /// The upstream refused whoever asked.
+    Refused,
+    /// The upstream could not say.
+    Failed(Failure),
 }
 
 /// What every fill works with.
@@ -74,7 +96,7 @@ pub enum LookAgain {
 }
 
 /// Fills `key`: looks again, fetches, tells the followers, spools, lands, leaves the table.
-pub async fn fill<F, B>(filling: Filling, lead: Lead, key: ArtifactKey, fetch: F)
+pub async fn fill<F, B>(filling: Filling, lead: Lead, key: ArtifactKey, fetch: F) -> Filled
 where
     F: Future<Output = Source<B>> + Send,
     B: Body<Data = Bytes> + Send,
@@ -83,9 +105,10 @@ where
     // Noted before looking: whatever is published from here on must win over what we fetch.
     let noted = filling.tiers.epoch(&key.digest);
     if filling.look_again == LookAgain::Yes && filling.tiers.lookup(&key.digest).await.is_some() {
-        return lead.end(Head::LookAgain);
+        lead.end(Head::LookAgain);
+        return Filled::AlreadyHere;
     }
-    match fetch.await {
+    let (head, filled) = match fetch.await {
         Source::Found(head, body) => {
             let arriving = Arriving {
                 filling,
@@ -93,12 +116,14 @@ where
                 head,
                 noted,
             };
-            arriving.receive(lead, body).await;
+            return arriving.receive(lead, body).await;
         }
-        Source::Absent(answer) => lead.end(Head::Absent(answer)),
-        Source::Refused(answer) => lead.end(Head::Refused(answer)),
-        Source::Failed(failure) => lead.end(Head::Failed(failure)),
-    }
+        Source::Absent(answer) => (Head::Absent(answer), Filled::Absent),
+        Source::Refused(answer) => (Head::Refused(answer), Filled::Refused),
+        Source::Failed(failure) => (Head::Failed(failure), Filled::Failed(failure)),
+    };
+    lead.end(head);
+    filled
 }
 
 /// An artifact whose head has arrived.
@@ -110,7 +135,7 @@ struct Arriving {
 }
 
 impl Arriving {
-    async fn receive<B: Body<Data = Bytes> + Send>(mut self, lead: Lead, body: B) {
+    async fn receive<B: Body<Data = Bytes> + Send>(mut self, lead: Lead, body: B) -> Filled {
         let mut inspection = self.inspect();
         let plan = Plan {
             is_believed: true,
@@ -142,10 +167,11 @@ impl Arriving {
                 // And have their turn first: where there is one processor, landing takes it.
                 yield_now().await;
                 let landing = passed(whole, inspection, &spool).await;
-                land(&filling.tiers, landing, noted).await;
+                let filled = land(&filling.tiers, landing, noted).await;
                 // Land first, leave the table second: between the two, late askers must find the
                 // artifact in one of them.
-                return lead.retire();
+                lead.retire();
+                return filled;
             }
             Ok(_) => Broken::Source,
             Err(broken) => broken,
@@ -153,6 +179,7 @@ impl Arriving {
         // The other way round: nobody new is to follow what is broken.
         lead.retire();
         writer.break_off(broken);
+        Filled::Broken
     }
 
     /// Begins the inspection of what may be stored; what does not pass by its head alone may not.
@@ -184,15 +211,15 @@ async fn passed(whole: Whole, inspection: Inspection, spool: &Spool) -> Result<L
     }
 }
 
-async fn land(tiers: &Tiers, landing: Result<Landing, Bypass>, noted: Epoch) {
+async fn land(tiers: &Tiers, landing: Result<Landing, Bypass>, noted: Epoch) -> Filled {
     match landing {
-        Ok(landing) => {
-            if let Err(reason) = tiers.land(landing, noted).await {
-                tracing::debug!(?reason, "a fill did not land");
-            }
-        }
+        Ok(landing) => match tiers.land(landing, noted).await {
+            Ok(()) => return Filled::Stored,
+            Err(reason) => tracing::debug!(?reason, "a fill did not land"),
+        },
         Err(bypass) => tracing::debug!(reason = bypass.as_str(), "a fill was not stored"),
     }
+    Filled::Unstored
 }
 
 /// Writes a body into a spool, past its inspection; returns the bytes written.

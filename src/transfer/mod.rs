@@ -19,7 +19,7 @@ mod spool;
 mod tests;
 mod uploads;
 
-pub use fill::{Filling, LookAgain, Source, SourceHead, fill};
+pub use fill::{Filled, Filling, LookAgain, Source, SourceHead, fill};
 pub use flights::{Fate, Flights, Follower, Head, Joined, Lead, Opening};
 pub use inspection::{Doubt, Inspection};
 pub use inspector::Inspector;

@@ -11,6 +11,7 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep, sleep_until};
 
+use super::attempt::Attempt;
 use super::lanes::Permit;
 use super::pace::{Late, Pace};
 use super::passage::Passage;
@@ -33,6 +34,7 @@ pub(super) struct Flight {
     wire: Option<Wire>,
     permit: Option<Permit>,
     passage: Option<Passage>,
+    attempt: Attempt,
 }
 
 enum State {
@@ -202,13 +204,19 @@ fn too_late(_: Late) -> Failure {
 // === impl Flight ===
 
 impl Flight {
-    pub(super) fn new(sending: Sending, wire: Option<Wire>) -> Self {
+    pub(super) fn new(sending: Sending, wire: Option<Wire>, attempt: Attempt) -> Self {
         Self {
             sending,
             wire,
             permit: None,
             passage: None,
+            attempt,
         }
+    }
+
+    /// The request's body, and the connection.
+    pub(super) fn exchange(&self) -> (Sending, Option<Wire>) {
+        (self.sending.clone(), self.wire.clone())
     }
 
     fn is_watched(&self) -> bool {
@@ -216,6 +224,7 @@ impl Flight {
     }
 
     fn delivered(&mut self, bytes: usize, now: Instant) {
+        self.attempt.delivered(bytes);
         if let Some(passage) = &mut self.passage {
             passage.delivered(bytes, now);
         }
@@ -228,6 +237,7 @@ impl Flight {
     }
 
     fn failed(&mut self, failure: Failure) {
+        self.attempt.failed(failure);
         if let Some(mut passage) = self.passage.take() {
             passage.failed(Setback::halfway(failure));
         }

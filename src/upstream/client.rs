@@ -19,6 +19,7 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::time::{Instant, sleep_until};
 
 use super::Hush;
+use super::attempt::Attempt;
 use super::body::{Flight, UpstreamBody};
 use super::broken::{Broken, Excuse};
 use super::complaints::Complaints;
@@ -31,6 +32,7 @@ use super::sending::{End, Outbound, Piece, Sending};
 use super::tunnel::NoTunnel;
 use super::wire::Wire;
 use crate::artifact::Failure;
+use crate::traces::Tracer;
 
 /// Origins and load balancers commonly close idle connections after 60 s; we are first, so that no
 /// request meets a closing one.
@@ -44,6 +46,8 @@ pub(super) struct Client {
     connector: Connector,
     pace: BodyPace,
     complaints: Complaints,
+    /// Who is told of each try; nobody where nothing is traced.
+    tracer: Option<Tracer>,
 }
 
 /// How slow a body may be.
@@ -80,7 +84,12 @@ pub(super) struct Reply {
 // === impl Client ===
 
 impl Client {
-    pub(super) fn new(connector: Connector, max_idle: usize, pace: BodyPace) -> Self {
+    pub(super) fn new(
+        connector: Connector,
+        max_idle: usize,
+        pace: BodyPace,
+        tracer: Option<Tracer>,
+    ) -> Self {
         let mut builder = legacy::Client::builder(TokioExecutor::new());
         builder
             .pool_timer(TokioTimer::new())
@@ -92,6 +101,7 @@ impl Client {
             connector,
             pace,
             complaints: Complaints::default(),
+            tracer,
         }
     }
 
@@ -103,7 +113,7 @@ impl Client {
     /// Sends `request`, whose body is `length` bytes where that is known.
     pub(super) async fn send<B>(
         &self,
-        request: Request<B>,
+        mut request: Request<B>,
         length: Option<u64>,
         patience: &Patience,
     ) -> Result<Reply, Broken>
@@ -113,6 +123,7 @@ impl Client {
     {
         let begun = Instant::now();
         let sending = Sending::new(length);
+        let mut attempt = Attempt::begin(self.tracer.as_ref(), &mut request);
         let mut request = request.map(|body| Outbound::new(body, sending.clone()).boxed_unsync());
         if let Some(credential) = self.connector.proxy_authorization(request.uri()) {
             request
@@ -137,10 +148,15 @@ impl Client {
                     && response.status() == StatusCode::PROXY_AUTHENTICATION_REQUIRED =>
             {
                 let broken = self.turned_away();
+                attempt.failed(broken.failure);
                 Err(broken.on(wire.as_ref(), &sending, begun))
             }
-            Ok(response) => Ok(self.reply(response, sending, wire)),
+            Ok(response) => {
+                attempt.answered(response.status(), response.version());
+                Ok(self.reply(response, Flight::new(sending, wire, attempt)))
+            }
             Err(broken) => {
+                attempt.failed(broken.failure);
                 if broken.failure == Failure::Timeout {
                     leave_dead(&captured, begun);
                 }
@@ -188,16 +204,11 @@ impl Client {
         }
     }
 
-    fn reply(
-        &self,
-        response: Response<hyper::body::Incoming>,
-        sending: Sending,
-        wire: Option<Wire>,
-    ) -> Reply {
+    fn reply(&self, response: Response<hyper::body::Incoming>, flight: Flight) -> Reply {
+        let (sending, wire) = flight.exchange();
         if let Some(wire) = &wire {
             wire.mark_used();
         }
-        let flight = Flight::new(sending.clone(), wire.clone());
         let BodyPace {
             idle,
             min_rate,

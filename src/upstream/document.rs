@@ -109,7 +109,8 @@ impl Document {
         }
         // Whoever renews keys has an order of its own for failures.
         let unseen = Gauge::new("unseen", "Of no breaker.").map_err(Unfetched::error)?;
-        let http = Http::new(&root, &ways, unseen, self.tasks.clone()).map_err(Unfetched::error)?;
+        let http = Http::new(&root, &ways, unseen, self.tasks.clone(), None);
+        let http = http.map_err(Unfetched::error)?;
         // Whoever wants the document hears why it cannot be had.
         http.complaints().mute();
         Ok(http)

@@ -13,6 +13,7 @@ use http_body_util::Full;
 use tokio::sync::oneshot;
 use tokio::time::{sleep, timeout};
 
+use super::attempt::OnAccountOf;
 use super::breaker::TRY_WAIT;
 use super::broken::{Broken, Excuse};
 use super::client::{BodyPace, Client, Patience, Reply};
@@ -30,6 +31,7 @@ use crate::artifact::Failure;
 use crate::config;
 use crate::metrics::Gauge;
 use crate::tasks::Tasks;
+use crate::traces::{SpanContext, Tracer};
 
 /// Idle time-outs without a byte taken, after which an upload has stalled. More than one: the
 /// kernel's send buffer empties in steps that a slow line needs long for.
@@ -57,6 +59,8 @@ pub(super) struct Small<'a> {
     pub(super) uri: &'a Uri,
     pub(super) headers: &'a HeaderMap,
     pub(super) body: &'a Bytes,
+    /// On whose account it is sent, where its headers are not to say so.
+    pub(super) on_account_of: Option<SpanContext>,
 }
 
 /// How long a whole operation may take.
@@ -81,6 +85,7 @@ impl<'a> Small<'a> {
             uri: request.uri(),
             headers: request.headers(),
             body: request.body(),
+            on_account_of: None,
         }
     }
 }
@@ -94,6 +99,7 @@ impl Http {
         config: &config::Upstream,
         open: Gauge,
         tasks: Tasks,
+        tracer: Option<Tracer>,
     ) -> Result<Self, UpstreamError> {
         let base = Base::new(url)?;
         let (ca_file, identity) = (config.ca_file.as_deref(), config.identity.as_ref());
@@ -111,7 +117,7 @@ impl Http {
         };
         Ok(Self {
             base,
-            client: Client::new(connector, config.max_concurrent, pace),
+            client: Client::new(connector, config.max_concurrent, pace, tracer),
             lanes: Lanes::new(config.max_concurrent),
             first_byte: config.first_byte_timeout,
             stall: config.idle_timeout.saturating_mul(STALL_FACTOR),
@@ -171,6 +177,9 @@ impl Http {
         request.method_mut().clone_from(small.method);
         request.uri_mut().clone_from(small.uri);
         request.headers_mut().clone_from(small.headers);
+        if let Some(context) = small.on_account_of {
+            request.extensions_mut().insert(OnAccountOf(context));
+        }
         self.client.send(request, length, &self.patience()).await
     }
 

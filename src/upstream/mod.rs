@@ -4,6 +4,7 @@
 //! fails is asked again where that may help, and left alone where it does not. Nothing here knows what
 //! is stored or who may read.
 
+mod attempt;
 mod body;
 mod breaker;
 mod broken;
@@ -73,6 +74,7 @@ use crate::artifact::{Answer, Failure, OriginId};
 use crate::config;
 use crate::metrics::{Exchange, Metrics, Operation};
 use crate::tasks::Tasks;
+use crate::traces::Tracer;
 use counted::operation_of;
 use gates::Class;
 use http::{Http, key_of};
@@ -202,9 +204,19 @@ impl Upstream {
         metrics: Arc<Metrics>,
         tasks: Tasks,
     ) -> Result<Self, UpstreamError> {
+        Self::traced(config, metrics, tasks, None)
+    }
+
+    /// The same, where traces show each try.
+    pub fn traced(
+        config: &config::Upstream,
+        metrics: Arc<Metrics>,
+        tasks: Tasks,
+        tracer: Option<Tracer>,
+    ) -> Result<Self, UpstreamError> {
         let open = metrics.upstream.breaker_open.clone();
         let http = match &config.target {
-            config::Target::Http(url) => Some(Http::new(url, config, open, tasks.clone())?),
+            config::Target::Http(url) => Some(Http::new(url, config, open, tasks.clone(), tracer)?),
             config::Target::None => None,
         };
         let ways = config::Upstream {

@@ -11,6 +11,7 @@ use http::{HeaderMap, Method, StatusCode, Uri, Version};
 use http_body::Body;
 use tokio::time::{Instant, sleep, timeout_at};
 
+use super::attempt::traced;
 use super::body::UpstreamBody;
 use super::client::Reply;
 use super::gates::Class;
@@ -198,6 +199,7 @@ impl Http {
                 uri: &uri,
                 headers: &headers,
                 body: &Bytes::new(),
+                on_account_of: is_foreign.then(|| traced(&request.headers)).flatten(),
             };
             let sent = self.send_small(small).await.map_err(Setback::from);
             let reply = sent.map_err(|setback| setback.of_server(is_foreign))?;

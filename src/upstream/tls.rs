@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rustls::client::Resumption;
 use rustls::crypto::aws_lc_rs;
 use rustls::sign::SingleCertAndKey;
-use rustls::{ClientConfig, ClientConnection, RootCertStore};
+use rustls::{ClientConfig, ClientConnection};
 use tokio_rustls::TlsConnector;
 
 use super::UpstreamError;
@@ -35,7 +35,7 @@ pub(super) fn connector(
 ) -> Result<Tls, UpstreamError> {
     let roots = match ca_file {
         Some(path) => config::authorities(path).map_err(UpstreamError::CaFile)?,
-        None => system_roots(),
+        None => config::system_authorities(),
     };
     // The provider is named, not looked up: a second one in the process could not confuse us.
     let provider = Arc::new(aws_lc_rs::default_provider());
@@ -78,28 +78,12 @@ pub(super) fn is_http2(session: &ClientConnection) -> bool {
     session.alpn_protocol() == Some(HTTP_2)
 }
 
-/// The system's authorities; Mozilla's where the system has none, as in an empty container.
-fn system_roots() -> RootCertStore {
-    let mut roots = RootCertStore::empty();
-    let system = rustls_native_certs::load_native_certs();
-    let (usable, unusable) = roots.add_parsable_certificates(system.certs);
-    if unusable > 0 || !system.errors.is_empty() {
-        tracing::debug!(usable, unusable, errors = ?system.errors, "system certificates");
-    }
-    if roots.is_empty() {
-        tracing::info!("the system has no certificate authorities: using the built-in ones");
-        roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
-    }
-    roots
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn the_systems_authorities_or_our_own_are_always_there() {
-        assert!(!system_roots().is_empty());
+    fn a_file_of_authorities_that_is_missing_is_named() {
         let missing = connector(Some(Path::new("/nowhere/ca.pem")), None, false)
             .err()
             .unwrap();

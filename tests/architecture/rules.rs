@@ -4,7 +4,7 @@ use crate::source::{Source, begins};
 
 /// Which top-level module may import which. A row may name only rows above it, so no import can
 /// close a cycle; every module may import itself.
-const IMPORTS: [(&str, Allowed); 22] = [
+const IMPORTS: [(&str, Allowed); 23] = [
     ("caller", Only(&[])),
     ("certificate", Only(&[])),
     ("mapped", Only(&[])),
@@ -16,6 +16,7 @@ const IMPORTS: [(&str, Allowed); 22] = [
     ("config", Only(&["artifact", "caller", "certificate"])),
     ("telemetry", Only(&["artifact", "config", "metrics"])),
     ("recent", Only(&["artifact", "telemetry"])),
+    ("traces", Only(&["config", "metrics", "seldom", "tasks"])),
     (
         "tiers",
         Only(&[
@@ -24,12 +25,14 @@ const IMPORTS: [(&str, Allowed); 22] = [
     ),
     (
         "upstream",
-        Only(&["artifact", "caller", "config", "metrics", "seldom", "tasks"]),
+        Only(&[
+            "artifact", "caller", "config", "metrics", "seldom", "tasks", "traces",
+        ]),
     ),
     (
         "transfer",
         Only(&[
-            "artifact", "caller", "config", "metrics", "seldom", "tasks", "tiers",
+            "artifact", "caller", "config", "metrics", "seldom", "tasks", "tiers", "traces",
         ]),
     ),
     (
@@ -57,6 +60,7 @@ const IMPORTS: [(&str, Allowed); 22] = [
             "outlet",
             "tasks",
             "tiers",
+            "traces",
             "transfer",
             "upstream",
         ]),
@@ -88,6 +92,7 @@ const IMPORTS: [(&str, Allowed); 22] = [
             "recent",
             "server",
             "telemetry",
+            "traces",
         ]),
     ),
     // The admin listener is served like any other.

@@ -55,5 +55,6 @@ mod stats;
 mod stop;
 mod supervised;
 mod tls;
+mod traces;
 mod verdicts;
 mod way;

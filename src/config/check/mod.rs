@@ -13,11 +13,14 @@ mod server;
 mod tier;
 mod tls;
 mod tokens;
+mod traces;
 mod upstream;
 
 use figment::value::Value;
 
 pub(super) use entrance::show_mode;
+pub(super) use traces::unheard;
+pub(super) use upstream::is_forwardable;
 
 use super::proxy::Ambient;
 use super::raw::Raw;
@@ -45,6 +48,7 @@ pub(super) fn config(raw: &mut Raw, ambient: Ambient, memory_limit: Option<u64>)
     let tier = tier::tier(raw, (&data_dir, memory_limit), asked.is_secured());
     let upload = upload(raw, &upstream.target);
     let log = log(raw);
+    let traces = traces::traces(raw);
     Config {
         data_dir,
         server,
@@ -54,6 +58,7 @@ pub(super) fn config(raw: &mut Raw, ambient: Ambient, memory_limit: Option<u64>)
         tier,
         upload,
         log,
+        traces,
     }
 }
 

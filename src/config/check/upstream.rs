@@ -201,9 +201,14 @@ pub(super) fn headers(value: &Value) -> Result<Vec<HeaderName>, String> {
         let name: HeaderName = text
             .parse()
             .map_err(|_| format!("{} is not a header's name", quoted(text)))?;
-        if NOT_FOR_FORWARDING.contains(&name.as_str()) || name.as_str().starts_with("proxy-") {
+        if !is_forwardable(&name) {
             return Err(format!("{name} cannot be passed on"));
         }
         Ok(name)
     })
+}
+
+/// Whether a header may be added to a request that goes somewhere else.
+pub(in super::super) fn is_forwardable(name: &HeaderName) -> bool {
+    !NOT_FOR_FORWARDING.contains(&name.as_str()) && !name.as_str().starts_with("proxy-")
 }

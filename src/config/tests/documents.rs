@@ -38,6 +38,8 @@ fn the_default_file_says_what_is_built_in() {
         "signature_key_file",
         "max_artifact",
         "min_free",
+        "endpoint",
+        "headers_file",
     ];
     for name in unset {
         assert!(text.contains(&format!("\n# {name} = ")), "{name}");

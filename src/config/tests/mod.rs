@@ -10,6 +10,7 @@ mod sections;
 mod sidecar;
 mod tier;
 mod tls;
+mod traces;
 mod written;
 
 use super::*;

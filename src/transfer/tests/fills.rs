@@ -34,6 +34,7 @@ fn source(body: &'static [u8]) -> Source<Full<Bytes>> {
         length: Some(body.len() as u64),
         cache_status: Vec::new(),
         bypass: None,
+        trace: None,
     };
     Source::Found(head, Full::new(Bytes::from_static(body)))
 }

@@ -247,6 +247,7 @@ async fn filled(
         length,
         cache_status: Vec::new(),
         bypass: None,
+        trace: None,
     };
     let fetch = async { Source::Found(head, body) };
     fill(filling, lead, key(), fetch).await;

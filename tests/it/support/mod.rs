@@ -5,6 +5,7 @@
 mod authority;
 mod ci;
 mod client;
+mod collector;
 mod dice;
 mod gates;
 mod http2;
@@ -28,6 +29,7 @@ use tokio::time::{sleep, timeout};
 pub use authority::{Authority, Badge};
 pub use ci::{Ci, JWKS};
 pub use client::{Client, Reply, Request};
+pub use collector::{Collector, Span};
 pub use dice::Dice;
 pub use http2::Http2;
 pub use larder::{Larder, Setup};
