@@ -46,6 +46,14 @@ asan:
 turbo:
     cargo test --test turbo
 
+# The dashboard in Chromium, and before it a real Larder
+browser:
+    cargo test --test browser
+
+# Pictures of the dashboard after minutes of traffic, idle, busy and with the upstream down, into target/screenshots
+screenshots minutes="1":
+    SCREENSHOT_MINUTES={{ minutes }} cargo test --test browser -- --ignored screenshots --nocapture
+
 # What users of the real client wait for when the upstream or Larder is bad, as tables: an hour, mostly waiting
 outages:
     cargo test --test turbo -- --ignored outages --nocapture

@@ -21,6 +21,7 @@ use crate::tiers::Conflicts;
 
 mod answer;
 mod conflicts;
+mod dashboard;
 mod door;
 mod effective;
 mod entries;
@@ -183,6 +184,7 @@ impl Admin {
             Page::Config => self.tell(effective::encode(&self.sources.config)),
             Page::Log if *method == Method::PUT => self.change_level(request.into_body()).await,
             Page::Log => self.tell(level::encode(&self.sources.config)),
+            Page::Dashboard(piece) => piece.answer(headers),
         }
     }
 

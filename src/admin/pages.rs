@@ -2,6 +2,8 @@
 
 use http::Method;
 
+use super::dashboard::{self, Piece};
+
 /// What can be asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Page {
@@ -15,10 +17,11 @@ pub(super) enum Page {
     Holds,
     Config,
     Log,
+    Dashboard(&'static Piece),
 }
 
 impl Page {
-    /// Every page.
+    /// Every page, but for the dashboard's pieces, whose names change with what they hold.
     pub(super) const ALL: [Self; 10] = [
         Self::Metrics,
         Self::Health,
@@ -34,7 +37,9 @@ impl Page {
 
     /// The page at a path.
     pub(super) fn at(path: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|page| page.path() == path)
+        let mut pages = Self::ALL.into_iter();
+        let page = pages.find(|page| page.path() == path);
+        page.or_else(|| dashboard::find(path).map(Self::Dashboard))
     }
 
     /// Where it is.
@@ -50,6 +55,7 @@ impl Page {
             Self::Holds => "/api/v1/holds",
             Self::Config => "/api/v1/config",
             Self::Log => "/api/v1/log",
+            Self::Dashboard(piece) => piece.path(),
         }
     }
 
@@ -96,6 +102,7 @@ mod tests {
             let methods = methods.filter(|method| *method != "HEAD");
             methods.map(move |method| (page.path().to_owned(), method.to_owned()))
         });
-        assert_eq!(documented, known.collect());
+        let page = ("/".to_owned(), "GET".to_owned());
+        assert_eq!(documented, known.chain([page]).collect());
     }
 }

@@ -155,7 +155,10 @@ async fn the_configuration_in_effect_is_shown_to_whom_the_door_lets_in() {
 async fn other_paths_methods_and_hosts_are_refused_in_the_error_shape() {
     let (admin, _) = admin(&Readiness::new()).await;
     let cases = [
-        ("GET", "/", 404, "not_found"),
+        ("GET", "/", 401, "unauthorized"),
+        ("POST", "/", 405, "method_not_allowed"),
+        ("GET", "/assets/dashboard.js", 404, "not_found"),
+        ("GET", "http://evil.example/", 403, "forbidden_host"),
         ("GET", "/v8/artifacts/status", 404, "not_found"),
         ("GET", "/metrics/", 404, "not_found"),
         ("GET", "/api/v1", 404, "not_found"),
@@ -268,6 +271,26 @@ async fn head_has_the_length_of_get_and_an_origin_is_refused_over_a_socket() {
         .await
         .unwrap();
     assert_eq!(response.status(), 403);
+}
+
+#[tokio::test]
+async fn the_dashboard_is_shown_to_whom_the_door_lets_in_and_browsers_are_asked_for_the_token() {
+    let (admin, _) = admin(&Readiness::new()).await;
+    let get = |path: &str| Request::get(path).body(()).unwrap();
+    let (status, page) = asked(&admin, get("/"), true).await;
+    assert_eq!(status, 200);
+    let mut named = page.split('"');
+    let script = named.find(|text| text.starts_with("./assets/")).unwrap();
+    let script = script.trim_start_matches('.');
+    assert_eq!(asked(&admin, get(script), true).await.0, 200);
+    for path in ["/", script] {
+        let (status, body) = ask(&admin, "GET", path).await;
+        assert_eq!(status, 401, "{path}");
+        assert!(!body.contains("html"));
+        let token = Request::get(path).header("authorization", "Basic YW55Ym9keTpzZXNhbWU=");
+        let (status, _) = asked(&admin, token.body(()).unwrap(), false).await;
+        assert_eq!(status, 200, "{path}");
+    }
 }
 
 fn meta(hash: &str, team: Option<&str>, size: u64, sha: Option<&str>) -> Meta {

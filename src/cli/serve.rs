@@ -15,7 +15,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use super::USAGE;
 use super::reload::{Read, Reload};
 use crate::app::{App, Ending, Notices, StartError};
-use crate::config::{AccessMode, InEffect, Loaded, LogFormat, Target};
+use crate::config::{AccessMode, InEffect, Listen, Loaded, LogFormat, Target};
 use crate::server::Passed;
 use crate::telemetry;
 use crate::tiers::OpenError;
@@ -239,6 +239,7 @@ fn welcome(app: &App) -> String {
         "larder {version}\n\
          upstream   {upstream}\n\
          data       {data}\n\
+         {dashboard}\
          \n\
          Point turbo at it:\n\
          {api}\n\
@@ -246,7 +247,15 @@ fn welcome(app: &App) -> String {
          export TURBO_TEAM={team}\n\n",
         version = env!("CARGO_PKG_VERSION"),
         data = config.data_dir.display(),
+        dashboard = dashboard(app).unwrap_or_default(),
     )
+}
+
+/// The line that says where people look; none where browsers cannot.
+fn dashboard(app: &App) -> Option<String> {
+    let mut addresses = app.admin_addresses().into_iter();
+    let address = addresses.find(|address| matches!(address, Listen::Tcp { .. }))?;
+    Some(format!("dashboard  http://{address}/\n"))
 }
 
 /// The line that says where turbo reaches Larder, and who judges there. Where listeners differ, each of

@@ -101,7 +101,8 @@ upstream.url = "{upstream}"
         }
     }
 
-    fn admin_address(&self) -> String {
+    /// Host and port of the admin listener.
+    pub(crate) fn admin_address(&self) -> String {
         let text = fs::read_to_string(self.path("data/admin.json")).expect("admin.json");
         let admin: Value = serde_json::from_str(&text).expect("admin.json is JSON");
         let address = admin["address"].as_str().expect("an address");

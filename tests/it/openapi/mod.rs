@@ -91,6 +91,20 @@ fn further() -> Vec<(Request, u16)> {
             200,
         ),
         (request("DELETE", "/api/v1/entries?hash=bb"), 200),
+        (request("GET", "/api/v1/requests?hash=aa&limit=2"), 200),
+        (request("GET", "/api/v1/requests?trouble=true"), 200),
+        (request("GET", "/api/v1/requests?troubles=true"), 400),
+        (
+            request("PUT", "/api/v1/holds").body(br#"{"hash":"bb","team":null}"#),
+            200,
+        ),
+        (
+            request("PUT", "/api/v1/holds").body(br#"{"hash":"../b"}"#),
+            400,
+        ),
+        (request("GET", "/api/v1/holds"), 200),
+        (request("DELETE", "/api/v1/holds?hash=bb"), 200),
+        (request("DELETE", "/api/v1/holds"), 400),
         (
             request("PUT", "/api/v1/log").body(br#"{"level":"warn"}"#),
             200,
@@ -121,6 +135,8 @@ async fn every_documented_path_answers_as_it_is_documented() {
     let mut nobody = larder.admin();
     for (method, path) in [
         ("DELETE", "/api/v1/entries?all=true"),
+        ("PUT", "/api/v1/holds"),
+        ("DELETE", "/api/v1/holds?hash=bb"),
         ("PUT", "/api/v1/log"),
     ] {
         ask(&mut nobody, &document, &Request::new(method, path), 401).await;

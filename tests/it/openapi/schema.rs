@@ -67,6 +67,9 @@ impl Checker<'_> {
             "maxItems" => value
                 .as_array()
                 .is_none_or(|it| it.len() as u64 <= number(said)),
+            "maxLength" => value
+                .as_str()
+                .is_none_or(|it| it.chars().count() as u64 <= number(said)),
             "minimum" => value
                 .as_f64()
                 .is_none_or(|it| it >= said.as_f64().expect("a bound")),
@@ -126,14 +129,16 @@ fn is_formed(format: &Value, text: &str) -> bool {
 
 /// The patterns that are used are one class of characters, so many times.
 fn fits(pattern: &Value, text: &str) -> bool {
-    let is_hex = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
-    let length = match pattern.as_str().expect("a pattern") {
-        "^[0-9a-f]{16}$" => 16,
-        "^[0-9a-f]{32}$" => 32,
-        "^[0-9a-f]{64}$" => 64,
+    let hex: fn(u8) -> bool = |byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+    let word: fn(u8) -> bool = |byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte);
+    let (class, lengths) = match pattern.as_str().expect("a pattern") {
+        "^[0-9a-f]{16}$" => (hex, 16..=16),
+        "^[0-9a-f]{32}$" => (hex, 32..=32),
+        "^[0-9a-f]{64}$" => (hex, 64..=64),
+        "^[A-Za-z0-9_-]{1,512}$" => (word, 1..=512),
         other => panic!("the pattern {other} is not known here"),
     };
-    text.len() == length && text.bytes().all(is_hex)
+    lengths.contains(&text.len()) && text.bytes().all(class)
 }
 
 fn number(said: &Value) -> u64 {
