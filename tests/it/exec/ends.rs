@@ -145,12 +145,9 @@ async fn whoever_comes_after_the_command_is_served_until_a_signal_or_quiet() {
     let setup = Setup::alone();
     let mut job = Job::start(&setup, "--idle-exit 1h").await;
     job.release("6");
-    eventually("an upload by another", async || {
-        // Whether before or after the command's end: there is only that one to wait for.
-        let reply = Client::new(job.api).put(&artifact("aa"), b"body").await;
-        reply.status == 202
-    })
-    .await;
+    job.over().await;
+    let reply = Client::new(job.api).put(&artifact("aa"), b"body").await;
+    assert_eq!(reply.status, 202);
     job.process.assert_alive();
     job.process.terminate();
     assert_eq!(job.exit().await.code, Some(6));

@@ -38,7 +38,7 @@ async fn a_run_says_what_it_found_and_the_next_one_what_it_was_spared() {
     assert_eq!(row(&exit, "misses"), "1");
     assert_eq!(row(&exit, "uploads"), "1 stored");
     let data_dir = setup.data_dir().display().to_string();
-    assert!(exit.stderr.contains(&format!("what is in {data_dir}")));
+    assert!(exit.stderr.contains(&format!("what is in {data_dir}/v1 ")));
 
     let mut job = Job::start(&setup, "").await;
     let mut client = job.client();
