@@ -37,7 +37,7 @@ test('a job that asked for nothing hears why that may be', async (t) => {
   const job = new Job(t);
   await job.main(alone);
   await job.post(alone);
-  assert.match(job.summary, /TURBO_TOKEN and TURBO_TEAM/);
+  assert.match(job.summary, /lacks TURBO_TOKEN or TURBO_TEAM/);
 });
 
 test('without a summary it is said in the log alone', async (t) => {
