@@ -146,7 +146,7 @@ impl Errand<'_> {
         let mut summary = Summary {
             tally: Tally::default(),
             upstream: sidecar.upstream(),
-            data_dir: sidecar.data_dir(),
+            kept: sidecar.kept(),
             began_empty: sidecar.began_empty,
             lacks: lacks.map(|(_, name)| name).collect(),
         };

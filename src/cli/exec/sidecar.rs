@@ -15,7 +15,7 @@ use crate::config::{
 use crate::server::Passed;
 use crate::tasks::Tasks;
 use crate::telemetry;
-use crate::tiers::{OpenError, holds_entries};
+use crate::tiers::{OpenError, holds_entries, own_version};
 
 /// A start takes a tenth of a second. On a disk that hangs it would take for ever, and the command with it.
 const LONGEST_START: Duration = Duration::from_secs(10);
@@ -107,10 +107,11 @@ impl Sidecar {
         }
     }
 
-    /// Where its data stays for another run, if it does.
-    pub(super) fn data_dir(&self) -> Option<PathBuf> {
+    /// Where its artifacts stay for another run, if they do.
+    pub(super) fn kept(&self) -> Option<PathBuf> {
         let data_dir = &self.app.config().data_dir;
-        self.stage.scratch.is_none().then(|| data_dir.clone())
+        let stays = self.stage.scratch.is_none();
+        stays.then(|| own_version(data_dir))
     }
 }
 

@@ -17,8 +17,8 @@ pub(super) struct Summary {
     pub(super) tally: Tally,
     /// Where misses went, if anywhere.
     pub(super) upstream: Option<String>,
-    /// Where the data was, where that stays for another run.
-    pub(super) data_dir: Option<PathBuf>,
+    /// Where the artifacts are, where they stay for another run.
+    pub(super) kept: Option<PathBuf>,
     /// There was no artifact in it at the start.
     pub(super) began_empty: bool,
     /// What turbo may have lacked to ask at all.
@@ -60,7 +60,7 @@ impl Summary {
         }
         let is_before_one = self.upstream.is_some();
         let kept = [
-            (true, "hits", self.hits()),
+            (tally.reads > 0 || tally.uploads == 0, "hits", self.hits()),
             (
                 is_before_one && tally.saved_bytes > 0,
                 "not fetched",
@@ -126,12 +126,12 @@ impl Summary {
     fn notes(&self) -> Vec<String> {
         let unasked = (self.tally.asked == 0).then(|| self.unasked());
         let has_left = self.began_empty && self.tally.fetched + self.tally.stored > 0;
-        let kept = self.data_dir.as_ref().filter(|_| has_left);
-        let fresh = kept.map(|data_dir| {
+        let kept = self.kept.as_ref().filter(|_| has_left);
+        let fresh = kept.map(|kept| {
             format!(
                 "nothing was here before; the next run has what is in {} (a CI must keep that \
                  folder between jobs)",
-                data_dir.display()
+                kept.display()
             )
         });
         unasked.into_iter().chain(fresh).collect()
@@ -160,7 +160,7 @@ mod tests {
         Summary {
             tally,
             upstream: Some("https://cache.example/".to_owned()),
-            data_dir: Some("/data".into()),
+            kept: Some("/data/v1".into()),
             began_empty: false,
             lacks: Vec::new(),
         }
@@ -226,6 +226,17 @@ larder: degraded      1 request, while https://cache.example/ could not be reach
         };
         let expected = ["larder: hits          1 of 1 reads (memory 0, disk 1)"];
         assert_eq!(alone.lines(), expected);
+        let forced = Tally { reads: 0, ..cold };
+        let expected = ["larder: uploads       1 stored"];
+        assert_eq!(summary(forced).lines(), expected);
+        let looked_at = Tally {
+            asked: 1,
+            ..Tally::default()
+        };
+        assert_eq!(
+            summary(looked_at).lines(),
+            ["larder: hits          0 of 0 reads"]
+        );
     }
 
     #[test]
@@ -242,20 +253,20 @@ larder: degraded      1 request, while https://cache.example/ could not be reach
 
     #[test]
     fn a_run_that_began_empty_is_told_what_the_next_one_has() {
-        let fresh = |tally, data_dir: Option<&str>| Summary {
+        let fresh = |tally, kept: Option<&str>| Summary {
             began_empty: true,
-            data_dir: data_dir.map(PathBuf::from),
+            kept: kept.map(PathBuf::from),
             ..summary(tally)
         };
-        let said = |summary: &Summary| summary.lines().join("\n").contains("what is in /data");
-        assert!(said(&fresh(tally(), Some("/data"))));
+        let said = |summary: &Summary| summary.lines().join("\n").contains("what is in /data/v1");
+        assert!(said(&fresh(tally(), Some("/data/v1"))));
         assert!(!said(&fresh(tally(), None)));
         let nothing_left = Tally {
             fetched: 0,
             stored: 0,
             ..tally()
         };
-        assert!(!said(&fresh(nothing_left, Some("/data"))));
+        assert!(!said(&fresh(nothing_left, Some("/data/v1"))));
     }
 
     #[test]
