@@ -1,11 +1,11 @@
 // A Larder that outlives the step which starts it: its start, what it says, its end.
 
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { closeSync, existsSync, openSync, readFileSync } from 'node:fs';
 import http from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-// It serves within a tenth of a second, unless the machine does much else.
+// It serves within a tenth of a second, unless the machine does much else, and gives up by itself after ten.
 const LONGEST_START = 20_000;
 const BETWEEN_LOOKS = 50;
 // It is on this machine, and what it is asked is small.
@@ -14,38 +14,33 @@ const LONGEST_ANSWER = 3_000;
 const LONGEST_END = 40_000;
 const TAIL_LINES = 40;
 
-/** Starts it in the background and waits until it takes work: its process, and where it serves. */
-export async function start(program, flags, { environment, log, socket }) {
+// It runs beside a command that leaves word of where it was led, and then waits. The runner looks into processes for
+// those that a job has left behind, and cannot look into Larder's; it finds this one, and Larder ends with it.
+const COMMAND = ['/bin/sh', '-c', 'printf %s "$TURBO_API" >"$0.part" && mv "$0.part" "$0" && exec sleep 2147483647'];
+
+/** Begins one in the background, which is to say in the file `word` where it serves. */
+export function begin(program, flags, { environment, log, word }) {
   const output = openSync(log, 'a', 0o600);
-  const child = spawn(program, ['serve', ...flags], { detached: true, env: environment, stdio: ['ignore', output, output] });
+  const words = ['exec', '--strict', ...flags, '--', ...COMMAND, word];
+  const child = spawn(program, words, { detached: true, env: environment, stdio: ['ignore', output, output] });
   closeSync(output);
-  let ended;
-  child.once('error', (error) => (ended = `it cannot be run: ${error.message}`));
-  child.once('exit', (code, signal) => (ended ??= signal ? `it ended by ${signal}` : `it ended with exit code ${code}`));
-  try {
-    const api = await untilReady(log, socket, () => ended);
-    child.unref();
-    return { pid: child.pid, api };
-  } catch (error) {
-    child.kill('SIGKILL');
-    throw error;
-  }
+  const begun = { pid: child.pid, word };
+  child.once('error', (error) => (begun.ended = `it cannot be run: ${error.message}`));
+  child.once('exit', (code, signal) => (begun.ended ??= signal ? `it ended by ${signal}` : `it ended with exit code ${code}`));
+  child.unref();
+  return begun;
 }
 
-async function untilReady(log, socket, ended) {
+/** Waits until it takes work, and returns where it serves; one that takes none is ended. */
+export async function ready(begun, socket) {
   const last = Date.now() + LONGEST_START;
   while (Date.now() < last) {
-    if (ended()) throw new Error(ended());
-    const api = announced(readFileSync(log, 'utf8'));
-    if (api && (await ask(socket, '/readyz'))?.status === 200) return api;
+    if (begun.ended) throw new Error(begun.ended);
+    if (existsSync(begun.word) && (await ask(socket, '/readyz'))?.status === 200) return readFileSync(begun.word, 'utf8');
     await sleep(BETWEEN_LOOKS);
   }
+  kill(begun.pid);
   throw new Error(`it took no work within ${LONGEST_START / 1000} s`);
-}
-
-/** The line for turbo that it prints once it listens: at which port, only it knows. */
-function announced(output) {
-  return /export TURBO_API=(https?:\/\/[^\s"'\\]+)/.exec(output)?.[1];
 }
 
 /** What its admin listener answers; undefined where nobody does. */
@@ -67,12 +62,12 @@ export function ask(socketPath, path) {
 }
 
 /** Has it finish what runs and end; whether it did. */
-export async function stop(pid) {
+export async function stop(pid, socket) {
   process.kill(pid, 'SIGTERM');
   const last = Date.now() + LONGEST_END;
-  while (!isGone(pid)) {
+  while (isRunning(pid, socket)) {
     if (Date.now() > last) {
-      process.kill(pid, 'SIGKILL');
+      kill(pid);
       return false;
     }
     await sleep(BETWEEN_LOOKS);
@@ -80,15 +75,26 @@ export async function stop(pid) {
   return true;
 }
 
-function isGone(pid) {
+/** Whether that is still its process, and not one that has its number now: its socket is among its arguments. */
+export function isRunning(pid, socket) {
   try {
-    process.kill(pid, 0);
+    // Of one that has ended, and that nobody has taken notice of, this is empty.
+    const words = existsSync('/proc/self/cmdline')
+      ? readFileSync(`/proc/${pid}/cmdline`, 'utf8')
+      : execFileSync('ps', ['-ww', '-o', 'command=', '-p', String(pid)], { encoding: 'utf8' });
+    return words.includes(socket);
   } catch {
-    return true;
+    return false;
   }
-  // In a container without an init nobody takes notice of its end, and its number stays.
-  const stat = `/proc/${pid}/stat`;
-  return existsSync(stat) && /\) Z /.test(readFileSync(stat, 'utf8'));
+}
+
+/** Ends it and its command at once; both are in a group of their own. */
+function kill(pid) {
+  try {
+    process.kill(-pid, 'SIGKILL');
+  } catch {
+    // It has ended.
+  }
 }
 
 /** The last that it wrote. */

@@ -1,6 +1,6 @@
 // After the job's steps: says what was saved, and has Larder end. Nothing here fails a job.
 
-import { ask, stop, tail } from './larder.mjs';
+import { ask, isRunning, stop, tail } from './larder.mjs';
 import { addToSummary, input, quote, say, state, warn } from './runner.mjs';
 import { savings } from './savings.mjs';
 
@@ -16,13 +16,13 @@ if (pid) {
 
 async function finish() {
   const socket = state('socket');
-  if (!(await ask(socket, '/healthz'))) {
+  if (!isRunning(pid, socket)) {
     warn('Larder ended before the job did. What was asked of it since then was built instead.');
     quote(tail(state('log')));
     return;
   }
   await tellSavings(socket);
-  if (!(await stop(pid))) {
+  if (!(await stop(pid, socket))) {
     warn('Larder did not end in its time, and was ended.');
     quote(tail(state('log')));
   }

@@ -6,7 +6,7 @@ const UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
 export function savings(stats, { beganEmpty }) {
   const { reads, bytes, saved } = stats;
   if (reads.asked === 0) {
-    return heading('turbo asked for nothing. Are TURBO_TOKEN and TURBO_TEAM set, and does it run after this action?');
+    return heading('turbo asked for nothing. It found all in its own cache, or lacks TURBO_TOKEN or TURBO_TEAM, or did not run after this action.');
   }
   const hits = reads.memory + reads.disk;
   const rows = [
@@ -33,5 +33,5 @@ function size(bytes) {
 function duration(seconds) {
   if (seconds < 60) return `${seconds.toFixed(1)} s`;
   const minutes = Math.floor(seconds / 60);
-  return minutes < 60 ? `${minutes} min ${Math.round(seconds % 60)} s` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+  return minutes < 60 ? `${minutes} min ${Math.floor(seconds % 60)} s` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }

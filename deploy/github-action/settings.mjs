@@ -3,7 +3,7 @@
 // What Larder reads besides its own variables. Nothing else of the job's is its business, its tokens least of all;
 // by the last one the runner finds what a job has left behind.
 const PASSED = [
-  'HOME', 'XDG_CACHE_HOME', 'XDG_CONFIG_HOME', 'SSL_CERT_FILE', 'SSL_CERT_DIR', 'HTTP_PROXY', 'HTTPS_PROXY', 'ALL_PROXY', 'NO_PROXY',
+  'PATH', 'HOME', 'TURBO_API', 'XDG_CACHE_HOME', 'XDG_CONFIG_HOME', 'SSL_CERT_FILE', 'SSL_CERT_DIR', 'HTTP_PROXY', 'HTTPS_PROXY', 'ALL_PROXY', 'NO_PROXY',
   'http_proxy', 'https_proxy', 'all_proxy', 'no_proxy', 'RUNNER_TRACKING_ID',
 ];
 
@@ -21,18 +21,13 @@ export function parseConfig(text) {
   return variables;
 }
 
-/** The environment that Larder starts in. */
-export function larderEnvironment(config, job) {
+/** The environment that Larder starts in; what it must put elsewhere for a while goes into `folder`. */
+export function larderEnvironment(config, { token }, job, folder) {
   const own = Object.entries(job).filter(([name]) => PASSED.includes(name) || name.startsWith('LARDER_'));
-  return { ...Object.fromEntries(own), ...config };
-}
-
-/** What `--upstream` says; undefined where Larder's own configuration has the word. */
-export function upstreamOf({ upstream, token }, environment, job) {
-  if (upstream) return upstream;
-  if (environment.LARDER_UPSTREAM__URL || environment.LARDER_CONFIG) return undefined;
-  if (job.TURBO_API) return job.TURBO_API;
-  return token || job.TURBO_TOKEN ? 'vercel' : undefined;
+  const environment = { ...Object.fromEntries(own), TMPDIR: folder, ...config };
+  // By whether there is a token it knows before whom to stand; which one is not its business.
+  if (token || job.TURBO_TOKEN) environment.TURBO_TOKEN = 'set';
+  return environment;
 }
 
 /** What later steps are to find in their environment, so that turbo comes to `api`. */
@@ -42,7 +37,9 @@ export function turboVariables(api, { token, team }, job) {
   if (team) variables[team.startsWith('team_') ? 'TURBO_TEAMID' : 'TURBO_TEAM'] = team;
   if (PROXIES.some((name) => job[name])) {
     // No proxy leads to this machine.
-    const spared = [job.no_proxy || job.NO_PROXY, '127.0.0.1'].filter(Boolean).join(',');
+    const before = job.no_proxy || job.NO_PROXY;
+    // All hosts; to some programs only where it stands alone.
+    const spared = before === '*' ? before : [before, '127.0.0.1'].filter(Boolean).join(',');
     Object.assign(variables, { NO_PROXY: spared, no_proxy: spared });
   }
   return variables;

@@ -87,7 +87,8 @@ enum Command {
     Exec(ExecFlags),
     /// Prints what points turbo at a Larder, if one answers there within 300 ms, else nothing
     ///
-    /// For a shell's own start: `eval "$(larder env http://larder.office:8585)"`.
+    /// For a shell's own start: `eval "$(larder env https://larder.office:8585)"`. Whoever answers gets turbo's
+    /// token: by `http://` any network could.
     Env(EnvFlags),
     /// Looks over every entry of a data directory that no process uses, and removes what is damaged
     ///

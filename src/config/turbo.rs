@@ -56,7 +56,10 @@ impl Turbo {
         };
         let mut files = logins.iter().chain(&project);
         Self {
-            api: environment.text("TURBO_API").map(str::to_owned),
+            // What is no text is no URL either, and told so: nobody is to be guessed in its place.
+            api: environment
+                .get("TURBO_API")
+                .map(|api| api.to_string_lossy().into_owned()),
             token: set(&["TURBO_TOKEN", "VERCEL_ARTIFACTS_TOKEN"]).or_else(login),
             elsewhere: files.find(|file| mentions(file, &[API])).cloned(),
             has_team: set(&["TURBO_TEAM", "TURBO_TEAMID", "VERCEL_ARTIFACTS_OWNER"]).is_some()
@@ -149,6 +152,17 @@ mod tests {
         assert!(known.has_token() && known.has_team());
         assert_eq!(known.api.as_deref(), Some("http://a"));
         assert!(!format!("{known:?}").contains("canary"));
+    }
+
+    #[test]
+    fn an_api_that_is_no_text_is_no_missing_one() {
+        use std::ffi::OsString;
+        use std::os::unix::ffi::OsStringExt;
+
+        let api = OsString::from_vec(b"http://a\xff".to_vec());
+        let environment = Environment::new([("TURBO_API".into(), api)]);
+        let turbo = Turbo::in_folder(&environment, Path::new("/nowhere"));
+        assert!(turbo.api.is_some());
     }
 
     #[test]

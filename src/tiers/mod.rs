@@ -51,7 +51,7 @@ pub use self::conflicts::{Conflict, Conflicts, Version};
 pub use self::disk::owner::used_by;
 pub use self::disk::{
     Damage, Damaged, Draft, DraftReader, Expected, Failure, FileBody, Findings, Fsck, FsckError,
-    OpenError, OtherVersion, Repair, Sum, Told, held, holds_entries, other_versions,
+    OpenError, OtherVersion, Repair, Sum, Told, held, holds_entries, other_versions, own_version,
 };
 pub use self::epochs::Epoch;
 pub use self::filter::Filter;

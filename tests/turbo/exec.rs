@@ -49,7 +49,7 @@ fn beside(version: Version) {
         "{}",
         cold.transcript
     );
-    assert_eq!(row(&cold, "uploads"), format!("{TASKS} stored, 0 failed"));
+    assert_eq!(row(&cold, "uploads"), format!("{TASKS} stored"));
     assert_eq!(origin.take().puts, TASKS);
 
     let built = monorepo.outputs();
@@ -76,7 +76,7 @@ fn nobody_needs_an_account_where_it_stands_alone() {
     let monorepo = Monorepo::new(Version::V2_11, Signing::Off);
 
     let cold = client.build_beside(&monorepo, &home, None);
-    assert_eq!(row(&cold, "uploads"), format!("{TASKS} stored, 0 failed"));
+    assert_eq!(row(&cold, "uploads"), format!("{TASKS} stored"));
     monorepo.forget_builds();
     assert_all_remote(&client.build_beside(&monorepo, &home, None));
 }

@@ -1,12 +1,13 @@
 // What the part after the job does, with the real program.
 
 import assert from 'node:assert/strict';
-import { appendFileSync, cpSync } from 'node:fs';
+import { appendFileSync, cpSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
 import http from 'node:http';
 import path from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { ask } from '../larder.mjs';
+import { isRunning } from '../larder.mjs';
 import { Job, LARDER, artifact, commands, download, kill, upload } from './job.mjs';
 
 const alone = { binary: LARDER, upstream: 'none' };
@@ -17,7 +18,7 @@ async function until(holds) {
 
 test('it says what was saved, in the log and in the summary, and Larder ends', async (t) => {
   const job = new Job(t);
-  await job.main(alone);
+  await job.main({ ...alone, config: 'LARDER_LOG__LEVEL=info' });
   await upload(job.env.TURBO_API, 'x'.repeat(2048));
   for (const hash of [undefined, undefined, 'feed']) await (await download(job.env.TURBO_API, hash)).arrayBuffer();
   const { code, stdout, stderr } = await job.post(alone);
@@ -36,7 +37,7 @@ test('a job that asked for nothing hears why that may be', async (t) => {
   const job = new Job(t);
   await job.main(alone);
   await job.post(alone);
-  assert.match(job.summary, /TURBO_TOKEN and TURBO_TEAM/);
+  assert.match(job.summary, /lacks TURBO_TOKEN or TURBO_TEAM/);
 });
 
 test('without a summary it is said in the log alone', async (t) => {
@@ -56,7 +57,7 @@ test('an upload under way is finished first', async (t) => {
   await new Promise((resolve) => request.once('continue', resolve));
   request.write('half');
   const ending = job.post(alone);
-  await until(() => job.log.includes('stopping'));
+  await until(() => job.log.includes('finishing what is under way'));
   request.end('half');
   assert.equal((await answered).statusCode, 202);
   const { code, stdout } = await ending;
@@ -66,12 +67,57 @@ test('an upload under way is finished first', async (t) => {
 test('one that ended before the job is a warning with the last that it wrote', async (t) => {
   const job = new Job(t);
   await job.main(alone);
+  appendFileSync(job.state.log, 'the last words\n');
   kill(Number(job.state.pid));
-  while (await ask(job.state.socket, '/healthz')) await sleep(10);
+  await until(() => !isRunning(job.state.pid, job.state.socket));
   const { code, stdout } = await job.post(alone);
   assert.equal(code, 0);
   assert.match(commands(stdout, 'warning').join(), /ended before the job did/);
-  assert.match(stdout, /listening/);
+  assert.match(stdout, /the last words/);
+});
+
+test('another process that has its number by now is left alone', async (t) => {
+  const job = new Job(t);
+  await job.main(alone);
+  kill(Number(job.state.pid));
+  const other = spawn('sleep', ['600']);
+  t.after(() => other.kill('SIGKILL'));
+  appendFileSync(path.join(job.folder, 'state'), `pid<<end\n${other.pid}\nend\n`);
+  const { code, stdout } = await job.post(alone);
+  assert.equal(code, 0);
+  assert.match(commands(stdout, 'warning').join(), /ended before the job did/);
+  assert.deepEqual([other.exitCode, other.signalCode], [null, null]);
+});
+
+test('a job that is cancelled while it starts leaves nothing behind', async (t) => {
+  const job = new Job(t);
+  const program = path.join(job.folder, 'larder');
+  writeFileSync(program, '#!/bin/sh\nwhile :; do sleep 0.1; done\n', { mode: 0o755 });
+  const { child, ended } = job.begin('main.mjs', { ...alone, binary: program });
+  await until(() => job.state.beganEmpty && isRunning(job.state.pid, job.state.socket));
+  child.kill('SIGINT');
+  await ended;
+  assert.ok(isRunning(job.state.pid, job.state.socket));
+  assert.equal((await job.post(alone)).code, 0);
+  assert.ok(!isRunning(job.state.pid, job.state.socket));
+});
+
+test('where nothing runs after the job, the runner finds what ends it', { skip: process.platform !== 'linux' }, async (t) => {
+  const mark = `RUNNER_TRACKING_ID=github_${process.pid}_${Date.now()}`;
+  const job = new Job(t, { variables: Object.fromEntries([mark.split('=')]) });
+  await job.main(alone);
+  const isLeft = (pid) => {
+    try {
+      return readFileSync(`/proc/${pid}/environ`, 'utf8').includes(mark);
+    } catch {
+      return false;
+    }
+  };
+  // A runner that is not root cannot look into Larder's own.
+  const left = readdirSync('/proc').filter((pid) => /^\d+$/.test(pid) && pid !== job.state.pid && isLeft(pid));
+  assert.equal(left.length, 1);
+  process.kill(Number(left[0]), 'SIGKILL');
+  await until(() => !isRunning(job.state.pid, job.state.socket));
 });
 
 test('of what is kept between jobs, v1 is enough for hits', async (t) => {
@@ -91,7 +137,7 @@ test('no line of a log is taken for a command', async (t) => {
   const job = new Job(t);
   await job.main(alone);
   kill(Number(job.state.pid));
-  while (await ask(job.state.socket, '/healthz')) await sleep(10);
+  await until(() => !isRunning(job.state.pid, job.state.socket));
   appendFileSync(job.state.log, '::error::not ours\n');
   const { stdout } = await job.post(alone);
   assert.match(stdout, /not ours/);

@@ -39,14 +39,18 @@ export class Job {
   }
 
   async run(script, inputs = {}, more = {}) {
+    return this.begin(script, inputs, more).ended;
+  }
+
+  begin(script, inputs = {}, more = {}) {
     const given = Object.entries(inputs).map(([name, value]) => [`INPUT_${name.toUpperCase()}`, value]);
     const env = { ...this.variables, ...this.env, ...Object.fromEntries(given), ...more };
     const child = spawn(process.execPath, [path.join(ACTION, script)], { env, cwd: this.folder, stdio: ['ignore', 'pipe', 'pipe'] });
     let [stdout, stderr] = ['', ''];
     child.stdout.on('data', (piece) => (stdout += piece));
     child.stderr.on('data', (piece) => (stderr += piece));
-    const code = await new Promise((resolve) => child.once('close', resolve));
-    return { code, stdout, stderr };
+    const ended = new Promise((resolve) => child.once('close', (code) => resolve({ code, stdout, stderr })));
+    return { child, ended };
   }
 
   get env() {
@@ -82,9 +86,10 @@ export class Job {
   }
 }
 
+/** Larder with what it runs. */
 export function kill(pid) {
   try {
-    process.kill(pid, 'SIGKILL');
+    process.kill(-pid, 'SIGKILL');
   } catch {
     // It has ended.
   }

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { copyFileSync, existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, readFileSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
 import path from 'node:path';
 import { test } from 'node:test';
@@ -80,7 +80,7 @@ test('one that does not start is a warning, and the job goes on as it was', asyn
   assert.equal(code, 0);
   assert.match(commands(stdout, 'warning').join(), /did not start: it ended with exit code 2/);
   assert.match(stdout, /unknown variable LARDER_UPLOAD__SIZE/);
-  assert.deepEqual([job.env, job.state, job.output], [{}, {}, { api: '' }]);
+  assert.deepEqual([job.env, job.state.pid, job.output], [{}, '', { api: '' }]);
   assert.deepEqual(await job.post(alone), { code: 0, stdout: '', stderr: '' });
 });
 
@@ -165,13 +165,26 @@ test('two jobs on one machine have a Larder each', async (t) => {
   assert.equal((await download(other.env.TURBO_API)).status, 404);
 });
 
-test('a folder that another Larder uses is a warning', async (t) => {
+test('two jobs that name one folder have a Larder each, and the later one hears that nothing of its own is kept', async (t) => {
   const [one, other] = [new Job(t), new Job(t)];
   const shared = { ...alone, 'data-dir': path.join(one.folder, 'kept') };
   await one.main(shared);
   const { code, stdout } = await other.main(shared);
-  assert.deepEqual([code, commands(stdout, 'warning').length], [0, 1]);
-  assert.equal((await download(one.env.TURBO_API)).status, 404);
+  assert.deepEqual([code, commands(stdout, 'warning')], [0, []]);
+  assert.match(stdout, /this run has a temporary directory/);
+  await upload(one.env.TURBO_API, 'of one');
+  assert.equal((await download(other.env.TURBO_API)).status, 404);
+  await other.post(shared);
+  assert.deepEqual(readdirSync(path.dirname(other.state.socket)).filter((name) => name.startsWith('larder-exec')), []);
+});
+
+test('a token for the server of turbo.json is not sent to another', async (t) => {
+  const job = new Job(t);
+  writeFileSync(path.join(job.folder, 'turbo.json'), '{ "remoteCache": { "apiUrl": "https://cache.example" } }');
+  const { code, stdout } = await job.main({ binary: LARDER, token: 'secret-of-example' });
+  assert.deepEqual([code, job.env], [0, {}]);
+  assert.match(stdout, /turbo\.json names a server/);
+  assert.equal(commands(stdout, 'warning').length, 1);
 });
 
 test('a runner whose folders have long names is no obstacle', async (t) => {

@@ -35,6 +35,9 @@ use crate::tasks::Tasks;
 /// What an end takes beyond the grace: what outlasted that is dropped, and what rests is written down.
 const LAST_WORDS: Duration = Duration::from_secs(5);
 
+/// An end that takes longer than this is explained: whoever waits sees a command that is over.
+const UNREMARKED: Duration = Duration::from_secs(1);
+
 /// The command, and how Larder runs beside it.
 #[derive(Args, Debug)]
 pub(super) struct ExecFlags {
@@ -93,6 +96,18 @@ fn period(text: &str) -> Result<Duration, String> {
     }
 }
 
+/// Waits until everything is finished, and says so where that takes a while.
+async fn finish(serving: &Tasks, grace: Duration) {
+    if serving.drain(UNREMARKED).await == 0 {
+        return;
+    }
+    let grace_words = humantime::format_duration(grace);
+    complain(&[format!(
+        "larder: finishing what is under way, for {grace_words} at most; a signal (Ctrl-C) ends that"
+    )]);
+    serving.drain(grace + LAST_WORDS).await;
+}
+
 // === impl Errand ===
 
 impl Errand<'_> {
@@ -131,7 +146,7 @@ impl Errand<'_> {
         let mut summary = Summary {
             tally: Tally::default(),
             upstream: sidecar.upstream(),
-            data_dir: sidecar.data_dir(),
+            kept: sidecar.kept(),
             began_empty: sidecar.began_empty,
             lacks: lacks.map(|(_, name)| name).collect(),
         };
@@ -152,13 +167,13 @@ impl Errand<'_> {
     async fn serve(&self, app: App, changes: &[(&'static str, OsString)]) -> io::Result<Left> {
         let mut signals = Signals::listen()?;
         let (metrics, ending) = (app.metrics(), app.ending());
-        let grace = app.config().server.shutdown_grace + LAST_WORDS;
+        let grace = app.config().server.shutdown_grace;
         let serving = Tasks::new();
         serving.spawn(app.run());
         let left = self.meanwhile(&mut signals, changes, &metrics).await;
         ending.begin().await;
         tokio::select! {
-            _left = serving.drain(grace) => {}
+            () = finish(&serving, grace) => {}
             () = signals.end() => {}
         }
         left

@@ -1,6 +1,7 @@
 //! A Larder in this process, on ports of the system's choice, for one command.
 
 use std::path::{Path, PathBuf};
+use std::sync::mpsc;
 use std::time::Duration;
 
 use tokio::runtime::Runtime;
@@ -12,8 +13,12 @@ use crate::config::{
     self, AccessMode, Config, Environment, Flags, InEffect, Listen, Loaded, Target, Turbo,
 };
 use crate::server::Passed;
+use crate::tasks::Tasks;
 use crate::telemetry;
-use crate::tiers::{OpenError, holds_entries};
+use crate::tiers::{OpenError, holds_entries, own_version};
+
+/// A start takes a tenth of a second. On a disk that hangs it would take for ever, and the command with it.
+const LONGEST_START: Duration = Duration::from_secs(10);
 
 /// What file calls under way get to end in once everything else has.
 const LAST_FILES: Duration = Duration::from_secs(1);
@@ -65,9 +70,15 @@ impl Sidecar {
             tracing::warn!("{warning}");
         }
         let runtime = runtime().map_err(|error| Refusal::of_system(error.to_string()))?;
-        let began_empty = !holds_entries(&loaded.config.data_dir);
-        match runtime.block_on(open(loaded, &environment.temp_dir())) {
-            Ok((app, api, scratch)) => Ok(Self {
+        let late = Refusal::of_time(&loaded.config.data_dir);
+        let temp_dir = environment.temp_dir();
+        let opening = async move {
+            let began_empty = !holds_entries(&loaded.config.data_dir);
+            let (app, api, scratch) = open(loaded, &temp_dir).await?;
+            Ok((app, api, scratch, began_empty))
+        };
+        match within(LONGEST_START, &runtime, opening).unwrap_or(Err(late)) {
+            Ok((app, api, scratch, began_empty)) => Ok(Self {
                 app,
                 api,
                 began_empty,
@@ -96,11 +107,28 @@ impl Sidecar {
         }
     }
 
-    /// Where its data stays for another run, if it does.
-    pub(super) fn data_dir(&self) -> Option<PathBuf> {
+    /// Where its artifacts stay for another run, if they do.
+    pub(super) fn kept(&self) -> Option<PathBuf> {
         let data_dir = &self.app.config().data_dir;
-        self.stage.scratch.is_none().then(|| data_dir.clone())
+        let stays = self.stage.scratch.is_none();
+        stays.then(|| own_version(data_dir))
     }
+}
+
+/// What comes of `work`, unless it takes longer than `limit`, though it may hang in a file call where no
+/// timer could end it.
+fn within<T: Send + 'static>(
+    limit: Duration,
+    runtime: &Runtime,
+    work: impl Future<Output = T> + Send + 'static,
+) -> Option<T> {
+    let (teller, told) = mpsc::channel();
+    let _entered = runtime.enter();
+    Tasks::new().spawn(async move {
+        // Who has gone on without it is not told.
+        teller.send(work.await).ok();
+    });
+    told.recv_timeout(limit).ok()
 }
 
 /// Opens it on its data directory, or on a temporary one where another process has that: whoever waits for
@@ -180,6 +208,13 @@ impl Refusal {
         Self { words, code: 1 }
     }
 
+    fn of_time(data_dir: &Path) -> Self {
+        let data_dir = data_dir.display();
+        Self::of_system(format!(
+            "no start within {LONGEST_START:?}; the disk of its data directory, {data_dir}, may hang"
+        ))
+    }
+
     fn of_usage(words: &str) -> Self {
         Self {
             words: words.to_owned(),
@@ -194,5 +229,22 @@ impl From<StartError> for Refusal {
             words: error.to_string(),
             code: serve::code_of(&error),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_waits_for_a_start_does_not_hang_with_it() {
+        let runtime = runtime().unwrap();
+        let (hand, gate) = mpsc::channel::<()>();
+        let hung = within(Duration::from_millis(50), &runtime, async move {
+            gate.recv().ok();
+        });
+        assert_eq!(hung, None);
+        drop(hand);
+        assert_eq!(within(LONGEST_START, &runtime, async { 7 }), Some(7));
     }
 }

@@ -17,8 +17,8 @@ pub(super) struct Summary {
     pub(super) tally: Tally,
     /// Where misses went, if anywhere.
     pub(super) upstream: Option<String>,
-    /// Where the data was, where that stays for another run.
-    pub(super) data_dir: Option<PathBuf>,
+    /// Where the artifacts are, where they stay for another run.
+    pub(super) kept: Option<PathBuf>,
     /// There was no artifact in it at the start.
     pub(super) began_empty: bool,
     /// What turbo may have lacked to ask at all.
@@ -58,32 +58,22 @@ impl Summary {
         if tally.asked == 0 {
             return Vec::new();
         }
+        let is_before_one = self.upstream.is_some();
         let kept = [
-            (true, "hits", self.hits()),
+            (tally.reads > 0 || tally.uploads == 0, "hits", self.hits()),
             (
-                tally.saved_bytes > 0,
+                is_before_one && tally.saved_bytes > 0,
                 "not fetched",
                 ByteSize::b(tally.saved_bytes).to_string(),
             ),
-            (
-                tally.saved.as_secs() > 0,
-                "task time",
-                format!(
-                    "{}, as long as the tasks took that were hits (builds run some at once)",
-                    format_duration(Duration::from_secs(tally.saved.as_secs()))
-                ),
-            ),
+            (tally.saved.as_secs() > 0, "task time", self.task_time()),
             (
                 tally.fetched > 0,
                 "from upstream",
                 tally.fetched.to_string(),
             ),
-            (true, "misses", self.misses()),
-            (
-                true,
-                "uploads",
-                format!("{} stored, {} failed", tally.stored, tally.failed()),
-            ),
+            (tally.misses() > 0, "misses", self.misses()),
+            (tally.uploads > 0, "uploads", self.uploads()),
             (tally.degraded > 0, "degraded", self.degraded()),
         ];
         let kept = kept.into_iter().filter(|(is_worth_it, ..)| *is_worth_it);
@@ -92,13 +82,19 @@ impl Summary {
 
     fn hits(&self) -> String {
         let tally = &self.tally;
-        format!(
-            "{} of {} reads (memory {}, disk {})",
-            tally.hits(),
-            tally.reads,
-            tally.from_memory,
-            tally.from_disk
-        )
+        let all = format!("{} of {} reads", tally.hits(), tally.reads);
+        match tally.hits() {
+            0 => all,
+            _ => format!(
+                "{all} (memory {}, disk {})",
+                tally.from_memory, tally.from_disk
+            ),
+        }
+    }
+
+    fn task_time(&self) -> String {
+        let saved = format_duration(Duration::from_secs(self.tally.saved.as_secs()));
+        format!("{saved} not spent again (tasks run side by side: the build is shorter by less)")
     }
 
     fn misses(&self) -> String {
@@ -108,22 +104,34 @@ impl Summary {
         }
     }
 
+    fn uploads(&self) -> String {
+        match (self.tally.stored, self.tally.failed()) {
+            (stored, 0) => format!("{stored} stored"),
+            (stored, failed) => format!("{stored} stored, {failed} failed"),
+        }
+    }
+
     fn degraded(&self) -> String {
         let upstream = self.upstream.as_deref().unwrap_or("the upstream");
+        let requests = match self.tally.degraded {
+            1 => "request",
+            _ => "requests",
+        };
         format!(
-            "{}, since {upstream} could not be reached or failed",
+            "{} {requests}, while {upstream} could not be reached or failed",
             self.tally.degraded
         )
     }
 
     fn notes(&self) -> Vec<String> {
         let unasked = (self.tally.asked == 0).then(|| self.unasked());
-        let is_fresh = self.began_empty && self.tally.fetched > 0;
-        let kept = self.data_dir.as_ref().filter(|_| is_fresh);
-        let fresh = kept.map(|data_dir| {
+        let has_left = self.began_empty && self.tally.fetched + self.tally.stored > 0;
+        let kept = self.kept.as_ref().filter(|_| has_left);
+        let fresh = kept.map(|kept| {
             format!(
-                "this runner began empty: keep {} between jobs, or run a Larder near the runners",
-                data_dir.display()
+                "nothing was here before; the next run has what is in {} (a CI must keep that \
+                 folder between jobs)",
+                kept.display()
             )
         });
         unasked.into_iter().chain(fresh).collect()
@@ -152,7 +160,7 @@ mod tests {
         Summary {
             tally,
             upstream: Some("https://cache.example/".to_owned()),
-            data_dir: Some("/data".into()),
+            kept: Some("/data/v1".into()),
             began_empty: false,
             lacks: Vec::new(),
         }
@@ -180,13 +188,55 @@ mod tests {
         let expected = "
 larder: hits          9 of 12 reads (memory 7, disk 2)
 larder: not fetched   5.0 MiB
-larder: task time     3m 20s, as long as the tasks took that were hits (builds run some at once)
+larder: task time     3m 20s not spent again (tasks run side by side: the build is shorter by less)
 larder: from upstream 1
 larder: misses        2
 larder: uploads       2 stored, 1 failed
-larder: degraded      1, since https://cache.example/ could not be reached or failed";
+larder: degraded      1 request, while https://cache.example/ could not be reached or failed";
         let lines = summary(tally()).lines();
         assert_eq!(format!("\n{}", lines.join("\n")), expected);
+    }
+
+    #[test]
+    fn what_did_not_happen_has_no_line() {
+        let cold = Tally {
+            requests: 3,
+            asked: 2,
+            reads: 1,
+            uploads: 1,
+            stored: 1,
+            ..Tally::default()
+        };
+        let expected = [
+            "larder: hits          0 of 1 reads",
+            "larder: misses        1",
+            "larder: uploads       1 stored",
+        ];
+        assert_eq!(summary(cold).lines(), expected);
+        let warm = Tally {
+            asked: 1,
+            reads: 1,
+            from_disk: 1,
+            saved_bytes: 5,
+            ..Tally::default()
+        };
+        let alone = Summary {
+            upstream: None,
+            ..summary(warm)
+        };
+        let expected = ["larder: hits          1 of 1 reads (memory 0, disk 1)"];
+        assert_eq!(alone.lines(), expected);
+        let forced = Tally { reads: 0, ..cold };
+        let expected = ["larder: uploads       1 stored"];
+        assert_eq!(summary(forced).lines(), expected);
+        let looked_at = Tally {
+            asked: 1,
+            ..Tally::default()
+        };
+        assert_eq!(
+            summary(looked_at).lines(),
+            ["larder: hits          0 of 0 reads"]
+        );
     }
 
     #[test]
@@ -202,20 +252,21 @@ larder: degraded      1, since https://cache.example/ could not be reached or fa
     }
 
     #[test]
-    fn a_runner_that_began_empty_is_told_what_to_keep() {
-        let fresh = |tally, data_dir: Option<&str>| Summary {
+    fn a_run_that_began_empty_is_told_what_the_next_one_has() {
+        let fresh = |tally, kept: Option<&str>| Summary {
             began_empty: true,
-            data_dir: data_dir.map(PathBuf::from),
+            kept: kept.map(PathBuf::from),
             ..summary(tally)
         };
-        let said = |summary: &Summary| summary.lines().join("\n").contains("keep /data");
-        assert!(said(&fresh(tally(), Some("/data"))));
+        let said = |summary: &Summary| summary.lines().join("\n").contains("what is in /data/v1");
+        assert!(said(&fresh(tally(), Some("/data/v1"))));
         assert!(!said(&fresh(tally(), None)));
-        let nothing_fetched = Tally {
+        let nothing_left = Tally {
             fetched: 0,
+            stored: 0,
             ..tally()
         };
-        assert!(!said(&fresh(nothing_fetched, Some("/data"))));
+        assert!(!said(&fresh(nothing_left, Some("/data/v1"))));
     }
 
     #[test]

@@ -65,6 +65,10 @@ fn exceptions(environment: &Environment, api: &str) -> Vec<(&'static str, OsStri
     let with_here = |name: &'static str| {
         let before = environment.get(name).or(before).unwrap_or(OsStr::new(""));
         let mut exceptions = before.to_owned();
+        // All hosts; to some programs only where it stands alone.
+        if before == "*" {
+            return (name, exceptions);
+        }
         if !before.is_empty() {
             exceptions.push(",");
         }
@@ -127,5 +131,7 @@ mod tests {
         }
         let variables = get(&[("ALL_PROXY", "p")], false);
         assert_eq!(text(&variables, "NO_PROXY"), Some("127.0.0.1"));
+        let variables = get(&[("ALL_PROXY", "p"), ("NO_PROXY", "*")], false);
+        assert_eq!(text(&variables, "no_proxy"), Some("*"));
     }
 }

@@ -83,7 +83,7 @@ pub use self::findings::{Damage, Failure, Findings, Sum, Told};
 pub use self::fsck::{Fsck, FsckError, Repair};
 pub use self::reader::DraftReader;
 pub use self::recover::OpenError;
-pub use self::versions::{OtherVersion, held, holds_entries, other_versions};
+pub use self::versions::{OtherVersion, held, holds_entries, other_versions, own_version};
 
 pub(super) use self::checksum::{MAX_BODY, Table};
 pub(super) use self::course::{Course, Pass};

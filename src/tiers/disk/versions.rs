@@ -3,7 +3,7 @@
 use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Our own format's folder.
 const OURS: &str = "v1";
@@ -41,13 +41,18 @@ pub fn other_versions(data_dir: &Path) -> Vec<OtherVersion> {
 
 /// The bytes that this version's files take in a data directory. Blocks, and takes as long as there are files.
 pub fn held(data_dir: &Path) -> u64 {
-    taken(&data_dir.join(OURS)).0
+    taken(&own_version(data_dir)).0
+}
+
+/// What of a data directory has to be kept so that its artifacts are found again.
+pub fn own_version(data_dir: &Path) -> PathBuf {
+    data_dir.join(OURS)
 }
 
 /// Whether our own version's folder in a data directory holds an entry. Blocks for as long as reading 256
 /// names takes.
 pub fn holds_entries(data_dir: &Path) -> bool {
-    list(&data_dir.join(OURS).join("entries")).any(|folder| list(&folder.path()).next().is_some())
+    list(&own_version(data_dir).join("entries")).any(|folder| list(&folder.path()).next().is_some())
 }
 
 fn is_version(name: &str) -> bool {

@@ -8,13 +8,16 @@ mod surroundings;
 use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use rustix::fs::{CWD, FileType, Mode, mknodat};
+use rustix::process::{Pid, test_kill_process};
 
-use crate::support::{Client, Exit, Process, Setup};
+use crate::support::{Client, Exit, Process, Setup, eventually};
 
 /// Says where it was led, waits for a word, and exits with that.
 const STORY: &str = r#"
+echo $$ >pid
 echo "TURBO_API=$TURBO_API"
 read code < gate
 exit "$code"
@@ -24,6 +27,7 @@ exit "$code"
 struct Job {
     process: Process,
     api: SocketAddr,
+    folder: PathBuf,
     /// Where it waits; open both ways, so that neither side waits for the other.
     gate: File,
 }
@@ -48,6 +52,7 @@ impl Job {
         Self {
             process,
             api,
+            folder: folder.to_owned(),
             gate: gate.expect("the gate"),
         }
     }
@@ -59,6 +64,17 @@ impl Job {
     /// Lets it go on, to this exit code.
     fn release(&mut self, code: &str) {
         writeln!(self.gate, "{code}").expect("somebody reads");
+    }
+
+    /// Waits until the command of the usual story has ended, and Larder knows.
+    async fn over(&self) {
+        let pid = std::fs::read_to_string(self.folder.join("pid")).expect("its number");
+        let pid = pid.trim().parse().ok().and_then(Pid::from_raw);
+        let pid = pid.expect("a number");
+        eventually("the command's end", async || {
+            test_kill_process(pid).is_err()
+        })
+        .await;
     }
 
     async fn exit(&mut self) -> Exit {
