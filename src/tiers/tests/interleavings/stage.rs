@@ -56,6 +56,8 @@ pub(super) enum Act {
     /// Notes the key's epoch, fetches these bytes, lands them.
     Fill(&'static str, &'static str),
     Forget(&'static str),
+    /// Removes what `a` had in the beginning, as it was listed then.
+    Purge,
     /// Looks the key up, opens what was found, reads all of it.
     Read(&'static str),
     /// The same, where nothing excuses a miss.
@@ -84,6 +86,7 @@ pub(super) struct Stage {
     house: House,
     points: Arc<Points>,
     old: Option<EntryName>,
+    listed: Vec<Listed>,
     draft: Mutex<Option<Draft>>,
     given_up: AtomicBool,
     history: History,
@@ -112,6 +115,7 @@ impl Stage {
             house: House::in_memory(config, files),
             points,
             old: None,
+            listed: Vec::new(),
             draft: Mutex::new(None),
             given_up: AtomicBool::new(false),
             history: History::default(),
@@ -179,7 +183,29 @@ impl Stage {
         if begin != Begin::Both {
             self.house.tiers.shared.memory.replace(&digest("a"), None);
         }
+        self.listed = self
+            .old
+            .map(|name| self.listed_as(name))
+            .into_iter()
+            .collect();
         self
+    }
+
+    fn listed_as(&self, name: EntryName) -> Listed {
+        let stored = self.house.tiers.shared.memory.get(&digest("a"));
+        let in_memory = stored.is_some();
+        let on_disk = || Meta {
+            label: label(&key("a"), "old"),
+            size: 3,
+            landed: name.landed(),
+        };
+        Listed {
+            key: digest("a"),
+            meta: stored.map_or_else(|| Arc::new(on_disk()), |stored| Arc::clone(&stored.meta)),
+            in_memory,
+            name: Some(name),
+            used: None,
+        }
     }
 
     fn disk(&self) -> &Arc<Disk> {
@@ -237,6 +263,10 @@ impl Stage {
             Forget(hash) => {
                 done(tiers.forget(&digest(hash)));
                 Some((hash, Did::Forgot))
+            }
+            Purge => {
+                let gone = done(tiers.remove(&self.listed));
+                (!gone.is_empty()).then_some(("a", Did::Forgot))
             }
             Read(hash) => self.see(hash).map(|text| (hash, Did::Saw(text))),
             Find(hash) => {
