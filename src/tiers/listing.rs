@@ -99,6 +99,12 @@ impl Listed {
 // === impl Tiers ===
 
 impl Tiers {
+    /// Whether what rests on the disk is known one by one, and no more by what the last process said of it.
+    pub fn is_read(&self) -> bool {
+        let disk = self.shared.disk.as_ref();
+        disk.is_none_or(|disk| disk.is_all_read())
+    }
+
     /// Lists entries from a place on, at most `limit`. Folders that were not read yet are read.
     ///
     /// # Errors
@@ -163,7 +169,7 @@ impl Walk {
 
     /// Goes on for some steps, off the runtime where they are file calls.
     async fn go_on(mut self) -> io::Result<Self> {
-        if self.shared.disk.is_none() {
+        if self.disk().is_none() {
             self.step_on()?;
             return Ok(self);
         }
