@@ -20,16 +20,18 @@
 //! The tree is cut where a thread that could go on has given way too often, [`PAIR`] and [`TRIO`]
 //! times; `just races` goes deeper and tells how many schedules that were.
 
+mod acts;
 mod history;
 mod schedule;
 mod stage;
 
-use self::Act::{
+use self::acts::Act::{
     DropDraft, EvictLate, Expire, Fill, Find, Forget, GiveUp, Purge, Read, ReadFolder,
     RemoveDoomed, Scrub, Trim, Upload, UploadGivenUp, WriteRecency,
 };
+use self::acts::{Act, Begin};
 use self::schedule::{Schedule, explore};
-use self::stage::{Act, Begin, Stage, unhindered};
+use self::stage::{Stage, unhindered};
 use super::*;
 
 /// How often one of two threads gives way that could go on: each race found so far takes one …
