@@ -139,7 +139,7 @@ impl Holdings {
             next: page.next.map(|place| place.to_string()),
             unreadable: page.unreadable,
         };
-        if !wish.is_dry {
+        if !wish.is_dry && (removed.removed > 0 || removed.next.is_none()) {
             log(&wish.filter, &removed);
         }
         Ok(encoded(&removed)?)
