@@ -48,6 +48,8 @@ struct Report<'a> {
     entries: Vec<Told<'a>>,
     next: Option<String>,
     looked_at: u64,
+    unreadable: u64,
+    without_disk: bool,
 }
 
 /// One entry.
@@ -82,6 +84,7 @@ struct Gone {
     bytes: u64,
     dry_run: bool,
     next: Option<String>,
+    unreadable: u64,
 }
 
 // === impl Holdings ===
@@ -98,6 +101,8 @@ impl Holdings {
             entries: page.entries.iter().map(Told::of).collect(),
             next: page.next.map(|place| place.to_string()),
             looked_at: page.looked_at,
+            unreadable: page.unreadable,
+            without_disk: page.without_disk,
         };
         Ok(encoded(&report)?)
     }
@@ -118,6 +123,10 @@ impl Holdings {
             .tiers
             .list(&wish.filter, wish.after, wish.limit)
             .await?;
+        // What that has was passed over, and nobody would go back to it.
+        if page.without_disk {
+            return Err(Unanswered::DiskOff);
+        }
         let entries = if wish.is_dry {
             page.entries
         } else {
@@ -128,8 +137,9 @@ impl Holdings {
             bytes: entries.iter().map(|listed| listed.meta.size).sum(),
             dry_run: wish.is_dry,
             next: page.next.map(|place| place.to_string()),
+            unreadable: page.unreadable,
         };
-        if !wish.is_dry {
+        if !wish.is_dry && (removed.removed > 0 || removed.next.is_none()) {
             log(&wish.filter, &removed);
         }
         Ok(encoded(&removed)?)
@@ -175,6 +185,7 @@ fn log(filter: &Filter, removed: &Gone) {
         max_size = filter.max_size,
         entries = removed.removed,
         bytes = removed.bytes,
+        unreadable = removed.unreadable,
         is_last = removed.next.is_none(),
         "entries were purged by the admin API"
     );
@@ -187,7 +198,7 @@ impl<'a> Told<'a> {
         let (meta, label) = (&listed.meta, &listed.meta.label);
         let tiers = [
             (listed.in_memory, Tier::Memory),
-            (listed.on_disk, Tier::Disk),
+            (listed.is_on_disk(), Tier::Disk),
         ];
         let millis = |duration: std::time::Duration| u64::try_from(duration.as_millis()).ok();
         Self {

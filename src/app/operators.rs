@@ -75,9 +75,11 @@ impl Operated<'_> {
 
     fn look(&self) -> Look {
         let (upstream, proxy) = (Arc::clone(self.upstream), Arc::clone(self.proxy));
+        let tiers = Arc::clone(&self.ground.tiers);
         Box::new(move || Standing {
             breakers: upstream.breakers(),
             uploads: proxy.uploads(),
+            is_disk_read: tiers.is_read(),
         })
     }
 }

@@ -48,6 +48,8 @@ pub(super) struct Inquiry {
     address: Listen,
     token: Option<HeaderValue>,
     patience: Duration,
+    /// The data directory that should have said where to ask, and that no process uses.
+    unused: Option<PathBuf>,
 }
 
 /// What came back.
@@ -68,7 +70,10 @@ impl Inquiry {
     pub(super) fn of(config: &Config) -> anyhow::Result<Self> {
         // What a process has written down that is dead, leads to whoever has its port now.
         if used_by(&config.data_dir).is_none() {
-            return Self::configured(config);
+            return Ok(Self {
+                unused: Some(config.data_dir.clone()),
+                ..Self::configured(config)?
+            });
         }
         let announced = match announced(&config.data_dir) {
             // Of another user, whose token is not for us: what needs none may still be asked.
@@ -86,6 +91,7 @@ impl Inquiry {
             address: address.parse().map_err(anyhow::Error::msg)?,
             token: Some(bearer(token)?),
             patience: PATIENCE,
+            unused: None,
         })
     }
 
@@ -100,6 +106,7 @@ impl Inquiry {
             address: config.admin.listen.clone(),
             token: token.map(|token| bearer(token.expose())).transpose()?,
             patience: PATIENCE,
+            unused: None,
         })
     }
 
@@ -125,7 +132,14 @@ impl Inquiry {
         let patience = self.patience;
         let asked = timeout(patience, self.exchange(request)).await;
         let asked = asked.unwrap_or_else(|_| bail!("no answer within {patience:?}"));
-        asked.with_context(|| format!("asking {}", self.address))
+        asked.with_context(|| match &self.unused {
+            Some(data_dir) => format!(
+                "asking {}, since no Larder uses {}",
+                self.address,
+                data_dir.display()
+            ),
+            None => format!("asking {}", self.address),
+        })
     }
 
     async fn exchange(&self, mut request: Request<Full<Bytes>>) -> anyhow::Result<Told> {

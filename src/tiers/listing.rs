@@ -21,8 +21,8 @@ use crate::artifact::{KeyDigest, Landed, Meta};
 
 /// Entries whose labels are read for one page: each may be a file.
 pub const MOST_LOOKED_AT: usize = 1000;
-/// Steps of one job, so that a job's thread is not held for long.
-const STEPS: usize = 64;
+/// Steps of one job: of a disk that takes a third of a second for each it is still over in time.
+const STEPS: usize = 8;
 /// How long a page is looked for: whoever asks waits no longer than for another answer.
 const LOOKING: Duration = Duration::from_secs(1);
 /// Bits below a place's first byte, which is its folder.
@@ -37,8 +37,8 @@ pub struct Listed {
     pub meta: Arc<Meta>,
     /// Whether it is in memory.
     pub in_memory: bool,
-    /// Whether it is on the disk.
-    pub on_disk: bool,
+    /// Its file, where it is on the disk.
+    pub(super) name: Option<EntryName>,
     /// When it was last used, as far as the disk tier knows.
     pub used: Option<Landed>,
 }
@@ -52,6 +52,10 @@ pub struct Page {
     pub next: Option<Place>,
     /// Entries whose labels were read.
     pub looked_at: u64,
+    /// Those of them that may be meant, and whose labels the disk does not say.
+    pub unreadable: u64,
+    /// Whether the disk tier was off for some of it, so that what that has is missing.
+    pub without_disk: bool,
 }
 
 /// A place in the order of the digests.
@@ -83,9 +87,24 @@ struct Candidate {
     named: Option<Named>,
 }
 
+// === impl Listed ===
+
+impl Listed {
+    /// Whether it is on the disk.
+    pub fn is_on_disk(&self) -> bool {
+        self.name.is_some()
+    }
+}
+
 // === impl Tiers ===
 
 impl Tiers {
+    /// Whether what rests on the disk is known one by one, and no more by what the last process said of it.
+    pub fn is_read(&self) -> bool {
+        let disk = self.shared.disk.as_ref();
+        disk.is_none_or(|disk| disk.is_all_read())
+    }
+
     /// Lists entries from a place on, at most `limit`. Folders that were not read yet are read.
     ///
     /// # Errors
@@ -181,7 +200,7 @@ impl Walk {
             return Ok(());
         };
         let mut found: BTreeMap<Prefix, Candidate> = BTreeMap::new();
-        if let Some(disk) = self.disk() {
+        if let Some(disk) = self.disk().cloned() {
             for named in disk.listed(shard)? {
                 let prefix = named.name.prefix;
                 let is_due = Place::of(&prefix) >= self.from;
@@ -221,21 +240,25 @@ impl Walk {
                 key,
                 meta,
                 in_memory,
-                on_disk: named.is_some(),
-                used: named.map(|named| named.used()),
+                used: named.as_ref().map(Named::used),
+                name: named.map(|named| named.name),
             });
         }
     }
 
-    fn labelled(&self, name: &EntryName) -> Option<(KeyDigest, Arc<Meta>)> {
-        let (key, meta) = self.disk()?.labelled(name)?;
+    fn labelled(&mut self, name: &EntryName) -> Option<(KeyDigest, Arc<Meta>)> {
+        let labelled = self.disk()?.labelled(name);
+        self.page.unreadable += u64::from(labelled.is_err());
+        let (key, meta) = labelled.ok()??;
         Some((key, Arc::new(meta)))
     }
 
     /// The disk tier, where something can be found in it.
-    fn disk(&self) -> Option<&Arc<Disk>> {
-        let disk = self.shared.disk.as_ref();
-        disk.filter(|disk| !disk.faults.is_off())
+    fn disk(&mut self) -> Option<&Arc<Disk>> {
+        let disk = self.shared.disk.as_ref()?;
+        let is_off = disk.faults.is_off();
+        self.page.without_disk |= is_off;
+        (!is_off).then_some(disk)
     }
 
     fn page(self) -> Page {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::listing::Listed;
 use super::{Shared, Tiers};
 use crate::artifact::KeyDigest;
+use crate::metrics::Eviction;
 
 /// Entries removed in one job, so that a job's thread is not held for long.
 const BATCH: usize = 64;
@@ -55,18 +56,41 @@ impl Tiers {
 // === impl Shared ===
 
 impl Shared {
-    /// Takes an entry out of both tiers, unless its key has a newer one.
+    /// Takes an entry out of both tiers, unless its key has another by now.
     fn remove(&self, listed: &Listed) -> bool {
-        let section = self.epochs.enter(listed.key.as_bytes());
-        let in_memory = self.memory.get(&listed.key);
-        let in_memory = in_memory.map(|stored| stored.meta.landed);
-        let on_disk = self.disk.as_ref();
-        let on_disk = on_disk.and_then(|disk| disk.landed(&listed.key));
-        if in_memory.max(on_disk) > Some(listed.meta.landed) {
+        let key = &listed.key;
+        let section = self.epochs.enter(key.as_bytes());
+        if !self.is_still(listed) {
             return false;
         }
-        self.clear(&section, &listed.key);
+        if self.removes_file_of(listed) {
+            self.memory.replace(key, None);
+        } else {
+            self.clear(&section, key);
+        }
         section.bump();
         true
+    }
+
+    /// Whether its key has no other entry by now; a promoted one is the same.
+    fn is_still(&self, listed: &Listed) -> bool {
+        let on_disk = self.disk.as_ref();
+        if let Some(name) = on_disk.and_then(|disk| disk.resting(&listed.key)) {
+            return listed.name == Some(name);
+        }
+        self.memory.get(&listed.key).is_none_or(|stored| {
+            let is_promoted = !listed.in_memory && stored.meta.landed <= listed.meta.landed;
+            is_promoted || Arc::ptr_eq(&stored.meta, &listed.meta)
+        })
+    }
+
+    /// Removes its file by the name that is known, as an eviction does: whoever looks for every file of a key lists
+    /// a folder of thousands. Returns whether that is all there was to remove.
+    fn removes_file_of(&self, listed: &Listed) -> bool {
+        let disk = self.disk.as_ref();
+        let (Some(disk), Some(name)) = (disk.filter(|it| !it.faults.is_off()), &listed.name) else {
+            return false;
+        };
+        disk.holds(name) && disk.remove(name, Eviction::Replaced).is_ok()
     }
 }

@@ -146,7 +146,7 @@ async fn read_all(shared: &Shared, disk: &Arc<Disk>, was_read: bool) -> bool {
         }
         sleep(READING_PAUSE).await;
     }
-    let is_read = (0..=u8::MAX).all(|shard| disk.is_read(shard));
+    let is_read = disk.is_all_read();
     if is_read && !was_read {
         let foreign = disk.foreign();
         info!(entries = disk.entries(), foreign, "the disk tier is read");

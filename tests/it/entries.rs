@@ -188,11 +188,15 @@ async fn a_purge_removes_what_it_says_and_a_dry_run_nothing() {
     }
     client.put("/v8/artifacts/cc?slug=other", b"cc").await;
     let told = parsed(&purge(&larder, "team=acme&dry_run=true").await);
-    let expected = serde_json::json!({"removed": 2, "bytes": 8000, "dry_run": true, "next": null});
+    let expected = serde_json::json!({
+        "removed": 2, "bytes": 8000, "dry_run": true, "next": null, "unreadable": 0,
+    });
     assert_eq!(told, expected);
     assert_eq!(listed(&larder, "").await.len(), 3);
     let told = parsed(&purge(&larder, "team=acme").await);
-    let expected = serde_json::json!({"removed": 2, "bytes": 8000, "dry_run": false, "next": null});
+    let expected = serde_json::json!({
+        "removed": 2, "bytes": 8000, "dry_run": false, "next": null, "unreadable": 0,
+    });
     assert_eq!(told, expected);
     let larder = larder.restart().await;
     let mut client = larder.client();
@@ -290,7 +294,7 @@ async fn the_command_says_what_would_go_and_removes_it_only_where_that_is_said()
     let told: Value = serde_json::from_str(&told.stdout).expect("json");
     assert_eq!(
         told,
-        serde_json::json!({"removed": 2, "bytes": 8000, "held": 0})
+        serde_json::json!({"removed": 2, "bytes": 8000, "unreadable": 0, "held": 0})
     );
     let told = run(&["--team", "acme", "--min-size", "1KiB", "--yes"]).await;
     assert_eq!(

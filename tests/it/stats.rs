@@ -45,8 +45,9 @@ async fn what_was_asked_and_answered_is_told_with_what_it_saved() {
         client.get(&artifact(hash)).await;
     }
     larder.settled().await;
-    eventually("the requests to be counted", async || {
-        stats(&larder).await["reads"]["asked"] == 4
+    eventually("the requests to be counted and the disk read", async || {
+        let told = stats(&larder).await;
+        told["reads"]["asked"] == 4 && told["tiers"]["disk"]["oldest_seconds"].is_u64()
     })
     .await;
     let after = stats(&larder).await;
@@ -126,6 +127,7 @@ async fn the_command_shows_them_to_people_and_as_they_are() {
     larder.stop().await;
     let shown = setup.run(&asked).await;
     assert_eq!((shown.code, shown.stderr.lines().count()), (Some(1), 1));
+    assert!(shown.stderr.contains("no Larder uses"), "{}", shown.stderr);
 }
 
 #[tokio::test]

@@ -37,6 +37,8 @@ pub struct Standing {
     pub breakers: Breakers,
     /// Uploads under way.
     pub uploads: usize,
+    /// Whether all that is on the disk is known; which is the oldest is not before.
+    pub is_disk_read: bool,
 }
 
 /// Looks at what no metric tells.
@@ -86,7 +88,7 @@ impl<'a> Report<'a> {
         let (about, figures) = (sight.about, sight.figures);
         let requests = figures.table(REQUESTS, ["route", "outcome"]);
         let reads = Reads::of(&requests);
-        let tiers = Tiers::of(figures);
+        let tiers = Tiers::of(figures, sight.standing.is_disk_read);
         let gauge = |name| figures.count(name, &[]);
         let upstream = Upstream::of(sight);
         let hints = hints(&Situation {

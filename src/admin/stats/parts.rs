@@ -157,8 +157,9 @@ impl Saved {
 // === impl Tiers ===
 
 impl Tiers {
-    pub(super) fn of(figures: &Figures) -> Self {
-        let disk = Fill::of(figures, Tier::Disk);
+    pub(super) fn of(figures: &Figures, is_disk_read: bool) -> Self {
+        let mut disk = Fill::of(figures, Tier::Disk);
+        disk.oldest_seconds = disk.oldest_seconds.filter(|_| is_disk_read);
         Self {
             memory: Fill::of(figures, Tier::Memory),
             disk: DiskFill {

@@ -15,6 +15,10 @@ const DISK: Outcome = Outcome::Hit {
 };
 
 fn told(metrics: &Metrics) -> serde_json::Value {
+    told_of(metrics, true)
+}
+
+fn told_of(metrics: &Metrics, is_disk_read: bool) -> serde_json::Value {
     let about = About {
         started: Landed::from_secs(1_760_000_000),
         began: Instant::now(),
@@ -27,6 +31,7 @@ fn told(metrics: &Metrics) -> serde_json::Value {
         state: "ready",
         standing: Standing {
             uploads: 2,
+            is_disk_read,
             ..Standing::default()
         },
         figures: &Figures::of(metrics.registry()),
@@ -91,4 +96,25 @@ fn a_tier_with_nothing_has_no_oldest_entry_and_one_turned_off_is_off() {
     assert_eq!(before["tiers"]["disk"]["state"], "off");
     metrics.disk.show(Some(DiskState::ReadOnly));
     assert_eq!(told(&metrics)["tiers"]["disk"]["state"], "read-only");
+}
+
+#[test]
+fn a_full_disk_that_is_not_read_yet_after_a_start_is_not_called_too_small() {
+    let metrics = Metrics::new().unwrap();
+    metrics.disk.show(Some(DiskState::Working));
+    let tier = metrics.tier(Tier::Disk);
+    // As the last process left word of them, while no folder is read.
+    tier.entries.set(7);
+    tier.bytes.set(95);
+    tier.capacity.set(100);
+    let is_called_small = |told: &serde_json::Value| {
+        let hints = told["hints"].as_array().unwrap();
+        hints.iter().any(|hint| hint["code"] == "disk-too-small")
+    };
+    let before = told_of(&metrics, false);
+    let oldest = &before["tiers"]["disk"]["oldest_seconds"];
+    assert_eq!(oldest, &serde_json::Value::Null);
+    assert!(!is_called_small(&before), "{before}");
+    tier.oldest.set(3600);
+    assert!(is_called_small(&told(&metrics)));
 }

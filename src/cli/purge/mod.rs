@@ -66,6 +66,9 @@ struct Page {
     removed: u64,
     bytes: u64,
     next: Option<String>,
+    /// Entries of which it is not known whether they are meant.
+    #[serde(default)]
+    unreadable: u64,
 }
 
 /// What is printed for programs.
@@ -73,6 +76,7 @@ struct Page {
 struct Report {
     removed: u64,
     bytes: u64,
+    unreadable: u64,
     held: usize,
 }
 
@@ -99,10 +103,8 @@ async fn purge(
     let wishes = wishes(flags);
     let would = remove(inquiry, &wishes, true).await?;
     complain(&[format!("{} would be removed", sum(&would))]);
-    if !flags.yes {
-        if would.removed == 0 && !flags.hold {
-            return Ok(ExitCode::SUCCESS);
-        }
+    // Where nothing rests there is nothing to ask about; what is on its way is not to land all the same.
+    if !flags.yes && (would.removed > 0 || flags.hold) {
         match ask(&question(flags))? {
             Said::Yes => {}
             Said::No => return Ok(ExitCode::FAILURE),
@@ -119,7 +121,14 @@ async fn purge(
     }
     let removed = remove(inquiry, &wishes, false).await?;
     print(&removed, holds.len(), flags.json)?;
-    Ok(ExitCode::SUCCESS)
+    if removed.unreadable == 0 {
+        return Ok(ExitCode::SUCCESS);
+    }
+    complain(&[format!(
+        "larder: {} could not be read and may be meant: see the log, and purge again",
+        entries(removed.unreadable)
+    )]);
+    Ok(ExitCode::FAILURE)
 }
 
 /// Goes through every page of every wish.
@@ -132,6 +141,7 @@ async fn remove(inquiry: &Inquiry, wishes: &[String], is_dry: bool) -> anyhow::R
             let page: Page = inquiry.delete(&path).await?.json()?;
             all.removed += page.removed;
             all.bytes += page.bytes;
+            all.unreadable += page.unreadable;
             match page.next {
                 Some(next) => after = format!("&after={next}"),
                 None => break,
@@ -169,6 +179,7 @@ fn print(removed: &Page, held: usize, as_json: bool) -> anyhow::Result<()> {
         serde_json::to_string(&Report {
             removed: removed.removed,
             bytes: removed.bytes,
+            unreadable: removed.unreadable,
             held,
         })?
     } else {
@@ -180,9 +191,12 @@ fn print(removed: &Page, held: usize, as_json: bool) -> anyhow::Result<()> {
 }
 
 fn sum(page: &Page) -> String {
-    let entries = match page.removed {
+    format!("{} ({})", entries(page.removed), ByteSize::b(page.bytes))
+}
+
+fn entries(number: u64) -> String {
+    match number {
         1 => "1 entry".to_owned(),
         number => format!("{number} entries"),
-    };
-    format!("{entries} ({})", ByteSize::b(page.bytes))
+    }
 }

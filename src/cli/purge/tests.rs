@@ -128,3 +128,21 @@ async fn whoever_says_yes_beforehand_is_not_asked() {
         .map(|is_dry| format!("DELETE /api/v1/entries?all=true&dry_run={is_dry} HTTP/1.1"));
     assert_eq!(first_lines(&asked), expected);
 }
+
+#[tokio::test]
+async fn where_nothing_rests_nobody_is_asked_and_what_is_on_its_way_does_not_land() {
+    const NONE: &str = r#"{"removed":0,"bytes":0,"dry_run":true,"next":null,"unreadable":0}"#;
+    let (inquiry, asked) = stub(&[NONE, NONE]).await;
+    let code = purge(&inquiry, &flags(&["aa"]), |_| panic!("asked")).await;
+    assert_eq!(code.unwrap(), ExitCode::SUCCESS);
+    assert!(first_lines(&asked)[1].contains("dry_run=false"));
+}
+
+#[tokio::test]
+async fn what_could_not_be_read_is_no_success() {
+    const UNREADABLE: &str =
+        r#"{"removed":1,"bytes":10,"dry_run":false,"next":null,"unreadable":2}"#;
+    let (inquiry, _) = stub(&[ONE, UNREADABLE]).await;
+    let code = purge(&inquiry, &flags(&["aa"]), |_| Ok(Said::Yes)).await;
+    assert_eq!(code.unwrap(), ExitCode::FAILURE);
+}

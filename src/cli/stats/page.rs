@@ -135,12 +135,7 @@ fn saved(stats: &Stats) -> Vec<(&'static str, String)> {
     let rate = rate.map_or_else(|| "-".to_owned(), percent);
     let sent = ByteSize::b(stats.bytes.sent);
     let kept = ByteSize::b(stats.bytes.saved);
-    let waiting = match stats.saved.waiting_seconds {
-        Some(seconds) => format!("{} less than without hits (an estimate)", spent(seconds)),
-        None => "not known yet: too few artifacts came from the upstream".to_owned(),
-    };
-    let tasks = spent(stats.saved.task_seconds);
-    vec![
+    let mut lines = vec![
         (
             "hit rate",
             format!(
@@ -151,12 +146,19 @@ fn saved(stats: &Stats) -> Vec<(&'static str, String)> {
             "sent",
             format!("{sent}, of which {kept} did not come from the upstream"),
         ),
-        ("waiting", waiting),
-        (
-            "task time",
-            format!("{tasks} that hits stood for; a direct hit upstream would have saved it too"),
-        ),
-    ]
+    ];
+    let mut tasks = format!("{} that hits stood for", spent(stats.saved.task_seconds));
+    // Where this is the cache itself there is nothing to be nearer than.
+    if stats.upstream.url.is_some() {
+        let waiting = match stats.saved.waiting_seconds {
+            Some(seconds) => format!("{} less than without hits (an estimate)", spent(seconds)),
+            None => "not known yet: too few artifacts came from the upstream".to_owned(),
+        };
+        lines.push(("waiting", waiting));
+        tasks += "; a direct hit upstream would have saved it too";
+    }
+    lines.push(("task time", tasks));
+    lines
 }
 
 fn tier(tier: &Tier) -> String {
@@ -290,10 +292,15 @@ mod tests {
         let mut stats = stats();
         stats.reads.rate = None;
         stats.saved.waiting_seconds = None;
-        stats.upstream.url = None;
         let page = draw(&stats);
         assert!(page.contains("hit rate    - of 10 reads"), "{page}");
         assert!(page.contains("not known yet"), "{page}");
+        stats.upstream.url = None;
+        let page = draw(&stats);
+        assert!(
+            !page.contains("waiting") && !page.contains("direct hit"),
+            "{page}"
+        );
         assert!(page.contains("none: this is the cache itself"), "{page}");
         assert!(!page.contains("get:"), "{page}");
     }

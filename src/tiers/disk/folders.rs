@@ -84,6 +84,11 @@ impl Disk {
             .is_some_and(|shard| shard.is_read.load(Ordering::Acquire))
     }
 
+    /// Whether every folder was read.
+    pub(in crate::tiers) fn is_all_read(&self) -> bool {
+        (0..=u8::MAX).all(|number| self.is_read(number))
+    }
+
     /// Whether entries of a folder were used since that was last written down.
     pub(in crate::tiers) fn is_changed(&self, number: u8) -> bool {
         let shard = self.shards.get(usize::from(number));

@@ -3,6 +3,7 @@
 use std::io;
 
 use super::Disk;
+use super::fault::Fault;
 use super::index::Named;
 use super::layout::{EntryName, Prefix};
 use crate::artifact::{KeyDigest, Landed, Meta};
@@ -32,16 +33,28 @@ impl Disk {
         Ok(listed)
     }
 
-    /// Whose entry it is and what its footer says of it; none where it is gone, damaged or cannot be read:
-    /// the scrubber deals with that. What had to come from the disk leaves the page cache again. Blocks.
-    pub(in crate::tiers) fn labelled(&self, name: &EntryName) -> Option<(KeyDigest, Meta)> {
-        let checking = self.begin_check(name).ok()??;
-        Some((checking.key(), checking.meta().clone()))
+    /// Whose entry it is and what its footer says of it; none where it is gone or damaged: the scrubber deals
+    /// with that. What had to come from the disk leaves the page cache again. Blocks.
+    ///
+    /// # Errors
+    ///
+    /// The disk does not say, which may pass.
+    pub(in crate::tiers) fn labelled(
+        &self,
+        name: &EntryName,
+    ) -> io::Result<Option<(KeyDigest, Meta)>> {
+        match self.begin_check(name) {
+            Ok(checking) => Ok(checking.map(|it| (it.key(), it.meta().clone()))),
+            Err(Fault::Missing | Fault::Corrupt(_)) => Ok(None),
+            Err(Fault::Failing(error)) => Err(error),
+        }
     }
 
-    /// When the entry landed that the index has of a key.
-    pub(in crate::tiers) fn landed(&self, key: &KeyDigest) -> Option<Landed> {
-        let known = self.index.lock().peek(&Prefix::of(key))?;
-        Some(known.name.landed())
+    /// The entry of a key that may be found.
+    pub(in crate::tiers) fn resting(&self, key: &KeyDigest) -> Option<EntryName> {
+        let prefix = Prefix::of(key);
+        let index = self.index.lock();
+        let slot = index.peek(&prefix)?;
+        (!index.doomed.contains(&prefix)).then_some(slot.name)
     }
 }

@@ -34,13 +34,25 @@ impl Disk {
         if !self.index.lock().holds(name) {
             return Ok(false);
         }
+        let removed = self.remove(name, reason);
+        if removed.is_err() {
+            self.index.lock().postpone(name);
+        }
+        removed.map(|()| true)
+    }
+
+    /// Removes the entry that a key has. Only in the key's section.
+    pub(in crate::tiers) fn remove(
+        &self,
+        name: &EntryName,
+        reason: Eviction,
+    ) -> Result<(), Bypass> {
         // The file first: the index counts its bytes until they are free.
         if let Err(error) = self.unlink_last(name) {
-            self.index.lock().postpone(name);
             return Err(self.faults.note("remove", Deed::Tidying, &error));
         }
         self.drop_slot(name, reason);
-        Ok(true)
+        Ok(())
     }
 
     /// Removes every file of a key. Only in the key's section.

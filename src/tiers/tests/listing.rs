@@ -1,24 +1,85 @@
-//! What rests is listed, and what an operator wants gone is gone.
+//! What rests is listed.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use parking_lot::{Condvar, Mutex};
+use rustix::io::Errno;
+
+use super::sick::Sick;
 use super::*;
 use crate::artifact::Uploader;
+use crate::metrics::{DiskFault, DiskState};
+use crate::tiers::disk::Obstacle;
 use crate::tiers::disk::files::Call;
 use crate::tiers::disk::files::shim::Watch;
 
-/// Counts files that are opened.
+/// Counts files that are opened, and folders that are listed.
 #[derive(Default)]
-struct Opened(AtomicUsize);
+pub(super) struct Counted {
+    opened: AtomicUsize,
+    pub(super) listed: AtomicUsize,
+}
 
-impl Watch for Opened {
+impl Watch for Counted {
     fn before(&self, call: &Call<'_>) -> io::Result<()> {
-        if matches!(call, Call::Open(_)) {
-            self.0.fetch_add(1, Ordering::Relaxed);
+        match call {
+            Call::Open(_) => self.opened.fetch_add(1, Ordering::Relaxed),
+            Call::List(_) => self.listed.fetch_add(1, Ordering::Relaxed),
+            _ => 0,
+        };
+        Ok(())
+    }
+}
+
+impl Counted {
+    pub(super) fn house(config: config::Tier) -> (House, Arc<Self>) {
+        let counted = Arc::new(Self::default());
+        let files = Files::watched(Arc::clone(&counted) as Arc<dyn Watch>);
+        (House::watched(config, files), counted)
+    }
+}
+
+/// A disk of which every file takes a while to open.
+#[derive(Default)]
+struct Slow {
+    is_slow: AtomicBool,
+    never: (Mutex<()>, Condvar),
+}
+
+impl Watch for Slow {
+    fn before(&self, call: &Call<'_>) -> io::Result<()> {
+        if matches!(call, Call::Open(_)) && self.is_slow.load(Ordering::Relaxed) {
+            let (lock, told) = &self.never;
+            told.wait_for(&mut lock.lock(), Duration::from_millis(80));
         }
         Ok(())
     }
+}
+
+/// Turns the disk tier off once the first file is opened.
+#[derive(Default)]
+struct TurnsOff(Mutex<Option<Arc<Disk>>>);
+
+impl Watch for TurnsOff {
+    fn before(&self, call: &Call<'_>) -> io::Result<()> {
+        if matches!(call, Call::Open(_))
+            && let Some(disk) = self.0.lock().take()
+        {
+            turn(&disk, false);
+        }
+        Ok(())
+    }
+}
+
+/// Turns the disk tier on, or off.
+pub(super) fn turn(disk: &Disk, on: bool) {
+    let obstacle = Obstacle {
+        state: DiskState::Off,
+        kind: DiskFault::Other,
+        what: "a test".to_owned(),
+    };
+    disk.faults.probed(on.then_some(()).ok_or(obstacle));
 }
 
 fn hashes(page: &Page) -> Vec<&str> {
@@ -43,7 +104,7 @@ async fn pages(house: &House, filter: &Filter, limit: usize) -> Vec<Page> {
     }
 }
 
-async fn all(house: &House, filter: &Filter) -> Page {
+pub(super) async fn all(house: &House, filter: &Filter) -> Page {
     house
         .tiers
         .list(filter, Place::default(), 1000)
@@ -52,7 +113,7 @@ async fn all(house: &House, filter: &Filter) -> Page {
 }
 
 impl House {
-    async fn stocked(self, number: usize) -> Self {
+    pub(super) async fn stocked(self, number: usize) -> Self {
         for number in 0..number {
             let landing = small(&format!("h{number}"), "body");
             self.tiers.publish(landing).await.unwrap();
@@ -72,7 +133,7 @@ async fn every_entry_is_on_one_page_in_the_order_of_the_digests() {
     let found: BTreeSet<_> = pages.iter().flat_map(hashes).collect();
     assert_eq!(found.len(), 50);
     for listed in listed {
-        assert!(listed.in_memory && listed.on_disk && listed.used.is_some());
+        assert!(listed.in_memory && listed.is_on_disk() && listed.used.is_some());
     }
 }
 
@@ -81,7 +142,11 @@ async fn after_a_restart_folders_that_nobody_read_are_read() {
     let house = House::new().stocked(20).await.restart();
     let page = all(&house, &Filter::default()).await;
     assert_eq!((page.entries.len(), page.looked_at), (20, 20));
-    assert!(page.entries.iter().all(|it| !it.in_memory && it.on_disk));
+    assert!(
+        page.entries
+            .iter()
+            .all(|it| !it.in_memory && it.is_on_disk())
+    );
 }
 
 #[tokio::test]
@@ -90,7 +155,8 @@ async fn what_is_in_memory_only_is_listed_too() {
     let pages = pages(&house, &Filter::default(), 6).await;
     let listed: Vec<_> = pages.iter().flat_map(|page| &page.entries).collect();
     assert_eq!(listed.len(), 20);
-    let is_known = |listed: &&Listed| listed.in_memory && !listed.on_disk && listed.used.is_none();
+    let is_known =
+        |listed: &&Listed| listed.in_memory && !listed.is_on_disk() && listed.used.is_none();
     assert!(listed.iter().all(is_known));
     assert!(house.tiers.can_list_all());
 }
@@ -115,9 +181,9 @@ async fn a_page_is_bounded_however_little_is_found() {
 
 #[tokio::test]
 async fn what_the_index_rules_out_is_not_opened() {
-    let opened = Arc::new(Opened::default());
-    let files = Files::watched(Arc::clone(&opened) as Arc<dyn Watch>);
-    let house = House::watched(config(0, 64 * MIB), files).stocked(20).await;
+    let (house, counted) = Counted::house(config(0, 64 * MIB));
+    let house = house.stocked(20).await;
+    let opened = &counted.opened;
     let large = house.large("large", &bytes(MIB, 1)).await;
     house.tiers.publish(large).await.unwrap();
     let filter = Filter {
@@ -126,15 +192,15 @@ async fn what_the_index_rules_out_is_not_opened() {
     };
     // Folders are read once, whatever is looked for.
     assert_eq!(all(&house, &Filter::default()).await.looked_at, 21);
-    let before = opened.0.load(Ordering::Relaxed);
+    let before = opened.load(Ordering::Relaxed);
     assert_eq!(hashes(&all(&house, &filter).await), ["large"]);
-    assert_eq!(opened.0.load(Ordering::Relaxed) - before, 1);
+    assert_eq!(opened.load(Ordering::Relaxed) - before, 1);
     let old = Filter {
         older_than: Some(Duration::from_mins(1)),
         ..Filter::default()
     };
     assert_eq!(all(&house, &old).await.looked_at, 0);
-    assert_eq!(opened.0.load(Ordering::Relaxed) - before, 1);
+    assert_eq!(opened.load(Ordering::Relaxed) - before, 1);
 }
 
 #[tokio::test]
@@ -183,54 +249,56 @@ async fn the_uploader_is_known_in_memory_and_after_a_restart() {
 }
 
 #[tokio::test]
-async fn what_is_removed_is_gone_from_both_tiers_and_the_directory() {
-    let house = House::new().stocked(100).await;
-    let filter = Filter {
-        hash: Some(key("h7").hash),
-        ..Filter::default()
-    };
-    let page = all(&house, &filter).await;
-    assert_eq!(house.tiers.remove(&page.entries).await, [key("h7").digest]);
-    assert_eq!(house.text("h7").await, None);
-    assert_eq!(house.entries().len(), 99);
-    let rest = all(&house, &Filter::default()).await.entries;
-    assert_eq!(house.tiers.remove(&rest).await.len(), 99);
-    assert!(house.entries().is_empty());
-    let house = house.restart();
-    assert!(all(&house, &Filter::default()).await.entries.is_empty());
-    assert_eq!(house.text("h8").await, None);
-}
-
-#[tokio::test]
-async fn a_fill_from_before_a_purge_does_not_land() {
-    let house = House::new().stocked(1).await;
-    let of_entry = house.tiers.epoch(&key("h0").digest);
-    let of_other = house.tiers.epoch(&key("other").digest);
+async fn whose_footer_cannot_be_read_is_counted() {
+    let (house, sick) = Sick::house(config(0, 64 * MIB));
+    let house = house.stocked(5).await;
+    sick.refuse(|call| matches!(call, Call::Open(_)), Errno::MFILE);
     let page = all(&house, &Filter::default()).await;
-    house.tiers.remove(&page.entries).await;
-    let late = house.tiers.land(small("h0", "old"), of_entry).await;
-    assert_eq!(late, Err(NotLanded::Overtaken));
-    house.tiers.outdate_all().await.unwrap();
-    let late = house.tiers.land(small("other", "old"), of_other).await;
-    assert_eq!(late, Err(NotLanded::Overtaken));
-    let now = house.tiers.epoch(&key("other").digest);
-    house.tiers.land(small("other", "new"), now).await.unwrap();
-    assert_eq!(house.text("other").await, Some(on(Tier::Memory, "new")));
-    assert_eq!(house.text("h0").await, None);
+    assert_eq!((page.entries.len(), page.unreadable), (0, 5));
+    sick.heal();
+    let page = all(&house, &Filter::default()).await;
+    assert_eq!((page.entries.len(), page.unreadable), (5, 0));
 }
 
 #[tokio::test]
-async fn what_replaced_a_listed_entry_is_spared() {
-    let house = House::new().stocked(2).await;
-    let mut page = all(&house, &Filter::default()).await;
-    for listed in &mut page.entries {
-        if listed.meta.label.hash == key("h0").hash {
-            let meta = Arc::make_mut(&mut listed.meta);
-            meta.landed = crate::artifact::Landed::from_secs(meta.landed.as_secs() - 1);
-        }
-    }
-    assert_eq!(house.tiers.remove(&page.entries).await, [key("h1").digest]);
-    assert_eq!(house.text("h0").await, Some(on(Tier::Memory, "body")));
+async fn a_list_says_that_the_disk_tier_was_off_for_some_of_it() {
+    let turns_off = Arc::new(TurnsOff::default());
+    let files = Files::watched(Arc::clone(&turns_off) as Arc<dyn Watch>);
+    let house = House::watched(config(MIB, 64 * MIB), files)
+        .stocked(20)
+        .await;
+    house.tiers.publish(small("one", "body")).await.unwrap();
+    let house = house.restart();
+    assert!(!all(&house, &Filter::default()).await.without_disk);
+    *turns_off.0.lock() = Some(Arc::clone(house.disk()));
+    assert!(all(&house, &Filter::default()).await.without_disk);
+    turn(house.disk(), true);
+    assert!(!all(&house, &Filter::default()).await.without_disk);
+}
+
+#[tokio::test]
+async fn while_the_disk_hangs_and_is_off_what_is_in_memory_is_listed() {
+    let house = House::new().stocked(5).await;
+    let _held = house.tiers.shared.jobs.hold();
+    turn(house.disk(), false);
+    let page = all(&house, &Filter::default()).await;
+    assert_eq!((page.entries.len(), page.without_disk), (5, true));
+    assert!(
+        page.entries
+            .iter()
+            .all(|it| it.in_memory && !it.is_on_disk())
+    );
+}
+
+#[tokio::test]
+async fn a_disk_that_is_slow_is_listed_a_little_at_a_time() {
+    let slow = Arc::new(Slow::default());
+    let files = Files::watched(Arc::clone(&slow) as Arc<dyn Watch>);
+    let house = House::watched(config(0, 64 * MIB), files).stocked(60).await;
+    slow.is_slow.store(true, Ordering::Relaxed);
+    let page = all(&house, &Filter::default()).await;
+    assert!((1..60).contains(&page.looked_at), "{}", page.looked_at);
+    assert!(page.next.is_some());
 }
 
 #[test]

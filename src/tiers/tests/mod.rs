@@ -15,6 +15,7 @@ mod interleavings;
 #[cfg(target_os = "linux")]
 mod kept;
 mod listing;
+mod purging;
 mod reads;
 mod recency;
 mod room;

@@ -20,16 +20,18 @@
 //! The tree is cut where a thread that could go on has given way too often, [`PAIR`] and [`TRIO`]
 //! times; `just races` goes deeper and tells how many schedules that were.
 
+mod acts;
 mod history;
 mod schedule;
 mod stage;
 
-use self::Act::{
-    DropDraft, EvictLate, Expire, Fill, Find, Forget, GiveUp, Read, ReadFolder, RemoveDoomed,
-    Scrub, Trim, Upload, UploadGivenUp, WriteRecency,
+use self::acts::Act::{
+    DropDraft, EvictLate, Expire, Fill, Find, Forget, GiveUp, Purge, Read, ReadFolder,
+    RemoveDoomed, Scrub, Trim, Upload, UploadGivenUp, WriteRecency,
 };
+use self::acts::{Act, Begin};
 use self::schedule::{Schedule, explore};
-use self::stage::{Act, Begin, Stage, unhindered};
+use self::stage::{Stage, unhindered};
 use super::*;
 
 /// How often one of two threads gives way that could go on: each race found so far takes one …
@@ -97,13 +99,28 @@ fn a_late_eviction_meets_two_others_at_once() {
 }
 
 #[test]
-fn of_an_upload_and_a_purge_the_later_counts() {
+fn of_an_upload_and_a_forgetting_the_later_counts() {
     explore_all(Begin::Both, &[Forget("a"), NEW], &[Some("new"), None]);
     explore_all(
         Begin::Disk,
         &[Forget("a"), NEW, Read("a")],
         &[Some("new"), None],
     );
+}
+
+#[test]
+fn a_purge_takes_what_was_listed_and_nothing_that_came_since() {
+    for begin in [Begin::Both, Begin::Disk] {
+        explore_all(begin, &[Purge, NEW], &[Some("new")]);
+        explore_all(begin, &[Purge, FILL], &[Some("filled"), None]);
+        explore_all(begin, &[Purge, Read("a")], &[None]);
+    }
+    explore_all(Begin::Both, &[Purge, EvictLate], &[None]);
+    explore_all(Begin::Both, &[Purge, GiveUp("a")], &[None]);
+    explore_all(Begin::Outlived, &[Purge, Read("a")], &[None]);
+    explore_all(Begin::Stuck, &[Purge, Read("a")], &[None]);
+    explore_all(Begin::Damaged, &[Purge, Read("a")], &[None]);
+    explore_all(Begin::Disk, &[Purge, Scrub], &[None]);
 }
 
 #[test]

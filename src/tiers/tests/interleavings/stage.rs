@@ -17,73 +17,12 @@ use crate::tiers::locks::shim::{Steer, Steered, steered_by};
 /// What a file system hands out.
 const UNIT: u64 = 4096;
 
-/// How a house stands when the threads begin. The key is `a`, what it has is `old`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Begin {
-    /// In both tiers.
-    Both,
-    /// On the disk only.
-    Disk,
-    /// On the disk, and bodies leave frame by frame from their files.
-    Frames,
-    /// On the disk only, and nothing is admitted to memory: once read, files stay open.
-    Open,
-    /// On the disk, in a folder nobody has read.
-    Unread,
-    /// The same, and an older file of the key lies beside it, as a crash may leave it.
-    UnreadTwice,
-    /// On the disk, with a byte that is not what was written.
-    Damaged,
-    /// On the disk, and too old to be found.
-    Aged,
-    /// On the disk, first to be evicted from a tier that is full with `b`, `c` and `d`.
-    Full,
-    /// Beside `b` on the disk; a draft has the other half of the tier.
-    Drafted,
-    /// On the disk, in a file that cannot be removed.
-    Stuck,
-    /// Forgotten, while its file could not be removed.
-    Doomed,
-    /// On the disk, beside an older file that could not be removed.
-    Outlived,
-}
-
-/// What one thread does: what a request or the upkeep does, as they do it.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Act {
-    /// Lands an accepted upload of these bytes under this key.
-    Upload(&'static str, &'static str),
-    /// Notes the key's epoch, fetches these bytes, lands them.
-    Fill(&'static str, &'static str),
-    Forget(&'static str),
-    /// Looks the key up, opens what was found, reads all of it.
-    Read(&'static str),
-    /// The same, where nothing excuses a miss.
-    Find(&'static str),
-    /// Evicts the entry that `a` had in the beginning.
-    EvictLate,
-    Trim,
-    Expire,
-    /// Reads the folder of `a`.
-    ReadFolder,
-    RemoveDoomed,
-    /// Does what an upload's job does whose asker may have given it up.
-    UploadGivenUp(&'static str, &'static str),
-    /// Gives that job up, wherever it is.
-    GiveUp(&'static str),
-    /// Looks over what rests in the folder of `a`.
-    Scrub,
-    /// Writes down how the entries of the folder of `a` were used.
-    WriteRecency,
-    /// Gives the draft up.
-    DropDraft,
-}
-
 /// One house, and what happened in it.
 pub(super) struct Stage {
     house: House,
     points: Arc<Points>,
     old: Option<EntryName>,
+    listed: Vec<Listed>,
     draft: Mutex<Option<Draft>>,
     given_up: AtomicBool,
     history: History,
@@ -112,6 +51,7 @@ impl Stage {
             house: House::in_memory(config, files),
             points,
             old: None,
+            listed: Vec::new(),
             draft: Mutex::new(None),
             given_up: AtomicBool::new(false),
             history: History::default(),
@@ -179,7 +119,29 @@ impl Stage {
         if begin != Begin::Both {
             self.house.tiers.shared.memory.replace(&digest("a"), None);
         }
+        self.listed = self
+            .old
+            .map(|name| self.listed_as(name))
+            .into_iter()
+            .collect();
         self
+    }
+
+    fn listed_as(&self, name: EntryName) -> Listed {
+        let stored = self.house.tiers.shared.memory.get(&digest("a"));
+        let in_memory = stored.is_some();
+        let on_disk = || Meta {
+            label: label(&key("a"), "old"),
+            size: 3,
+            landed: name.landed(),
+        };
+        Listed {
+            key: digest("a"),
+            meta: stored.map_or_else(|| Arc::new(on_disk()), |stored| Arc::clone(&stored.meta)),
+            in_memory,
+            name: Some(name),
+            used: None,
+        }
     }
 
     fn disk(&self) -> &Arc<Disk> {
@@ -237,6 +199,10 @@ impl Stage {
             Forget(hash) => {
                 done(tiers.forget(&digest(hash)));
                 Some((hash, Did::Forgot))
+            }
+            Purge => {
+                let gone = done(tiers.remove(&self.listed));
+                (!gone.is_empty()).then_some(("a", Did::Forgot))
             }
             Read(hash) => self.see(hash).map(|text| (hash, Did::Saw(text))),
             Find(hash) => {
