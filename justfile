@@ -10,6 +10,14 @@ list:
 check:
     bash .ci/run
 
+# What takes too long for each change, after what CI runs: hours, on a machine that does nothing else
+nightly: check kill soak flips crash races model asan exhaustion outages entries versus
+    for target in claims frames headers proxy_protocol route scope; do {{ just_executable() }} fuzz $target; done
+
+# The way of somebody new, timed: from a clone to the first hit that the real client reports
+newcomer:
+    bash benches/newcomer
+
 # All tests: units, sockets, the model, the source tree, the real client
 test:
     cargo test

@@ -55,7 +55,7 @@ mod tests {
             (&b""[..], None),
             (b"acme", Some("acme")),
             (b"acme-incorporated", Some("acme-inc")),
-            (b"caf\xc3\xa9", Some("caf\u{e9}")),
+            (b"t\xc3\xa9l\xc3\xa9", Some("t\u{e9}l\u{e9}")),
             (b"1234567\xc3\xa9", Some("1234567\u{fffd}")),
             (b"\xff", Some("\u{fffd}")),
         ] {
