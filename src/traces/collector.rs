@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
@@ -19,6 +20,7 @@ use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
 use super::otlp;
@@ -27,6 +29,10 @@ use crate::tasks::Tasks;
 
 /// Bytes of an answer that are read: it holds a number and a sentence.
 const MAX_ANSWER: usize = 64 * 1024;
+
+/// How long such an answer may take once its head is here, which says what became of the spans. Without it a
+/// collector that drips would be sent them again although it has them.
+const ANSWERING: Duration = Duration::from_secs(2);
 
 /// Who sends.
 const AGENT: HeaderValue = HeaderValue::from_static(concat!("larder/", env!("CARGO_PKG_VERSION")));
@@ -183,8 +189,8 @@ where
     Ok(sender)
 }
 
-/// An answer's body, if it is whole and short.
+/// An answer's body, if it is whole, short and here soon.
 async fn read(body: Incoming) -> Option<Bytes> {
-    let whole = Limited::new(body, MAX_ANSWER).collect().await;
-    whole.ok().map(http_body_util::Collected::to_bytes)
+    let whole = timeout(ANSWERING, Limited::new(body, MAX_ANSWER).collect()).await;
+    Some(whole.ok()?.ok()?.to_bytes())
 }

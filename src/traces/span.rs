@@ -72,10 +72,13 @@ impl Span {
         self.told.link(other);
     }
 
-    /// Notes that it led to nothing, and why: a word of a closed set.
+    /// Notes that it led to nothing, and why: a word of a closed set. What is said first counts, since a name stands
+    /// in a span once.
     pub fn failed(&mut self, why: &str) {
-        self.has_failed = true;
-        self.text("error.type", why);
+        if !self.has_failed {
+            self.has_failed = true;
+            self.text("error.type", why);
+        }
     }
 }
 

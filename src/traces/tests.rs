@@ -93,6 +93,18 @@ fn a_span_reads_as_it_was_noted() {
 }
 
 #[test]
+fn what_failed_first_is_why_and_no_name_comes_twice() {
+    let (tracer, mut waiting) = tracer(1.0);
+    let mut span = enter(&tracer, &mut HeaderMap::new()).unwrap();
+    span.failed("503");
+    span.failed("cut");
+    drop(span);
+    let attributes = read(&mut waiting).attributes;
+    assert_eq!(attributes.len(), 1, "{attributes:?}");
+    assert!(format!("{attributes:?}").contains("503"), "{attributes:?}");
+}
+
+#[test]
 fn a_request_is_what_collectors_read() {
     let (tracer, mut waiting) = tracer(1.0);
     drop(enter(&tracer, &mut HeaderMap::new()));

@@ -104,7 +104,7 @@ pub(super) fn traced(headers: &HeaderMap) -> Option<SpanContext> {
 /// Without the path and what is behind it: the path may name anything, and the query does.
 fn note_server(span: &mut Span, uri: &Uri) {
     if let Some(host) = uri.host() {
-        span.text("server.address", host);
+        span.text("server.address", host.trim_matches(['[', ']']));
     }
     let is_secure = uri.scheme_str() == Some("https");
     let usual = if is_secure { 443 } else { 80 };

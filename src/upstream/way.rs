@@ -166,7 +166,8 @@ impl Way {
         let name = name.map_err(|error| broken(error.to_string()))?;
         let shaking = async { Ok(tls.connect(name, io).await) };
         let shaken = connector.in_time(shaking).await;
-        let shaken = shaken.map_err(|error| broken(error.to_string()))?;
+        let shaken =
+            shaken.map_err(|_| broken("no end of the TLS handshake in time".to_owned()))?;
         let stream = shaken.map_err(|error: io::Error| NoGreeting {
             distrust: Distrust::of(&error),
             cause: error.to_string(),

@@ -8,9 +8,12 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{CertificateError, DigitallySignedStruct, Error, SignatureScheme};
+use rustls::{CertificateError, DigitallySignedStruct, Error, OtherError, SignatureScheme};
 
 use super::error::is_refusal;
+
+/// What the judge calls a server's certificate that is an authority's too, as `openssl req -x509` makes it.
+const AUTHORITY_AS_SERVER: &str = "CaUsedAsEndEntity";
 
 /// Notes the certificates that a server shows, and leaves the judgement to whoever judges as ever.
 #[derive(Debug)]
@@ -34,6 +37,10 @@ pub enum Distrust {
     Early,
     /// Its certificate is for others.
     OtherName,
+    /// Its certificate names no host where a name counts.
+    NoName,
+    /// Its certificate is an authority's, which none but an authority may show.
+    Authority,
     /// Its certificate is wrong in another way.
     Certificate,
     /// It does not speak with us for what we show, or do not show, of ourselves.
@@ -122,8 +129,17 @@ impl Distrust {
             CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
                 Self::Early
             }
+            CertificateError::NotValidForNameContext { presented, .. } if presented.is_empty() => {
+                Self::NoName
+            }
             CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
                 Self::OtherName
+            }
+            // The judge's own error is of a crate that is not ours to name.
+            CertificateError::Other(OtherError(cause))
+                if format!("{cause:?}") == AUTHORITY_AS_SERVER =>
+            {
+                Self::Authority
             }
             _ => Self::Certificate,
         }
@@ -132,9 +148,37 @@ impl Distrust {
 
 #[cfg(test)]
 mod tests {
-    use rustls::{AlertDescription, InvalidMessage};
+    use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair};
+    use rustls::client::WebPkiServerVerifier;
+    use rustls::crypto::aws_lc_rs;
+    use rustls::{AlertDescription, InvalidMessage, RootCertStore};
 
     use super::*;
+
+    /// What a server is told that shows a certificate by itself, which is trusted.
+    fn judged(params: &CertificateParams) -> Distrust {
+        let made = params.self_signed(&KeyPair::generate().unwrap()).unwrap();
+        let mut roots = RootCertStore::empty();
+        roots.add(made.der().clone()).unwrap();
+        let provider = Arc::new(aws_lc_rs::default_provider());
+        let judge = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider);
+        let witness = Witness::beside(judge.build().unwrap());
+        let name = ServerName::try_from("o.example").unwrap();
+        let judged = witness.verify_server_cert(made.der(), &[], &name, &[], UnixTime::now());
+        assert_eq!(witness.shown().0, [made.der().to_vec()]);
+        Distrust::of(&io::Error::other(judged.unwrap_err()))
+    }
+
+    #[test]
+    fn what_openssl_makes_where_little_is_said_is_told_apart() {
+        let mut authority = CertificateParams::new(vec!["o.example".to_owned()]).unwrap();
+        authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        assert_eq!(judged(&authority), Distrust::Authority);
+        let unnamed = CertificateParams::new(Vec::new()).unwrap();
+        assert_eq!(judged(&unnamed), Distrust::NoName);
+        let other = CertificateParams::new(vec!["p.example".to_owned()]).unwrap();
+        assert_eq!(judged(&other), Distrust::OtherName);
+    }
 
     #[test]
     fn what_a_handshake_failed_with_is_sorted_by_what_can_be_done_about_it() {

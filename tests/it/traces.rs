@@ -4,8 +4,7 @@ use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 use tokio::time::{Duration, Instant};
 
 use crate::support::{
-    Collector, Larder, Origin, Request, Script, Setup, Span, Speech, artifact, bytes, eventually,
-    script,
+    Collector, Larder, Origin, Request, Setup, Span, Speech, artifact, bytes, eventually, script,
 };
 
 /// A trace that a client has begun.
@@ -46,13 +45,6 @@ fn assert_said(span: &Span, said: &[(&str, &str)]) {
 
 async fn lost(larder: &Larder) -> f64 {
     larder.metrics().await.sum("larder_spans_lost_total", &[])
-}
-
-/// An artifact whose second half waits at the gate `rest`.
-fn halved(body: &[u8]) -> Script {
-    let (first, second) = body.split_at(body.len() / 2);
-    let script = script().head(200).length(body.len());
-    script.chunk(first).hold("rest").chunk(second)
 }
 
 #[tokio::test]
@@ -219,7 +211,11 @@ async fn whoever_follows_a_fill_is_linked_to_it() {
     let (origin, collector) = (Origin::start(), Collector::start());
     let larder = traced(&origin, &collector).start().await;
     let body = bytes(1, 100_000);
-    origin.once("GET", "aa", halved(&body));
+    let (begun, rest) = body.split_at(50_000);
+    let (more, rest) = rest.split_at(10_000);
+    let halting = script().head(200).length(body.len());
+    let halting = halting.chunk(begun).hold("more").chunk(more);
+    origin.once("GET", "aa", halting.hold("rest").chunk(rest));
     let (mut first, mut second) = (larder.client(), larder.client());
     for client in [&mut first, &mut second] {
         client
@@ -228,6 +224,9 @@ async fn whoever_follows_a_fill_is_linked_to_it() {
         client.read_head().await.expect("a head");
     }
     first.leave();
+    // That it has left shows when something is written to it, and until then it would get the rest too.
+    origin.release("more");
+    collector.until(1).await;
     origin.release("rest");
     second.read_rest().await;
     let spans = collector.until(4).await;
@@ -404,6 +403,24 @@ async fn a_collector_that_asks_for_time_gets_the_same_spans_again_and_what_it_re
         3,
         "what is wrong is not repeated"
     );
+}
+
+#[tokio::test]
+async fn a_collector_that_never_ends_its_answer_is_not_told_twice() {
+    let (origin, mut collector) = (Origin::start(), Collector::start());
+    collector.origin().forget();
+    let endless = script().head(200).length(9).loose(b"\n").stall();
+    collector.origin().always("POST", "traces", endless);
+    let larder = traced(&origin, &collector).start().await;
+    larder.client().get(&artifact("aa")).await;
+    let before = collector.until(3).await.len();
+    larder.client().get(&artifact("bb")).await;
+    let spans = collector.until(before + 3).await;
+    let mut ids: Vec<_> = spans.iter().map(|span| &span.id).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    assert_eq!(ids.len(), spans.len(), "{spans:#?}");
+    assert!(lost(&larder).await < 1.0, "the head says: taken");
 }
 
 #[tokio::test]

@@ -131,6 +131,35 @@ async fn a_budget_is_not_exceeded_by_a_byte_and_the_rest_is_left_out() {
 }
 
 #[tokio::test]
+async fn what_did_not_come_takes_nothing_of_the_budget() {
+    // It answers as a Larder would, but for what it does to the first.
+    let larder = Origin::start();
+    let head = || script().head(200).length(15_000);
+    let miss = |said: &str| head().header("cache-status", &format!("larder; {said}"));
+    for hash in ["aa", "bb", "cc"] {
+        larder.always("HEAD", hash, miss("fwd=uri-miss; fwd-status=200"));
+    }
+    larder.always("GET", "aa", script().cut());
+    let body = bytes(1, 15_000);
+    larder.always("GET", "bb", miss("hit; detail=disk").chunk(&body));
+    larder.always(
+        "GET",
+        "cc",
+        miss("fwd=uri-miss; fwd-status=200; stored").chunk(&body),
+    );
+    let setup = before(&larder);
+    fs::write(setup.directory().join("input"), "aa\nbb\ncc\n").expect("a file");
+    let line = format!(
+        r#"exec "$0" warm --config "$1" --url {} input --json --concurrency 1 --budget 20000"#,
+        larder.url()
+    );
+    let exit = within("warming", Process::spawn(setup.script(&line)).exit()).await;
+    let told = summary(&exit);
+    assert_counts(&told, [1, 1, 0, 0, 1, 0]);
+    assert_eq!(told["bytes"], 15_000);
+}
+
+#[tokio::test]
 async fn refusals_and_failures_are_told_and_make_it_fail() {
     let origin = Origin::start();
     origin.members(&["somebody"], 403);
@@ -232,7 +261,12 @@ async fn who_is_no_larder_or_not_there_is_told_once() {
     assert_eq!(exit.code, Some(1), "{exit:?}");
     assert!(
         exit.stdout
-            .contains("not tried  3: nobody answers at that address"),
+            .contains("not tried  3: there is no connection to that address"),
+        "{exit:?}"
+    );
+    let exit = within("warming", at("http://me:canary@127.0.0.1:9").exit()).await;
+    assert!(
+        exit.stderr.contains("--url: a user or password") && !exit.stderr.contains("canary"),
         "{exit:?}"
     );
     let exit = within("warming", at("larder").exit()).await;

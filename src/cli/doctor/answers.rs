@@ -66,13 +66,20 @@ fn stated(body: &Bytes) -> Finding {
     }
 }
 
-/// What the upstream says to a question about an artifact that nobody can have: it asks for no more than reading.
-pub(super) fn rights(answered: &Answered, has_token: bool) -> Finding {
+/// What the upstream says to a question about an artifact that nobody can have: it asks for no more than reading. A 404
+/// is what any server of files says; it means something where the one to the question for its `status` was another.
+pub(super) fn rights(answered: &Answered, status: &Answered, has_token: bool) -> Finding {
     let told = match answered {
         Ok(told) => told,
         Err(error) => return no_answer(error),
     };
+    let is_nowhere = |told: &Told| told.status == 404;
     match told.status {
+        404 if status.as_ref().is_ok_and(is_nowhere) || is_page(told) => Finding::warning(
+            "404, as any server says to a path that it does not have",
+            "is upstream.url the artifacts API? Its path is the part before /v8/artifacts (/api at Vercel); \
+             --write tells for certain",
+        ),
         404 if has_token => Finding::ok(
             "the token may ask for artifacts of this team: one that nobody has is a 404, as it should be",
         ),

@@ -48,7 +48,8 @@ impl Asking<'_> {
             Some(took),
         );
         let (head, took) = self.rights(&hash).await;
-        report.add(Check::Rights, answers::rights(&head, has_token), Some(took));
+        let rights = answers::rights(&head, &status, has_token);
+        report.add(Check::Rights, rights, Some(took));
         let asked = format!(r#"{{"hashes":["{hash}"]}}"#);
         let (batch, took) = self.post("/v8/artifacts", asked).await;
         report.add(Check::Batch, answers::batch(&batch), Some(took));

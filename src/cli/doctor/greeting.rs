@@ -85,6 +85,15 @@ fn advice(distrust: Distrust, authorities: Authorities, issuer: &str) -> String 
             "the upstream's certificate is not valid yet: look at this machine's clock"
         }
         Distrust::OtherName => "the certificate is for another name: say that one in upstream.url",
+        Distrust::NoName => {
+            "the certificate names no host but in its subject, where none counts: have it made anew with a \
+             subjectAltName"
+        }
+        Distrust::Authority => {
+            "the certificate is an authority's, which is taken from no server, also where it is trusted: have one made for the \
+             server (`openssl req -x509` with -addext basicConstraints=critical,CA:FALSE), and upstream.ca_file \
+             set to it or to its authority"
+        }
         Distrust::Certificate => "have the upstream's certificate put right",
         Distrust::Refused => {
             "the upstream wants to see a certificate, or another one: upstream.client_cert and .client_key"
@@ -93,7 +102,7 @@ fn advice(distrust: Distrust, authorities: Authorities, issuer: &str) -> String 
             "no TLS is spoken there: should upstream.url begin with http://, or is the port another?"
         }
         Distrust::Broken => {
-            "who answers breaks TLS off: a firewall, a proxy that has to be named (upstream.proxy), or a server \
+            "who answers breaks TLS off, or says nothing: a firewall, a proxy that has to be named (upstream.proxy), or a server \
              that speaks none (http:// in upstream.url)"
         }
     };

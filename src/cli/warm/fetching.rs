@@ -114,13 +114,13 @@ impl<'a> Fetching<'a> {
         };
         let response = match self.ask(Method::GET, hash).await? {
             Ok(response) => response,
-            Err(ending) => return Some(ending),
+            Err(ending) => return Some(self.fetched(Ok(0), share, ending)),
         };
         let ending = of_head(response.status().as_u16(), response.headers());
         let length = length(response.headers());
         let is_wanted = ending == Ending::Fetched;
         if !is_wanted && length.is_none_or(|length| length > READ_AWAY) {
-            return Some(ending);
+            return Some(self.fetched(Ok(0), share, ending));
         }
         let read = drain(response.into_body()).await;
         Some(self.fetched(read, share, ending))
@@ -148,7 +148,7 @@ impl<'a> Fetching<'a> {
         Some(Ok(Share(cost)))
     }
 
-    /// Takes note of a body that was read.
+    /// Takes note of a body that was read, or that there was none to read, and gives back what it did not take.
     fn fetched(&self, read: Result<u64, Failure>, Share(cost): Share, ending: Ending) -> Ending {
         let is_wanted = ending == Ending::Fetched;
         let bytes = read.as_ref().map_or(0, |bytes| *bytes);

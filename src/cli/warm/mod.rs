@@ -29,7 +29,7 @@ use super::progress::Progress;
 use super::{USAGE, complain, quick_runtime, unless_read_enough};
 use crate::artifact::ArtifactHash;
 use crate::config::{self, Asker, Environment, Loaded, Target, parse_size};
-use crate::upstream::Way;
+use crate::upstream::{UpstreamError, Way};
 
 /// What a Larder takes to say that it has a head, its upstream's further try included, and some more.
 const HEAD: Duration = Duration::from_secs(30);
@@ -82,7 +82,10 @@ pub(super) fn run(
         }
     };
     let runtime = quick_runtime()?;
-    let tally = runtime.block_on(warm(loaded, flags, &credential, &hashes))?;
+    let tally = runtime.block_on(warm(loaded, flags, &credential, &hashes));
+    // A look-up of a name that hangs is left to hang.
+    runtime.shutdown_background();
+    let tally = tally?;
     unless_read_enough(tally.print(flags.json))?;
     Ok(if tally.is_well() {
         ExitCode::SUCCESS
@@ -122,7 +125,13 @@ async fn warm(
 ) -> anyhow::Result<Tally> {
     let begun = Instant::now();
     let url = place::find(flags.url.as_deref(), &loaded.config).await?;
-    let Some(way) = Way::new(&ways(url, flags.concurrency, &loaded.config.upstream))? else {
+    let way = Way::new(&ways(url, flags.concurrency, &loaded.config.upstream));
+    let way = way.map_err(|error| match error {
+        // It is no upstream that whoever calls has written.
+        UpstreamError::Url(why) => anyhow::anyhow!("--url: {why}"),
+        error => error.into(),
+    });
+    let Some(way) = way? else {
         bail!("there is no way to no Larder");
     };
     let progress = (!flags.json).then(|| Progress::of_artifacts(hashes.len() as u64));

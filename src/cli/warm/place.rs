@@ -29,7 +29,9 @@ pub(super) async fn find(named: Option<&str>, config: &Config) -> anyhow::Result
 }
 
 fn url(text: &str) -> anyhow::Result<Uri> {
-    let shown = || format!("{text:?} is not a URL such as http://127.0.0.1:8585");
+    // There may be a password before the host.
+    let written = text.rsplit_once('@').map_or(text, |(_, host)| host);
+    let shown = || format!("{written:?} is not a URL such as http://127.0.0.1:8585");
     let url: Uri = text.parse().with_context(shown)?;
     let is_http = matches!(url.scheme_str(), Some("http" | "https"));
     if !is_http || url.host().is_none_or(str::is_empty) {
@@ -94,5 +96,7 @@ mod tests {
             assert!(url(bad).is_err(), "{bad}");
         }
         assert!(url("http://larder:8585/").is_ok());
+        let told = format!("{:#}", url("http://me:canary@").unwrap_err());
+        assert!(!told.contains("canary"), "{told}");
     }
 }

@@ -18,7 +18,7 @@ pub(super) enum Stop {
     Budget,
     /// Somebody pressed Ctrl-C.
     Interrupted,
-    /// Nobody answers at the address.
+    /// Nobody answers at the address, or whoever does is not to be trusted.
     Unreachable,
     /// Who answers there is no Larder.
     Stranger,
@@ -53,7 +53,7 @@ impl Stop {
         match self {
             Self::Budget => "the next would exceed the budget",
             Self::Interrupted => "interrupted",
-            Self::Unreachable => "nobody answers at that address",
+            Self::Unreachable => "there is no connection to that address",
             Self::Stranger => "who answers at that address is no Larder",
             Self::Hopeless => "too many in a row came to nothing",
         }

@@ -142,8 +142,10 @@ fn attributes(pairs: &[KeyValue]) -> BTreeMap<String, String> {
         Some(Value::IntValue(number)) => number.to_string(),
         other => panic!("{}: {other:?}", pair.key),
     };
-    pairs
+    let read: BTreeMap<_, _> = pairs
         .iter()
         .map(|pair| (pair.key.clone(), shown(pair)))
-        .collect()
+        .collect();
+    assert_eq!(read.len(), pairs.len(), "a name comes twice: {pairs:#?}");
+    read
 }

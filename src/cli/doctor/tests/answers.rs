@@ -16,6 +16,10 @@ fn html() -> Told {
     told
 }
 
+fn enabled() -> Told {
+    told(200, r#"{"status":"enabled"}"#)
+}
+
 #[test]
 fn every_status_is_told_in_words() {
     use Verdict::{Failure, Ok, Warning};
@@ -70,16 +74,38 @@ fn rights_are_told_by_an_artifact_that_nobody_has() {
         (418, true, Failure, "before /v8/artifacts"),
     ] {
         assert_is(
-            &rights(&Result::Ok(told(code, "")), has_token),
+            &rights(
+                &Result::Ok(told(code, "")),
+                &Result::Ok(enabled()),
+                has_token,
+            ),
             verdict,
             words,
         );
     }
     assert_is(
-        &rights(&Result::Ok(html()), true),
+        &rights(&Result::Ok(html()), &Result::Ok(enabled()), true),
         Failure,
         "login in a browser",
     );
+}
+
+#[test]
+fn a_404_that_any_server_would_give_proves_nothing() {
+    let lost = || Ok(told(404, ""));
+    let unsure = rights(&lost(), &lost(), true);
+    assert_is(&unsure, Verdict::Warning, "--write");
+    let page = Ok(Told {
+        status: 404,
+        ..html()
+    });
+    assert_is(
+        &rights(&page, &Ok(enabled()), true),
+        Verdict::Warning,
+        "/api",
+    );
+    let silent = silent(Failure::Timeout);
+    assert_is(&rights(&lost(), &silent, true), Verdict::Ok, "may ask");
 }
 
 #[test]
@@ -112,7 +138,7 @@ fn silence_is_told_by_its_kind() {
         let answer = silent(failure);
         for finding in [
             status(&answer, true),
-            rights(&answer, true),
+            rights(&answer, &answer, true),
             batch(&answer),
             events(&answer),
         ] {

@@ -59,6 +59,8 @@ fn each_way_to_fail_a_handshake_has_its_own_advice() {
         (Distrust::Ended, "has ended"),
         (Distrust::Early, "clock"),
         (Distrust::OtherName, "another name"),
+        (Distrust::NoName, "subjectAltName"),
+        (Distrust::Authority, "CA:FALSE"),
         (Distrust::Certificate, "put right"),
         (Distrust::Refused, "upstream.client_cert"),
         (Distrust::Protocol, "http://"),
