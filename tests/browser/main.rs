@@ -18,6 +18,7 @@ mod looks;
 #[expect(dead_code, reason = "the real client's tests use the rest")]
 #[path = "../turbo/origin.rs"]
 mod origin;
+mod other;
 mod pictures;
 mod road;
 mod stage;
