@@ -118,8 +118,8 @@ fn disk_fails(situation: &Situation<'_>) -> Option<Hint> {
 fn nobody_asked(situation: &Situation<'_>) -> Option<Hint> {
     let text = match situation.api {
         Some(api) => format!(
-            "nobody has asked for anything yet. Point turbo here: TURBO_API={api}, with its TURBO_TOKEN and \
-             TURBO_TEAM as before"
+            "nobody has asked for anything yet. Point turbo here: TURBO_API={api}, with TURBO_TOKEN and \
+             TURBO_TEAM set too"
         ),
         None => "nobody has asked for anything yet, and there are unix sockets only: turbo needs a TCP address \
                  in server.listen, or something before the socket"
