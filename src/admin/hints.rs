@@ -118,8 +118,8 @@ fn disk_fails(situation: &Situation<'_>) -> Option<Hint> {
 fn nobody_asked(situation: &Situation<'_>) -> Option<Hint> {
     let text = match situation.api {
         Some(api) => format!(
-            "nobody has asked for anything yet. Point turbo here: TURBO_API={api}, with a TURBO_TOKEN and \
-             a TURBO_TEAM"
+            "nobody has asked for anything yet. Point turbo here: TURBO_API={api}, with TURBO_TOKEN and \
+             TURBO_TEAM set too"
         ),
         None => "nobody has asked for anything yet, and there are unix sockets only: turbo needs a TCP address \
                  in server.listen, or something before the socket"
@@ -133,9 +133,9 @@ fn disk_too_small(situation: &Situation<'_>) -> Option<Hint> {
     let is_full = exact(disk.bytes) >= FULL * exact(disk.capacity);
     let age = disk.oldest.filter(|age| is_full && *age < DAY)?;
     let text = format!(
-        "the disk tier is full and its oldest artifact landed {} ago: what was built yesterday is gone. Give it \
-         more with tier.disk.capacity",
-        hours(age)
+        "the disk tier is full and its oldest artifact landed {} ago: what is built today leaves before anybody \
+         asks for it tomorrow. Give it more with tier.disk.capacity",
+        rough(age)
     );
     hint(true, "disk-too-small", text)
 }
@@ -163,11 +163,14 @@ fn hint(is_so: bool, code: &'static str, text: String) -> Option<Hint> {
     is_so.then_some(Hint { code, text })
 }
 
-fn hours(seconds: u64) -> String {
-    match seconds / 3600 {
-        0 => format!("{} minutes", seconds / 60),
-        1 => "an hour".to_owned(),
-        hours => format!("{hours} hours"),
+/// A span below a day as people say it.
+fn rough(seconds: u64) -> String {
+    match (seconds / 3600, seconds / 60) {
+        (0, 0) => "less than a minute".to_owned(),
+        (0, 1) => "a minute".to_owned(),
+        (0, minutes) => format!("{minutes} minutes"),
+        (1, _) => "an hour".to_owned(),
+        (hours, _) => format!("{hours} hours"),
     }
 }
 
@@ -217,7 +220,17 @@ mod tests {
             ..well()
         };
         says(&full(Some(7200)), "disk-too-small", "tier.disk.capacity");
-        says(&full(Some(7200)), "disk-too-small", "2 hours");
+        for (age, words) in [
+            (7200, "landed 2 hours ago"),
+            (3600, "landed an hour ago"),
+            (150, "landed 2 minutes ago"),
+            (60, "landed a minute ago"),
+            (0, "landed less than a minute ago"),
+        ] {
+            says(&full(Some(age)), "disk-too-small", words);
+        }
+        // The process may be minutes old, and know of no yesterday.
+        assert!(!hints(&full(Some(0)))[0].text.contains("yesterday"));
         assert_eq!(hints(&full(Some(DAY))), []);
         assert_eq!(hints(&full(None)), []);
     }

@@ -167,7 +167,7 @@ impl Admin {
         if !page.is_free()
             && let Err(stranger) = self.door.admits(peer, method, headers)
         {
-            return token_refusal(&stranger.to_string());
+            return token_refusal(&stranger.to_string(), headers);
         }
         match page {
             Page::Metrics => self.tell_metrics().await,

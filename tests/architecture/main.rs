@@ -3,6 +3,7 @@
 #![expect(clippy::expect_used, reason = "the helpers of a test may fail loudly")]
 
 mod documents;
+mod links;
 mod rules;
 mod source;
 

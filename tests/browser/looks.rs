@@ -135,5 +135,7 @@ fn a_chart_tells_of_each_moment_by_keys() {
         "/^\\d\\d:\\d\\d: memory .* disk .* missed/.test({told})"
     ));
     browser.press("Escape");
-    browser.until(&format!("/^in the last hour: memory 1, /.test({told})"));
+    browser.until(&format!(
+        "/^in all of the last hour: memory 1, /.test({told})"
+    ));
 }

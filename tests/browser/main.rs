@@ -18,6 +18,7 @@ mod looks;
 #[expect(dead_code, reason = "the real client's tests use the rest")]
 #[path = "../turbo/origin.rs"]
 mod origin;
+mod other;
 mod pictures;
 mod road;
 mod stage;
@@ -150,15 +151,38 @@ fn a_page_that_is_paused_asks_nothing_until_it_goes_on() {
     let stage = Stage::set(&home);
     browser.go(&stage.page());
     browser.until(ANSWERED);
-    browser.run("document.getElementById('pause').click()");
+    let pause = "document.getElementById('pause').click()";
+    asks_nothing_between(&browser, pause, pause);
+}
+
+#[test]
+fn a_page_that_nobody_sees_asks_nothing_until_somebody_does() {
+    let Some(browser) = Browser::open() else {
+        return;
+    };
+    let home = Home::new("none");
+    let stage = Stage::set(&home);
+    browser.go(&stage.page());
+    browser.until(ANSWERED);
+    let is_hidden = |is_hidden: bool| {
+        format!(
+            "Object.defineProperty(document, 'hidden', {{ configurable: true, value: {is_hidden} }}); \
+             document.dispatchEvent(new Event('visibilitychange'))"
+        )
+    };
+    asks_nothing_between(&browser, &is_hidden(true), &is_hidden(false));
+}
+
+/// The page asks nothing for longer than a round after one thing was done, and asks again after another.
+fn asks_nothing_between(browser: &Browser, first: &str, second: &str) {
     let asked =
         "performance.getEntriesByType('resource').filter(({ name }) => /stats$/.test(name)).length";
+    browser.run(first);
     let before = browser.run(&format!("return {asked}"));
-    // Longer than a round takes.
     browser.run("window.late = false; setTimeout(() => (window.late = true), 7000)");
     browser.until("window.late");
     assert_eq!(browser.run(&format!("return {asked}")), before);
-    browser.run("document.getElementById('pause').click()");
+    browser.run(second);
     browser.until(&format!("{asked} > {before}"));
 }
 

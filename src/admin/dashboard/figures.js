@@ -34,7 +34,7 @@ function showWaiting(seconds) {
   say(
     "waiting-note",
     isKnown
-      ? "Hits, times what a fetched download took longer than one."
+      ? "Hits, times how much longer a download from upstream took."
       : "Known once ten downloads were fetched upstream, to compare with.",
   );
 }

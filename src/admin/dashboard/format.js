@@ -23,6 +23,11 @@ export function bytes(value) {
   return `${scaled.toFixed(digits)} ${UNITS[power]}`;
 }
 
+/** The same for an axis, whose marks are whole. */
+export function mark(value) {
+  return bytes(value).replace(".0 ", " ");
+}
+
 /** A share of 0 to 1; one that is not whole is never called so. */
 export function share(value) {
   if (value > 0 && value < 0.01) return "< 1 %";
@@ -33,7 +38,7 @@ export function share(value) {
 /** A span of seconds, in its two largest units. */
 export function span(seconds) {
   if (seconds === 0) return "0 s";
-  if (seconds < 1) return `${Math.max(1, Math.round(seconds * 1000))} ms`;
+  if (seconds < 0.9995) return `${Math.max(1, Math.round(seconds * 1000))} ms`;
   if (seconds < 10) return `${seconds.toFixed(1)} s`;
   const whole = Math.round(seconds);
   if (whole < 60) return `${whole} s`;

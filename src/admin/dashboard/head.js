@@ -28,11 +28,18 @@ export function upstreamTrouble(upstream) {
   return open.length === Object.keys(CLASSES).length ? "keeps failing: left alone" : `keeps failing: left alone with ${what}`;
 }
 
+/** The same in a few words; which requests it is about, and what to do, is said by the hints. */
+function health(upstream) {
+  if (upstream.credential_refused) return { text: "refuses Larder’s credential", kind: "bad" };
+  if (upstreamTrouble(upstream) !== null) return { text: "keeps failing", kind: "bad" };
+  if (Object.keys(upstream.requests).length === 0) return { text: "not asked yet", kind: "soft" };
+  return { text: "no trouble", kind: "good" };
+}
+
 function upstream(upstream) {
   if (upstream.url === null) return ["none: Larder is the cache by itself"];
-  const trouble = upstreamTrouble(upstream);
-  const health = make("span", { class: trouble ? "health bad" : "health good" }, trouble ?? "no trouble");
-  return [make("span", { class: "url" }, upstream.url), " ", health];
+  const { text, kind } = health(upstream);
+  return [make("span", {}, upstream.url), " ", make("span", { class: `health ${kind}` }, text)];
 }
 
 function showState({ text, kind }) {

@@ -17,9 +17,7 @@ const SUMMED = ["memory", "disk", "missed", "bytes_sent", "bytes_saved"];
 /** The columns of what is drawn, oldest first: each step's end in `times`, and rates a second over it. */
 export function columns(range, { interval_seconds: interval, samples }) {
   const width = STEPS[range];
-  const steps = summed(samples, width);
-  // The oldest step begins where one of nothing ends.
-  if (steps.length > 0) steps.unshift(nothing(steps[0].begin - width));
+  const steps = joined(summed(samples, width), width);
   const column = (name) => steps.map((step) => step[name] / (Math.max(1, step.samples) * interval));
   const [memory, disk, missed] = ["memory", "disk", "missed"].map(column);
   return {
@@ -65,6 +63,15 @@ function summed(samples, width) {
   }
   // A clock that was set back left labels out of order.
   return [...found.values()].sort((one, other) => one.begin - other.begin);
+}
+
+/** The steps, and before each that follows upon none (the first, or where the process slept or its clock was set) one of
+ *  nothing: an area begins where the one before it ends. */
+function joined(steps, width) {
+  return steps.flatMap((step, at) => {
+    const before = step.begin - width;
+    return at > 0 && steps[at - 1].begin === before ? [step] : [nothing(before), step];
+  });
 }
 
 function nothing(begin) {

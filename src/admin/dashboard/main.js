@@ -5,7 +5,7 @@ import { showFigures } from "./figures.js";
 import { clock } from "./format.js";
 import { showHead, showNoState, upstreamTrouble } from "./head.js";
 import { announce, prepareCopy, showHints, showMissing, showSilence, showStart, showTroubles } from "./notices.js";
-import { ask, Poll, Refusal } from "./poll.js";
+import { ask, Poll, Refusal, Unclear } from "./poll.js";
 import { showTables } from "./tables.js";
 import { Traffic } from "./traffic.js";
 
@@ -14,10 +14,16 @@ const LATEST_TROUBLES = "./api/v1/requests?trouble=true&limit=20";
 
 const traffic = new Traffic();
 
+/** The version that this page is of. */
+let version = null;
+
 /** What was announced last: whoever listens hears changes, not every round. */
 let before = null;
 
 function showStats(stats) {
+  // After an upgrade a page that somebody left open is of another version than what it asks.
+  if (version !== null && stats.version !== version) return location.reload();
+  version = stats.version;
   const isAsked = Object.values(stats.requests).some((outcomes) => Object.values(outcomes).some((value) => value > 0));
   showHead(stats);
   showHints(stats.hints, isAsked);
@@ -26,6 +32,7 @@ function showStats(stats) {
   traffic.show(stats.history, Date.parse(stats.time) / 1000);
   showTables(stats);
   showSilence(null);
+  showWhole(true);
   announceChanges(stats);
 }
 
@@ -37,12 +44,15 @@ function announceChanges(stats) {
 }
 
 function showNoStats(error) {
-  if (error instanceof Refusal && error.status === 404) {
-    show("shown", false);
-    return show("no-figures", true);
-  }
   showNoState();
+  if (error instanceof Unclear || error.status === 404) return showWhole(false);
   showSilence(reason(error));
+}
+
+/** Shows the figures, or that there are none which this page understands. */
+function showWhole(isWhole) {
+  show("shown", isWhole);
+  show("no-figures", !isWhole);
 }
 
 function reason(error) {
@@ -61,12 +71,17 @@ async function bring(path, showIt, showNone) {
   } catch (error) {
     return showNone(error);
   }
-  showIt(told);
+  try {
+    showIt(told);
+  } catch (error) {
+    console.error(error);
+    showNone(new Unclear(error.message));
+  }
 }
 
 function showNoTroubles(error) {
-  if (!(error instanceof Refusal)) return;
-  showMissing("troubles", `The latest requests cannot be shown: Larder answered ${error.status}.`);
+  const why = error instanceof Refusal ? `Larder answered ${error.status}` : "they are not what this page knows";
+  if (error instanceof Refusal || error instanceof Unclear) showMissing("troubles", `The latest requests cannot be shown: ${why}.`);
 }
 
 const round = () =>

@@ -24,13 +24,14 @@ export function showHints(hints, isAsked) {
 export function showStart({ api, access, upstream }, isAsked) {
   show("start", !isAsked);
   const own = upstream.url === null;
-  const token = access === "tokens" ? "'a token of access.tokens'" : own ? "anything" : "'your token upstream'";
+  const token = access === "tokens" ? "'a token that Larder knows'" : own ? "anything" : "'your token upstream'";
   const lines = [
+    access === "tokens" ? "# a token of access.tokens, or the one in the file \"token\" of the data directory" : null,
     api === null ? "# turbo cannot use a unix socket; put a TCP listener beside it" : `export TURBO_API=${api}`,
     `export TURBO_TOKEN=${token}`,
     `export TURBO_TEAM=${own ? "my-team" : "'your team upstream'"}`,
   ];
-  say("exports", lines.join("\n"));
+  say("exports", lines.filter((line) => line !== null).join("\n"));
 }
 
 /** Copies the lines; where a browser does not let a page do so, marks them. */
@@ -51,7 +52,7 @@ export function prepareCopy() {
 
 /** Shows the latest requests that did not go as their clients wished. */
 export function showTroubles(requests) {
-  const none = make("p", { class: "empty" }, "None. Refused, degraded and broken requests are listed here, with the reason.");
+  const none = make("p", { class: "empty" }, "Nothing. Requests that were refused or broke off, or for which the upstream did not answer, are listed here, with the reason.");
   fill(find("troubles"), requests.length === 0 ? none : make("ul", { class: "troubles" }, ...requests.map(trouble)));
 }
 

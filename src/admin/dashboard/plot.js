@@ -7,7 +7,7 @@ import { minute } from "./format.js";
 
 const { uPlot } = globalThis;
 
-const HEIGHT = 190;
+const HEIGHT = 194;
 
 const FONT = '11px system-ui, -apple-system, "Segoe UI", sans-serif';
 
@@ -76,7 +76,7 @@ export class Plot {
       cursor: { y: false, drag: { x: false, y: false }, points: { show: false } },
       scales: { x: { time: true }, y: { range: (_, __, most) => [0, Math.max(axis.least, most * 1.1)] } },
       axes: [
-        { ...line, grid: { show: false }, size: 26, space: 64, values: (_, times) => times.map(minute) },
+        { ...line, grid: { show: false }, size: 30, gap: 9, space: 64, values: (_, times) => times.map(minute) },
         { ...line, grid, size: axis.size, space: 36, incrs: axis.incrs, values: (_, values) => values.map(axis.format) },
       ],
       series: [

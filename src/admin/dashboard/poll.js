@@ -16,14 +16,23 @@ export class Refusal extends Error {
   }
 }
 
+/** An answer that says nothing to this page: of another version, or of somebody in between. */
+export class Unclear extends Error {}
+
 /** Asks for a document; the paths are relative, so that the page also works below a gateway's prefix. */
 export async function ask(path) {
   const url = new URL(path, location.href);
   // A page that was opened with the token in its address may ask for nothing with it there; the browser keeps it.
   url.username = url.password = "";
-  const response = await fetch(url, { cache: "no-store", signal: AbortSignal.timeout(PATIENCE) });
+  // Whoever takes JSON alone is refused without a browser asking for the token, every five seconds anew.
+  const headers = { accept: "application/json" };
+  const response = await fetch(url, { headers, cache: "no-store", signal: AbortSignal.timeout(PATIENCE) });
   if (!response.ok) throw new Refusal(response.status);
-  return response.json();
+  try {
+    return await response.json();
+  } catch (error) {
+    throw error instanceof SyntaxError ? new Unclear(error.message) : error;
+  }
 }
 
 /** Runs `round` now and every five seconds, but not while the page is hidden or paused. */

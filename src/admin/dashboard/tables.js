@@ -78,7 +78,7 @@ function showOperations({ url, requests, seconds }) {
     return [word(OPERATIONS, operation), count(total), failures(results), time(timed?.p50), time(timed?.p95)];
   });
   const none = url === null ? "There is no upstream." : "Nothing was asked of it yet.";
-  const heads = ["Asked", "Times", "Failed", "Median", "95 %"];
+  const heads = ["Request", "Count", "Failed", "Median", "95 % in"];
   fill(find("operations"), rows.length === 0 ? empty(none) : table("Requests to the upstream, and the time to their answer", heads, rows));
 }
 

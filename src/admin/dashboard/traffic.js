@@ -1,11 +1,11 @@
 //! Traffic over the last hour and the last day: two charts, and the same as a table.
 
 import { fill, find, show, table } from "./dom.js";
-import { bytes, count, minute, rate } from "./format.js";
+import { bytes, count, mark, minute, rate } from "./format.js";
 import { columns, extent, rows, STEPS, totals } from "./history.js";
 import { Plot } from "./plot.js";
 
-const PERIODS = { fine: "in the last hour", coarse: "in the last 24 hours" };
+const PERIODS = { fine: "in all of the last hour", coarse: "in all of the last 24 hours" };
 
 /** Distances of an axis' lines: whole, and for bytes powers of two, as their units are. */
 const DECIMAL = Array.from({ length: 36 }, (_, at) => [1, 2, 5][at % 3] * 10 ** Math.floor(at / 3));
@@ -39,7 +39,7 @@ export class Traffic {
         { name: "not fetched", colour: "memory" },
       ],
       format: (value, isMoment) => (isMoment ? `${bytes(value)}/s` : bytes(value)),
-      axis: { format: bytes, incrs: BINARY, size: 62, least: 4096 },
+      axis: { format: mark, incrs: BINARY, size: 62, least: 4096 },
     });
     for (const input of document.querySelectorAll("input[name=range]")) {
       input.addEventListener("change", () => this.#choose(input.value));
@@ -98,6 +98,6 @@ export class Traffic {
       bytes(row.bytes_saved),
     ]);
     const heads = ["From", "Memory", "Disk", "Missed", "Sent", "Not fetched"];
-    return table(`Downloads and bytes ${PERIODS[this.#range]}`, heads, cells);
+    return table(`Downloads and bytes by time, ${PERIODS[this.#range]}`, heads, cells);
   }
 }
