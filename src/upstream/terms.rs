@@ -16,7 +16,7 @@ use crate::artifact::{Answer, Failure};
 pub struct ArtifactRequest {
     /// The path below the upstream's base, and the query, verbatim.
     pub path_and_query: PathAndQuery,
-    /// As made by [`artifact_headers`].
+    /// As made by [`artifact_headers`](super::artifact_headers).
     pub headers: HeaderMap,
 }
 
