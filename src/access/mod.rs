@@ -223,7 +223,8 @@ impl Access {
     pub async fn may_read(self: &Arc<Self>, question: &Question<'_>) -> Decision {
         match self.recall(question) {
             Recalled::Decided(decision) => decision,
-            Recalled::Open { lapsed } => self.ask(question, lapsed).await,
+            // In a box: most are decided, and are not to carry the room for a question.
+            Recalled::Open { lapsed } => Box::pin(self.ask(question, lapsed)).await,
         }
     }
 

@@ -47,6 +47,7 @@ struct Told<'a> {
     hash: &'a str,
     team: Option<&'a str>,
     since: String,
+    healed: usize,
 }
 
 /// Why nothing is held, or released.
@@ -180,6 +181,7 @@ impl<'a> Told<'a> {
             hash: held.hash.as_str(),
             team: held.team.as_deref(),
             since: held.since.to_string(),
+            healed: held.healed,
         }
     }
 }

@@ -136,7 +136,8 @@ impl<'a> Told<'a> {
             bytes_out: answered.bytes_out,
             first_byte_seconds: answered.first_byte.as_secs_f64(),
             total_seconds: answered.total.as_secs_f64(),
-            peer: subject.peer.map(|peer| peer.to_string()),
+            // An address of IPv4 is the same one on a socket of IPv6.
+            peer: subject.peer.map(|peer| peer.to_canonical().to_string()),
             user_agent: subject.user_agent.text(),
             explanation: record.explanation(),
         }
@@ -146,6 +147,24 @@ impl<'a> Told<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::artifact::RouteName;
+    use crate::recent::{Short, Subject};
+    use crate::telemetry::Answered;
+
+    #[test]
+    fn a_client_is_where_it_is_also_on_a_socket_of_ipv6() {
+        let recent = Recent::new();
+        let subject = Subject {
+            hash: ArtifactHash::parse("aa").unwrap(),
+            team: Short::default(),
+            user_agent: Short::default(),
+            peer: "::ffff:10.0.0.7".parse().ok(),
+        };
+        recent.note(subject, &Answered::not_yet(RouteName::Get));
+        let told = encode(&recent, &wanted("").unwrap()).unwrap();
+        let told: serde_json::Value = serde_json::from_slice(&told).unwrap();
+        assert_eq!(told["requests"][0]["peer"], "10.0.0.7");
+    }
 
     #[test]
     fn a_query_says_what_is_wanted_once_and_in_known_words() {

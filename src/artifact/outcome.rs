@@ -226,6 +226,11 @@ impl Outcome {
         "error",
     ];
 
+    /// Whether it was served from a tier.
+    pub fn is_hit(self) -> bool {
+        matches!(self, Self::Hit { .. })
+    }
+
     /// The `outcome` of metrics and access lines.
     pub fn as_str(self) -> &'static str {
         Self::LABELS.get(self.index()).copied().unwrap_or("error")

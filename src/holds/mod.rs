@@ -43,6 +43,8 @@ pub struct Held {
     pub team: Option<String>,
     /// Since when.
     pub since: Landed,
+    /// The queries under which an upload has healed it since.
+    pub healed: usize,
 }
 
 /// A point in the order of holds: what an upload that begins can heal are those before it.
@@ -113,6 +115,7 @@ impl Holds {
             hash,
             team,
             since: Landed::now(),
+            healed: 0,
         };
         let mut table = self.table.lock();
         // Whoever has the number of a hold or a later one began after it.
@@ -137,9 +140,7 @@ impl Holds {
         if self.count.load(Ordering::Relaxed) == 0 {
             return;
         }
-        let mut table = self.table.lock();
-        if table.heal(key, mark.0) {
-            self.count(&table);
+        if self.table.lock().heal(key, mark.0) {
             tracing::info!(hash = %key.hash, team = key.scope.team(), "a new upload has healed what was held back");
             self.changed.notify_one();
         }

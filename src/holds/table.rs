@@ -40,7 +40,9 @@ impl Table {
 
     /// Adds a hold, in place of the same one.
     pub(super) fn insert(&mut self, held: Held, number: u64) -> Result<(), NotHeld> {
-        let Held { hash, team, since } = held;
+        let Held {
+            hash, team, since, ..
+        } = held;
         let replaces = self.remove(&hash, team.as_deref());
         if self.count >= MOST_HOLDS && !replaces {
             return Err(NotHeld::TooMany);
@@ -66,18 +68,18 @@ impl Table {
     }
 
     /// Heals what is older than `number` for this key's scope; whether there was anything to heal.
+    ///
+    /// For no other, also where that names the same team: under it the old one may still rest here.
     pub(super) fn heal(&mut self, key: &ArtifactKey, number: u64) -> bool {
         let scope = &key.scope;
-        let is_healed = |hold: &Hold| hold.number < number && hold.covers(scope);
         let mut any = false;
         for hold in self.holds.get_mut(&key.hash).into_iter().flatten() {
-            if is_healed(hold) && !hold.is_of(scope) {
+            if hold.number < number && hold.covers(scope) {
                 hold.heal(scope.digest());
                 any = true;
             }
         }
-        // What the team has upstream is new for every way of naming it.
-        self.retain(&key.hash, |hold| !(is_healed(hold) && hold.is_of(scope))) || any
+        any
     }
 
     /// Newest first.
@@ -88,6 +90,7 @@ impl Table {
                 hash: hash.clone(),
                 team: hold.team.clone(),
                 since: hold.since,
+                healed: hold.healed.len(),
             })
             .collect()
     }
@@ -128,12 +131,6 @@ impl Hold {
             Some(team) => scope.teams().any(|named| is_same(team, named)),
         };
         is_named && !self.healed.contains(&scope.digest())
-    }
-
-    /// Whether `scope` is the team's that the hold is for, and nobody else's.
-    fn is_of(&self, scope: &Scope) -> bool {
-        let team = self.team.as_ref();
-        team.is_some_and(|team| scope.teams().all(|named| is_same(team, named)))
     }
 
     fn heal(&mut self, scope: ScopeDigest) {

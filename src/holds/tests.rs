@@ -61,14 +61,21 @@ fn an_upload_heals_the_scope_that_it_was_for() {
 }
 
 #[test]
-fn an_upload_for_the_team_alone_ends_the_hold_of_that_team() {
+fn an_upload_of_the_held_team_heals_no_other_way_of_naming_it() {
     let holds = holding(Some("acme"));
-    let two = key("aa", "teamId=team_1&slug=acme");
-    holds.heal(&two, holds.mark());
-    assert!(!holds.cover(&two), "its own scope");
-    assert!(holds.cover(&key("aa", "slug=acme")), "no other");
-    holds.heal(&key("aa", "slug=acme"), holds.mark());
-    assert!(!holds.cover(&key("aa", "teamId=acme")));
+    let healed = || holds.list().first().map(|held| held.healed);
+    let acme = key("aa", "slug=acme");
+    for _ in 0..2 {
+        holds.heal(&acme, holds.mark());
+        assert!(!holds.cover(&acme));
+        assert_eq!(healed(), Some(1));
+    }
+    for query in ["teamId=acme", "slug=ACME", "slug=acme&x=1"] {
+        assert!(holds.cover(&key("aa", query)), "{query}");
+    }
+    holds.heal(&key("aa", "teamId=acme"), holds.mark());
+    assert_eq!(healed(), Some(2));
+    assert!(holds.release(&hash("aa"), Some("acme")));
     assert_eq!(holds.list(), []);
 }
 

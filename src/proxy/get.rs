@@ -25,8 +25,8 @@ impl Proxy {
     /// Serves an artifact.
     ///
     /// Cancel-safe: fills run on without the one who began them.
-    pub async fn get(self: &Arc<Self>, ask: Ask) -> Result<Served, ProxyError> {
-        self.serve(&ask).await.map_err(|error| self.as_told(error))
+    pub async fn get(self: &Arc<Self>, ask: &Ask) -> Result<Served, ProxyError> {
+        self.serve(ask).await.map_err(|error| self.as_told(error))
     }
 
     async fn serve(self: &Arc<Self>, ask: &Ask) -> Result<Served, ProxyError> {
@@ -57,7 +57,9 @@ impl Proxy {
             if let Some(served) = self.remembered(ask) {
                 return Ok(served);
             }
-            let attempt = match self.serve_miss(ask, &mut patience).await {
+            // In a box: a hit from the disk is not to carry the room for it.
+            let missed = Box::pin(self.serve_miss(ask, &mut patience)).await;
+            let attempt = match missed {
                 Attempt::Again if patience.rounds == 0 => Attempt::Alone,
                 attempt => attempt,
             };

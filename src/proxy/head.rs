@@ -11,8 +11,8 @@ use crate::upstream::Stated;
 
 impl Proxy {
     /// Describes an artifact.
-    pub async fn head(self: &Arc<Self>, ask: Ask) -> Result<Served, ProxyError> {
-        self.describe(&ask)
+    pub async fn head(self: &Arc<Self>, ask: &Ask) -> Result<Served, ProxyError> {
+        self.describe(ask)
             .await
             .map_err(|error| self.as_told(error))
     }

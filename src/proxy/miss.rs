@@ -266,7 +266,7 @@ impl Proxy {
             Err(failure) => return Attempt::Done(Err(ProxyError::Unanswered(failure))),
         };
         let fields = &opening.head.label.fields;
-        if matches!(outcome, Outcome::Hit { .. }) {
+        if outcome.is_hit() {
             self.count_saved(fields, length.unwrap_or_default());
         }
         let reply = Reply::Artifact {

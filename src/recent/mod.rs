@@ -13,7 +13,6 @@ use std::time::SystemTime;
 use parking_lot::Mutex;
 
 use self::ring::Ring;
-use crate::artifact::Outcome;
 use crate::telemetry::{Answered, Ended};
 
 pub use self::record::{Record, Subject, Wanted};
@@ -46,8 +45,7 @@ impl Recent {
     /// Takes note of a request that has ended just now.
     pub fn note(&self, subject: Subject, answered: &Answered) {
         let now = SystemTime::now();
-        let is_hit = matches!(answered.outcome, Outcome::Hit { .. });
-        let ring = if is_hit && answered.ended != Ended::Broken {
+        let ring = if answered.outcome.is_hit() && answered.ended != Ended::Broken {
             &self.hits
         } else {
             &self.others
@@ -109,7 +107,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::artifact::{ArtifactHash, Failure, Ground, RouteName, Tier};
+    use crate::artifact::{ArtifactHash, Failure, Ground, Outcome, RouteName, Tier};
 
     const HIT: Outcome = Outcome::Hit {
         tier: Tier::Memory,

@@ -63,16 +63,19 @@ impl Router {
         match route {
             Route::Get(hash) => {
                 let ask = proxy.name(head, hash, Right::Read, client).await?;
-                if let Some(told) = proxy.hit(&ask) {
-                    return told;
+                let told = match proxy.hit(&ask) {
+                    Some(told) => told,
+                    None => Box::pin(proxy.get(&ask)).await,
+                };
+                if !told.as_ref().is_ok_and(|served| served.outcome.is_hit()) {
+                    leave_agent(head, &ask.outgoing.client);
                 }
-                leave_agent(head, &ask.outgoing.client);
-                Box::pin(proxy.get(ask)).await
+                told
             }
             Route::Head(hash) => {
                 let ask = proxy.name(head, hash, Right::Read, client).await?;
                 leave_agent(head, &ask.outgoing.client);
-                Box::pin(proxy.head(ask)).await
+                Box::pin(proxy.head(&ask)).await
             }
             Route::Put(hash) => Box::pin(self.put(head, hash, body, client)).await,
             Route::Batch => Box::pin(self.batch(head, body, client)).await,

@@ -37,6 +37,8 @@ pub struct Observer {
 }
 
 /// A request under observation; whatever becomes of it, dropping this writes it down.
+///
+/// It goes through a dozen hands with its answer, and is boxed for that.
 #[derive(Debug)]
 pub(super) struct Observation {
     observer: Arc<Observer>,
@@ -65,7 +67,7 @@ pub struct Observed {
     body: ServedBody,
     /// Why the body has broken off, until that is told.
     broken: Option<<ServedBody as Body>::Error>,
-    observation: Option<Observation>,
+    observation: Option<Box<Observation>>,
 }
 
 // === impl Observation ===
@@ -77,14 +79,14 @@ impl Observation {
         route: &Route,
         peer: Peer,
         arriving: Watch,
-    ) -> Self {
+    ) -> Box<Self> {
         let is_logged = observer.log.is_written();
         let span = observer.tracer.as_ref().and_then(|tracer| {
             let name = || traced::name(&head.method, route);
             tracer.enter(&mut head.headers, name)
         });
         let is_told = is_logged || span.is_some();
-        Self {
+        Box::new(Self {
             subject: route.hash().map(|hash| subject(head, hash, peer)),
             told: is_told.then(|| {
                 Box::new(Told {
@@ -98,12 +100,12 @@ impl Observation {
             began: Instant::now(),
             arriving,
             is_head: head.method == Method::HEAD,
-        }
+        })
     }
 
     /// The head is known; the body goes on under observation.
     pub(super) fn answered(
-        mut self,
+        mut self: Box<Self>,
         head: &Parts,
         outcome: Outcome,
         mut response: Response<ServedBody>,
@@ -115,7 +117,7 @@ impl Observation {
                 .insert(CONNECTION, HeaderValue::from_static("close"));
         }
         if let Some(subject) = &mut self.subject
-            && !matches!(outcome, Outcome::Hit { .. })
+            && !outcome.is_hit()
         {
             // Of hits there are too many to look for it.
             subject.user_agent = user_agent(head);
@@ -226,9 +228,10 @@ impl Observed {
     fn note(&mut self, frame: Option<&Result<Frame<Bytes>, <ServedBody as Body>::Error>>) {
         // Behind the last byte of a known length nobody asks again.
         let is_end = self.body.is_end_stream() || self.body.size_hint().exact() == Some(0);
-        let Some(Observation { answered, .. }) = &mut self.observation else {
+        let Some(observation) = &mut self.observation else {
             return;
         };
+        let answered = &mut observation.answered;
         match frame {
             Some(Ok(frame)) => {
                 answered.bytes_out += frame.data_ref().map_or(0, Bytes::len) as u64;

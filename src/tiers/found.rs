@@ -123,9 +123,10 @@ impl Resting {
         if let Some((meta, body)) = self.disk.open_kept(&self.name, &self.key) {
             return Ok(on_disk(meta, ArtifactBody::File(body)));
         }
-        // The turn counts: many may be waiting for it, one after the other.
+        // The turn counts: many may be waiting for it, one after the other. In a box, for what is kept open
+        // is not to carry the room for it.
         let jobs = self.shared.jobs.clone();
-        let opened = jobs.within(self.open_in_turn()).await;
+        let opened = Box::pin(jobs.within(self.open_in_turn())).await;
         opened.map_err(|_| Damaged)?
     }
 

@@ -46,6 +46,16 @@ async fn held(larder: &Larder) -> Vec<(String, Option<String>)> {
         .collect()
 }
 
+/// Of each hold, for how many queries it is over.
+async fn healed(larder: &Larder) -> Vec<u64> {
+    let reply = larder.admin().get("/api/v1/holds").await;
+    let told: Value = serde_json::from_slice(&reply.body).expect("json");
+    let holds = told["holds"].as_array().expect("a list").iter();
+    holds
+        .map(|hold| hold["healed"].as_u64().expect("a number"))
+        .collect()
+}
+
 async fn assert_held(larder: &Larder, target: &str) {
     let reply = larder.client().get(target).await;
     assert_eq!(
@@ -95,7 +105,7 @@ async fn what_is_held_is_absent_here_and_upstream_until_a_new_upload_is_accepted
 }
 
 #[tokio::test]
-async fn a_hold_of_one_team_is_nothing_to_another_and_ends_with_that_teams_upload() {
+async fn a_hold_of_one_team_is_nothing_to_another_and_is_healed_by_that_teams_upload() {
     let origin = Origin::start();
     let larder = before(&origin).start().await;
     let mut client = larder.client();
@@ -110,7 +120,27 @@ async fn a_hold_of_one_team_is_nothing_to_another_and_ends_with_that_teams_uploa
     assert_held(&larder, &artifact("aa")).await;
     assert_eq!(client.put(&artifact("aa"), b"rebuilt").await.status, 202);
     client.get(&artifact("aa")).await.assert_body(b"rebuilt");
-    assert_eq!(held(&larder).await, []);
+    assert_eq!(healed(&larder).await, [1]);
+}
+
+#[tokio::test]
+async fn what_rests_here_under_another_name_of_the_team_stays_held_when_that_team_uploads() {
+    let origin = Origin::start();
+    let larder = before(&origin).start().await;
+    let mut client = larder.client();
+    let others = ["teamId=acme", "slug=ACME", "slug=acme&x=1"];
+    let others = others.map(|query| format!("/v8/artifacts/aa?{query}"));
+    for target in others.iter().chain([&artifact("aa")]) {
+        assert_eq!(client.put(target, b"poison").await.status, 202);
+    }
+    hold(&larder, "aa", Some("acme")).await;
+    assert_eq!(client.put(&artifact("aa"), b"rebuilt").await.status, 202);
+    client.get(&artifact("aa")).await.assert_body(b"rebuilt");
+    for target in &others {
+        assert_held(&larder, target).await;
+    }
+    assert_eq!(client.put(&others[0], b"rebuilt").await.status, 202);
+    client.get(&others[0]).await.assert_body(b"rebuilt");
 }
 
 #[tokio::test]

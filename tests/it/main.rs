@@ -44,6 +44,7 @@ mod oidc;
 mod openapi;
 mod overwrite;
 mod own;
+mod purge;
 mod put;
 mod recent;
 mod refused;

@@ -94,6 +94,22 @@ async fn what_became_of_the_last_requests_is_told_also_where_no_line_is_written(
 }
 
 #[tokio::test]
+async fn of_what_is_in_memory_and_was_refused_it_is_told_who_asked() {
+    let larder = Setup::alone().set("admin.token", "sesame").start().await;
+    let mut client = larder.client();
+    client.put(&artifact("aa"), b"x").await;
+    let hold = Request::new("PUT", "/api/v1/holds")
+        .header("authorization", "Bearer sesame")
+        .body(br#"{"hash":"aa","team":null}"#);
+    assert_eq!(larder.admin().ask(&hold).await.status, 200);
+    let get = Request::new("GET", &artifact("aa")).header("user-agent", "turbo 2.11.11");
+    assert_eq!(client.ask(&get).await.status, 404);
+    let told = kept(&larder, 2).await;
+    assert_eq!(told["requests"][0]["detail"], "held");
+    assert_eq!(told["requests"][0]["user_agent"], "turbo 2.11.11");
+}
+
+#[tokio::test]
 async fn who_refused_and_what_helps_is_said_of_a_request_that_came_to_nothing() {
     let origin = Origin::start();
     origin.members(&["member"], 403);

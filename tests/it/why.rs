@@ -47,6 +47,21 @@ async fn what_happened_to_an_artifact_is_told_in_sentences() {
 }
 
 #[tokio::test]
+async fn a_team_with_a_long_name_is_told_of_its_own_requests() {
+    let larder = Larder::alone().await;
+    let team = "t".repeat(60);
+    for slug in [team.as_str(), "other"] {
+        let target = format!("/v8/artifacts/aa?slug={slug}");
+        larder.client().put(&target, b"x").await;
+    }
+    eventually("its request", async || {
+        let exit = why(&larder, &["aa", "--team", &team]).await;
+        exit.stdout.contains("1 in all")
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn of_what_nobody_has_heard_there_is_nothing_to_tell() {
     let larder = Larder::alone().await;
     let nothing = why(&larder, &["aa"]).await;

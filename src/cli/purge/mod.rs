@@ -183,11 +183,19 @@ fn print(removed: &Page, held: usize, as_json: bool) -> anyhow::Result<()> {
             held,
         })?
     } else {
-        format!("{} removed", sum(removed))
+        format!("{} removed{}", sum(removed), holding(held))
     };
     let mut stdout = io::stdout().lock();
     unless_read_enough(writeln!(stdout, "{text}").and_then(|()| stdout.flush()))?;
     Ok(())
+}
+
+fn holding(held: usize) -> String {
+    match held {
+        0 => String::new(),
+        1 => ", 1 hash held until a new upload of it is accepted".to_owned(),
+        number => format!(", {number} hashes held until a new upload of each is accepted"),
+    }
 }
 
 fn sum(page: &Page) -> String {

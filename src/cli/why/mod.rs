@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use self::story::{Known, story};
-use super::inquiry::{Inquiry, ProcessFlags};
+use super::inquiry::{Inquiry, ProcessFlags, Told};
 use super::{quick_runtime, unless_read_enough};
 use crate::artifact::{ArtifactHash, InvalidHash};
 use crate::config::Config;
@@ -42,6 +42,17 @@ pub(super) struct WhyFlags {
     pub(super) process: ProcessFlags,
 }
 
+/// What comes of looking for entries.
+#[derive(Debug, PartialEq)]
+enum Looked {
+    /// A page of them.
+    At(Value),
+    /// This Larder does not tell of them.
+    Nowhere,
+    /// It cannot see them just now, and says why.
+    InVain(String),
+}
+
 /// Asks and prints; 1 where nothing is known.
 pub(super) fn run(config: &Config, flags: &WhyFlags) -> anyhow::Result<ExitCode> {
     let inquiry = Inquiry::of(config)?;
@@ -62,28 +73,31 @@ pub(super) fn run(config: &Config, flags: &WhyFlags) -> anyhow::Result<ExitCode>
 async fn ask(inquiry: &Inquiry, flags: &WhyFlags) -> anyhow::Result<Known> {
     let WhyFlags { hash, team, .. } = flags;
     let query = format!("hash={hash}");
-    let requests = format!("/api/v1/requests?{query}&limit={REQUESTS}");
-    let mut requests = list(inquiry.get(&requests).await?.json()?, "requests")?;
+    let of_team = team.as_ref().map_or_else(String::new, |team| {
+        format!("&team={}", utf8_percent_encode(team, NON_ALPHANUMERIC))
+    });
+    let requests = format!("/api/v1/requests?{query}{of_team}&limit={REQUESTS}");
+    let requests = list(inquiry.get(&requests).await?.json()?, "requests")?;
     let holds = inquiry.get("/api/v1/holds").await?;
     let mut holds = list(holds.json()?, "holds")?;
     holds.retain(|hold| says(hold, "hash", hash.as_str()));
-    if let Some(team) = team {
-        requests.retain(|request| says(request, "team", team));
-    }
-    let (entries, is_all) = entries(inquiry, &query).await?;
+    let (entries, unseen) = entries(inquiry, &query).await?;
     Ok(Known {
         hash: hash.to_string(),
         team: team.clone(),
         entries,
-        is_all,
+        unseen,
         holds,
         requests,
     })
 }
 
-/// Every entry of the hash, whatever team it is of, and whether all were looked at; none where this Larder does
-/// not tell of entries.
-async fn entries(inquiry: &Inquiry, query: &str) -> anyhow::Result<(Option<Vec<Value>>, bool)> {
+/// Every entry of the hash, whatever team it is of, and why there may be more, where there may; none where this
+/// Larder does not tell of entries.
+async fn entries(
+    inquiry: &Inquiry,
+    query: &str,
+) -> anyhow::Result<(Option<Vec<Value>>, Option<String>)> {
     let until = Instant::now() + SEARCH;
     let (mut found, mut after) = (Vec::new(), None::<String>);
     loop {
@@ -93,16 +107,30 @@ async fn entries(inquiry: &Inquiry, query: &str) -> anyhow::Result<(Option<Vec<V
         let told = inquiry
             .get(&format!("/api/v1/entries?{query}{from}"))
             .await?;
-        if told.status == 404 {
-            return Ok((None, true));
-        }
-        let page: Value = told.json()?;
+        let page = match looked(told)? {
+            Looked::At(page) => page,
+            Looked::Nowhere => return Ok((None, None)),
+            Looked::InVain(why) => return Ok((Some(found), Some(why))),
+        };
         let next = page.get("next").and_then(Value::as_str);
         after = next.map(str::to_owned);
         found.append(&mut list(page, "entries")?);
         if after.is_none() || Instant::now() > until {
-            return Ok((Some(found), after.is_none()));
+            let unseen = after.map(|_| "the search took too long".to_owned());
+            return Ok((Some(found), unseen));
         }
+    }
+}
+
+fn looked(told: Told) -> anyhow::Result<Looked> {
+    match told.status {
+        404 => Ok(Looked::Nowhere),
+        // A disk that does not work is when somebody asks why.
+        503 => {
+            let refused = told.json().map(Looked::At);
+            Ok(refused.unwrap_or_else(|refusal| Looked::InVain(refusal.to_string())))
+        }
+        _ => Ok(Looked::At(told.json()?)),
     }
 }
 
@@ -122,7 +150,7 @@ fn as_json(known: &Known) -> Value {
         "hash": known.hash,
         "team": known.team,
         "entries": known.entries,
-        "entries_are_all": known.is_all,
+        "entries_are_all": known.unseen.is_none(),
         "holds": known.holds,
         "requests": known.requests,
     })
@@ -130,4 +158,25 @@ fn as_json(known: &Known) -> Value {
 
 fn hash(text: &str) -> Result<ArtifactHash, InvalidHash> {
     ArtifactHash::parse(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(status: u16, text: &str) -> Told {
+        let text = text.to_owned();
+        Told { status, text }
+    }
+
+    #[test]
+    fn a_disk_that_cannot_be_read_keeps_nobody_from_hearing_the_rest() {
+        let broken =
+            r#"{"error":{"code":"disk_unreadable","message":"the disk tier cannot be read: EIO"}}"#;
+        let why = "503: the disk tier cannot be read: EIO".to_owned();
+        assert_eq!(looked(told(503, broken)).unwrap(), Looked::InVain(why));
+        assert_eq!(looked(told(404, "")).unwrap(), Looked::Nowhere);
+        assert_eq!(looked(told(200, "{}")).unwrap(), Looked::At(json!({})));
+        assert!(looked(told(401, broken)).is_err());
+    }
 }

@@ -17,8 +17,8 @@ pub(super) struct Known {
     pub(super) team: Option<String>,
     /// None where it does not tell of them.
     pub(super) entries: Option<Vec<Value>>,
-    /// Every entry was looked at.
-    pub(super) is_all: bool,
+    /// Why not every entry was looked at, where that is so.
+    pub(super) unseen: Option<String>,
     pub(super) holds: Vec<Value>,
     pub(super) requests: Vec<Value>,
 }
@@ -48,6 +48,7 @@ struct Uploader {
 struct Hold {
     team: Option<String>,
     since: String,
+    healed: u64,
 }
 
 /// What happened to a request of it.
@@ -83,7 +84,7 @@ pub(super) fn story(known: &Known) -> serde_json::Result<String> {
     let mut lines = vec![known.hash.clone()];
     if let Some(entries) = &known.entries {
         let entries = read::<Entry>(entries)?;
-        lines.extend(of_entries(&entries, known.is_all));
+        lines.extend(of_entries(&entries, known.unseen.as_deref()));
         lines.extend(elsewhere(known, &entries, &requests));
     }
     lines.extend(holds.iter().map(Hold::line));
@@ -96,12 +97,15 @@ fn read<T: for<'a> Deserialize<'a>>(list: &[Value]) -> serde_json::Result<Vec<T>
     list.iter().map(T::deserialize).collect()
 }
 
-fn of_entries(entries: &[Entry], is_all: bool) -> Vec<String> {
+fn of_entries(entries: &[Entry], unseen: Option<&str>) -> Vec<String> {
     let mut lines: Vec<_> = entries.iter().map(Entry::line).collect();
-    if !is_all {
-        lines.push("  here       perhaps in more places: the search took too long".to_owned());
-    } else if entries.is_empty() {
-        lines.push("  not here   no tier has it, under any team".to_owned());
+    match unseen {
+        Some(why) if entries.is_empty() => lines.push(format!("  here       perhaps: {why}")),
+        Some(why) => lines.push(format!("  here       perhaps in more places: {why}")),
+        None if entries.is_empty() => {
+            lines.push("  not here   no tier has it, under any team".to_owned());
+        }
+        None => {}
     }
     lines
 }
@@ -200,8 +204,13 @@ impl Hold {
             || "for every team".to_owned(),
             |team| format!("for the team {team}"),
         );
+        let so_far = match self.healed {
+            0 => String::new(),
+            1 => ", as it was under one query so far".to_owned(),
+            number => format!(", as it was under {number} queries so far"),
+        };
         format!(
-            "  held       {whom} since {}: a 404 until a new upload of it is accepted",
+            "  held       {whom} since {}: a 404 until a new upload of it is accepted{so_far}",
             self.since
         )
     }
@@ -251,7 +260,7 @@ mod tests {
             hash: "aa".to_owned(),
             team: None,
             entries,
-            is_all: true,
+            unseen: None,
             holds: Vec::new(),
             requests,
         }
@@ -268,6 +277,15 @@ mod tests {
         assert!(told.contains("no request of it is remembered"), "{told}");
         let told = story(&known(Some(Vec::new()), Vec::new())).unwrap();
         assert!(told.contains("no tier has it"), "{told}");
+        let unseen = Known {
+            unseen: Some("503: the disk".to_owned()),
+            ..known(Some(Vec::new()), Vec::new())
+        };
+        let told = story(&unseen).unwrap();
+        assert!(
+            told.contains("  here       perhaps: 503: the disk\n"),
+            "{told}"
+        );
         let told = story(&known(None, vec![request(None, "absent")])).unwrap();
         assert!(
             !told.contains("  here "),
@@ -300,14 +318,15 @@ mod tests {
 
     #[test]
     fn holds_and_requests_are_told_in_words_that_a_terminal_may_be_shown() {
-        let told = json!({"hash": "aa", "team": null, "since": "2027-01-31T18:00:07Z"});
+        let told =
+            json!({"hash": "aa", "team": null, "since": "2027-01-31T18:00:07Z", "healed": 2});
         let held = Known {
             holds: vec![told],
             ..known(None, vec![request(Some("acme"), "absent"); 12])
         };
         let told = story(&held).unwrap();
         assert!(
-            told.contains("held       for every team since 2027-01-31T18:00:07Z"),
+            told.contains("held       for every team since 2027-01-31T18:00:07Z: a 404 until a new upload of it is accepted, as it was under 2 queries"),
             "{told}"
         );
         assert!(told.contains("12 in all"), "{told}");
