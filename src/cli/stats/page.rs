@@ -165,12 +165,11 @@ fn tier(tier: &Tier) -> String {
     if tier.capacity_bytes == 0 {
         return "turned off".to_owned();
     }
-    let held = format!(
-        "{} of {}, {} artifacts",
-        ByteSize::b(tier.bytes),
-        ByteSize::b(tier.capacity_bytes),
-        tier.entries
-    );
+    let (bytes, capacity) = (ByteSize::b(tier.bytes), ByteSize::b(tier.capacity_bytes));
+    let held = match tier.entries {
+        1 => format!("{bytes} of {capacity}, 1 artifact"),
+        many => format!("{bytes} of {capacity}, {many} artifacts"),
+    };
     let oldest = tier
         .oldest_seconds
         .map(|age| format!(", the oldest from {} ago", time(age)));
