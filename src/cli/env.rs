@@ -9,19 +9,17 @@ use std::time::Duration;
 use anyhow::{Context, anyhow, ensure};
 use bytes::Bytes;
 use clap::Args;
-use http::header::{CONNECTION, HOST};
+use http::header::HOST;
 use http::uri::Scheme;
 use http::{Request, Uri};
 use http_body_util::Empty;
-use hyper::client::conn::http1;
-use hyper_util::rt::TokioIo;
 use rustls::pki_types::ServerName;
 use tokio::net::TcpStream;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use super::cache_status::last_word;
-use super::inquiry::Stream;
+use super::once::{self, Stream};
 use super::shell::Shell;
 use super::{complain, quick_runtime, unless_read_enough};
 use crate::upstream::as_the_system_trusts;
@@ -99,25 +97,16 @@ async fn ask(url: &Uri) -> anyhow::Result<()> {
     let path = url.path().trim_end_matches('/');
     let request = Request::options(format!("{path}{QUESTION}"))
         .header(HOST, authority.as_str())
-        .header(CONNECTION, "close")
         .body(Empty::<Bytes>::new())?;
-    let stream = TokioIo::new(connect(url).await?);
-    let (mut sender, connection) = http1::handshake(stream).await?;
-    let asking = async move {
-        let answer = sender.send_request(request).await?;
+    once::ask(connect(url).await?, request, async |answer| {
         let word = last_word(answer.headers()).unwrap_or_default();
         let is_larder = word.split(';').next() == Some("larder");
         ensure!(is_larder, "something else answers there");
-        ensure!(
-            answer.status().is_success(),
-            "it refuses: {}",
-            answer.status()
-        );
+        let status = answer.status();
+        ensure!(status.is_success(), "it refuses: {status}");
         Ok(())
-    };
-    // The connection ends with the answer; what it has to say of an end without one, the request hears.
-    let (told, _ended) = tokio::join!(asking, connection);
-    told
+    })
+    .await
 }
 
 async fn connect(url: &Uri) -> anyhow::Result<Box<dyn Stream>> {

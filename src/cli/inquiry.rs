@@ -7,17 +7,15 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use bytes::Bytes;
 use clap::Args;
-use http::header::{AUTHORIZATION, CONNECTION, CONTENT_TYPE, HOST};
+use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
 use http::{HeaderValue, Method, Request};
 use http_body_util::{BodyExt, Full, Limited};
-use hyper::client::conn::http1;
-use hyper_util::rt::TokioIo;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::timeout;
 
+use super::once::{self, Stream};
 use crate::app::{SecretError, announced};
 use crate::config::{Config, Flags, Listen};
 use crate::tiers::used_by;
@@ -57,10 +55,6 @@ pub(super) struct Told {
     pub(super) status: u16,
     pub(super) text: String,
 }
-
-pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
-
-impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
 // === impl Inquiry ===
 
@@ -145,15 +139,10 @@ impl Inquiry {
     async fn exchange(&self, mut request: Request<Full<Bytes>>) -> anyhow::Result<Told> {
         let headers = request.headers_mut();
         headers.insert(HOST, HeaderValue::from_static("localhost"));
-        // Whoever asks once is the last to know when the connection ends.
-        headers.insert(CONNECTION, HeaderValue::from_static("close"));
         if let Some(token) = &self.token {
             request.headers_mut().insert(AUTHORIZATION, token.clone());
         }
-        let stream = TokioIo::new(self.connect().await?);
-        let (mut sender, connection) = http1::handshake(stream).await?;
-        let asking = async {
-            let response = sender.send_request(request).await?;
+        once::ask(self.connect().await?, request, async |response| {
             let status = response.status().as_u16();
             let body = Limited::new(response.into_body(), MAX_ANSWER)
                 .collect()
@@ -161,10 +150,8 @@ impl Inquiry {
             let body = body.map_err(anyhow::Error::from_boxed)?.to_bytes();
             let text = String::from_utf8_lossy(&body).into_owned();
             Ok(Told { status, text })
-        };
-        // The connection ends with the answer; what it has to say of an end without one, the request hears.
-        let (told, _ended) = tokio::join!(asking, connection);
-        told
+        })
+        .await
     }
 
     async fn connect(&self) -> anyhow::Result<Box<dyn Stream>> {

@@ -13,6 +13,7 @@ mod fsck;
 mod healthcheck;
 mod inquiry;
 mod manual;
+mod once;
 mod progress;
 mod purge;
 mod reload;

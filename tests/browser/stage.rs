@@ -1,5 +1,7 @@
 //! A real Larder before an origin that can go away, and what builds ask of it.
 
+use crate::ANSWERED;
+use crate::browser::Browser;
 use crate::larder::{Home, Larder};
 use crate::origin::{Origin, TOKEN};
 use crate::wire::{Answer, ask};
@@ -8,6 +10,28 @@ use crate::wire::{Answer, ask};
 pub(crate) struct Stage<'home> {
     home: &'home Home,
     pub(crate) larder: Larder<'home>,
+}
+
+/// Looks at the page of a Larder that stands alone, once it has an answer; where there is no browser, at nothing.
+pub(crate) fn alone(look: impl FnOnce(&Browser, Stage<'_>)) {
+    let Some(browser) = Browser::open() else {
+        return;
+    };
+    let home = Home::new("none");
+    let stage = Stage::set(&home);
+    browser.go(&stage.page());
+    browser.until(ANSWERED);
+    look(&browser, stage);
+}
+
+/// The same of one before an origin, whose page is still to be opened.
+pub(crate) fn before_an_origin(look: impl FnOnce(&Browser, Stage<'_>, Origin)) {
+    let Some(browser) = Browser::open() else {
+        return;
+    };
+    let origin = Origin::start();
+    let home = Home::new(&origin.url());
+    look(&browser, Stage::set(&home), origin);
 }
 
 /// Where the upstream is, whose port is free again: nobody answers there.
@@ -42,6 +66,14 @@ impl<'home> Stage<'home> {
     /// Asks for one.
     pub(crate) fn download(&self, hash: &str) -> Answer {
         request(self.address(), &format!("GET /v8/artifacts/{hash}"), b"")
+    }
+
+    /// Has the upstream go away, and asks for what is not here until that must be noticed.
+    pub(crate) fn lose(&self, origin: Origin) {
+        gone(origin);
+        for hash in ["c0", "c1", "c2", "c3", "c4"] {
+            assert_eq!(self.download(hash).status, 404);
+        }
     }
 
     fn address(&self) -> &str {
