@@ -3,7 +3,7 @@
 mod certificates;
 mod delivery;
 mod ending;
-mod ground;
+mod foundation;
 mod holds;
 mod listening;
 mod live;
@@ -22,7 +22,7 @@ use tokio::time::{Duration, Instant, timeout};
 use certificates::Certificates;
 use delivery::Delivery;
 pub use ending::Ending;
-use ground::Ground;
+use foundation::Foundation;
 use holds::{HeldNotes, HoldsError};
 use listening::{behind, certificates, hosts, open, placed, reachable};
 pub use live::Live;
@@ -116,46 +116,46 @@ impl App {
             config.data_dir = absolute;
         }
         // The lock on the data directory comes first: nothing in it is touched without.
-        let ground = Ground::open(&config).await?;
+        let foundation = Foundation::open(&config).await?;
         let data_dir = config.data_dir.clone();
         let made_token = make_first_token(&mut config, &data_dir)?;
         let admin_token = secrets::admin_token(config.admin.token.as_ref())?;
         let door = Door::new(hosts(&config), &admin_token);
-        let upstream = upstream(&config, &ground)?;
+        let upstream = upstream(&config, &foundation)?;
         let sealer = Arc::new(sealer(&config)?);
-        let access = access(&mut config, &sealer, &upstream, &ground);
-        let stations = ground.stations(&sealer, &upstream, &access);
+        let access = access(&mut config, &sealer, &upstream, &foundation);
+        let stations = foundation.stations(&sealer, &upstream, &access);
         let proxy = Proxy::new(config.clone(), stations);
-        let router = router(&config, &proxy, ground.observer());
-        let certificates = certificates(&config, &ground.metrics)?;
+        let router = router(&config, &proxy, foundation.observer());
+        let certificates = certificates(&config, &foundation.metrics)?;
         let (data, admin) = open(&config, passed).await?;
-        let data = behind(data, certificates.as_deref(), &config, &ground.metrics);
+        let data = behind(data, certificates.as_deref(), &config, &foundation.metrics);
         let operated = Operated {
             config: &config,
             data: &data,
-            ground: &ground,
+            foundation: &foundation,
             upstream: &upstream,
             proxy: &proxy,
         };
-        let set_level = set_level(&ground.access_log);
+        let set_level = set_level(&foundation.access_log);
         let admin_service = Arc::new(operated.admin(door, (shown, set_level)));
         let app = Self {
             data,
             admin,
             limits: Limits::new(&config.server, config.tier.in_flight).into(),
-            access_log: ground.access_log,
-            delivery: ground.delivery,
+            access_log: foundation.access_log,
+            delivery: foundation.delivery,
             config,
             router,
             proxy,
             access,
             sealer,
             certificates,
-            tiers: ground.tiers,
-            held: ground.held,
+            tiers: foundation.tiers,
+            held: foundation.held,
             admin_service,
-            metrics: ground.metrics,
-            tasks: ground.tasks,
+            metrics: foundation.metrics,
+            tasks: foundation.tasks,
             made_token,
         };
         app.announce_admin(&admin_token)?;

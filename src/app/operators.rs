@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use super::ground::Ground;
+use super::foundation::Foundation;
 use super::listening::{placed, reachable};
 use crate::admin::{
     About, Admin, Door, History, Holdings, Look, Readiness, Refresh, SetLevel, Sources, Standing,
@@ -19,7 +19,7 @@ use crate::upstream::Upstream;
 pub(super) struct Operated<'a> {
     pub(super) config: &'a Config,
     pub(super) data: &'a Listeners,
-    pub(super) ground: &'a Ground,
+    pub(super) foundation: &'a Foundation,
     pub(super) upstream: &'a Arc<Upstream>,
     pub(super) proxy: &'a Arc<Proxy>,
 }
@@ -29,29 +29,31 @@ pub(super) struct Operated<'a> {
 impl Operated<'_> {
     /// What answers the admin listener; it begins to keep the history of what is counted.
     pub(super) fn admin(&self, door: Door, (config, set_level): (InEffect, SetLevel)) -> Admin {
-        let ground = self.ground;
-        let (tiers, queue) = (Arc::clone(&ground.tiers), self.proxy.queue());
-        let metrics = Arc::clone(&ground.metrics);
+        let foundation = self.foundation;
+        let (tiers, queue) = (Arc::clone(&foundation.tiers), self.proxy.queue());
+        let metrics = Arc::clone(&foundation.metrics);
         let refresh: Refresh = Box::new(move || {
             tiers.report();
             metrics.uploads.show(queue.underway());
         });
         let history = Arc::new(History::new());
-        let (counts, tasks) = (Arc::clone(&ground.metrics), ground.tasks.clone());
-        ground.tasks.spawn(Arc::clone(&history).keep(counts, tasks));
+        let (counts, tasks) = (Arc::clone(&foundation.metrics), foundation.tasks.clone());
+        foundation
+            .tasks
+            .spawn(Arc::clone(&history).keep(counts, tasks));
         let sources = Sources {
-            metrics: Arc::clone(&ground.metrics),
+            metrics: Arc::clone(&foundation.metrics),
             refresh: vec![refresh],
-            conflicts: ground.tiers.conflicts(),
-            recent: Arc::clone(&ground.recent),
-            held_back: ground.held.behind(self.proxy),
+            conflicts: foundation.tiers.conflicts(),
+            recent: Arc::clone(&foundation.recent),
+            held_back: foundation.held.behind(self.proxy),
             config,
             set_level,
             about: self.about(),
             look: self.look(),
             history,
             holdings: Holdings {
-                tiers: Arc::clone(&ground.tiers),
+                tiers: Arc::clone(&foundation.tiers),
                 flights: self.proxy.flights(),
             },
         };
@@ -75,7 +77,7 @@ impl Operated<'_> {
 
     fn look(&self) -> Look {
         let (upstream, proxy) = (Arc::clone(self.upstream), Arc::clone(self.proxy));
-        let tiers = Arc::clone(&self.ground.tiers);
+        let tiers = Arc::clone(&self.foundation.tiers);
         Box::new(move || Standing {
             breakers: upstream.breakers(),
             uploads: proxy.uploads(),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::ground::Ground;
+use super::foundation::Foundation;
 use super::listening::hosts;
 use super::{secrets, verdicts};
 use crate::access::Access;
@@ -13,9 +13,12 @@ use crate::router::{Observer, Router};
 use crate::upstream::{Upstream, UpstreamError};
 
 /// The origin.
-pub(super) fn upstream(config: &Config, ground: &Ground) -> Result<Arc<Upstream>, UpstreamError> {
-    let (metrics, tasks) = (Arc::clone(&ground.metrics), ground.tasks.clone());
-    let upstream = Upstream::traced(&config.upstream, metrics, tasks, ground.tracer.clone());
+pub(super) fn upstream(
+    config: &Config,
+    foundation: &Foundation,
+) -> Result<Arc<Upstream>, UpstreamError> {
+    let (metrics, tasks) = (Arc::clone(&foundation.metrics), foundation.tasks.clone());
+    let upstream = Upstream::traced(&config.upstream, metrics, tasks, foundation.tracer.clone());
     upstream.map(Arc::new)
 }
 
@@ -42,11 +45,11 @@ pub(super) fn access(
     config: &mut Config,
     sealer: &Sealer,
     upstream: &Arc<Upstream>,
-    ground: &Ground,
+    foundation: &Foundation,
 ) -> Arc<Access> {
     let own = own_credential(&mut config.upstream, sealer);
-    let (upstream, metrics) = (Arc::clone(upstream), Arc::clone(&ground.metrics));
-    let access = Access::new(config, own, upstream, metrics, ground.tasks.clone());
+    let (upstream, metrics) = (Arc::clone(upstream), Arc::clone(&foundation.metrics));
+    let access = Access::new(config, own, upstream, metrics, foundation.tasks.clone());
     verdicts::recall(&access, &config.data_dir);
     access
 }

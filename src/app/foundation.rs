@@ -20,7 +20,7 @@ use crate::traces::Tracer;
 use crate::upstream::Upstream;
 
 /// The parts that know no other.
-pub(super) struct Ground {
+pub(super) struct Foundation {
     pub(super) tasks: Tasks,
     pub(super) metrics: Arc<Metrics>,
     pub(super) tiers: Arc<Tiers>,
@@ -31,7 +31,7 @@ pub(super) struct Ground {
     pub(super) delivery: Delivery,
 }
 
-impl Ground {
+impl Foundation {
     /// Takes the data directory, and opens what is in it.
     pub(super) async fn open(config: &Config) -> Result<Self, StartError> {
         let tasks = Tasks::new();
